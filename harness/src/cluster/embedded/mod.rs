@@ -1,0 +1,4 @@
+//! The embedded cluster: pods are network namespaces in a user namespace of the run's own.
+
+mod netlink;
+mod sys;

@@ -1,0 +1,7 @@
+//! Netlink, as far as the embedded cluster speaks it (RFC 3549; `linux/netlink.h`).
+
+mod message;
+mod socket;
+
+pub(super) use message::{Messages, attributes, flags};
+pub(super) use socket::{Family, NetlinkError, Socket};

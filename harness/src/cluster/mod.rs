@@ -1,0 +1,90 @@
+//! Clusters: the one trait behind which they differ.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Cell, Change, Family, Observation, Protocol, Topology};
+
+/// What a cluster can do. What it cannot is skipped aloud, with the reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// The cluster's kind and version, such as `embedded`.
+    pub name: String,
+    /// The address families that pods have.
+    pub families: BTreeSet<Family>,
+    /// The protocols that can be probed.
+    pub protocols: BTreeSet<Protocol>,
+    /// Whether hostNetwork pods can be made.
+    pub host_network: bool,
+    /// Whether hosts outside the cluster can be made.
+    pub external_hosts: bool,
+    /// Whether the dataplane reports each drop by itself.
+    pub evidence: bool,
+    /// What is missing and why, in sentences: `no SCTP: …`.
+    pub missing: Vec<String>,
+}
+
+/// Why a cluster could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// This machine or cluster cannot do it at all; scenarios are skipped with the reason.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The cluster or its helper is gone; what was under way is inconclusive.
+    #[error("the cluster is gone: {0}")]
+    Lost(String),
+    /// It did not happen within the deadline.
+    #[error("expected {what} within {} ms", deadline.as_millis())]
+    Deadline {
+        /// What was waited for.
+        what: String,
+        /// How long.
+        deadline: Duration,
+    },
+    /// Anything else.
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+/// What teardown could not remove. Every part is tried; all errors are kept.
+#[derive(Debug, thiserror::Error)]
+#[error("teardown left something behind: {}", .0.join("; "))]
+pub struct TeardownError(pub Vec<String>);
+
+/// One round of attempts, all in flight together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    /// The cells to attempt, each once.
+    pub cells: Vec<Cell>,
+    /// How long silence must last to count as a drop.
+    pub deadline: Duration,
+}
+
+/// A cluster of the run's own.
+///
+/// A cluster enforces the policies it was given; it never judges. It is used by
+/// one scenario at a time.
+#[async_trait]
+pub trait Cluster: Send {
+    /// What it can do; known before anything is created.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Creates namespaces, pods, nodes and external hosts, with a listener on
+    /// every declared port, and returns the topology with nodes and addresses
+    /// filled in. `nodes` is the least number of nodes.
+    async fn deploy(&mut self, topology: &Topology, nodes: usize)
+    -> Result<Topology, ClusterError>;
+
+    /// Makes changes in order, and returns when the cluster has accepted them,
+    /// which is not when it enforces them. Returns the topology as it is then.
+    async fn change(&mut self, changes: &[Change]) -> Result<Topology, ClusterError>;
+
+    /// Attempts every cell of a round; the result has one observation per cell, in order.
+    async fn probe(&mut self, round: &Round) -> Result<Vec<Observation>, ClusterError>;
+
+    /// Removes everything. Tries every part, and says what remains.
+    async fn teardown(&mut self) -> Result<(), TeardownError>;
+}

@@ -1,0 +1,199 @@
+//! What the policies mean for one cell, and which rules make it so.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Origin, PolicyName};
+
+/// One direction of traffic, from the point of view of the pod that a policy selects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Into the destination.
+    Ingress,
+    /// Out of the source.
+    Egress,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
+        })
+    }
+}
+
+/// What a cell means as a whole.
+///
+/// Both directions must allow. A deny in one direction decides, whatever the
+/// other leaves open; otherwise an undefined or unknown side keeps the cell open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "why", rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The connection must work.
+    Allow,
+    /// The connection must not work.
+    Deny,
+    /// The API leaves it open; the clause carries its sentence.
+    Undefined(Clause),
+    /// A fact is missing that the decision needs.
+    Unknown(MissingFact),
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Undefined(_) => "undefined",
+            Self::Unknown(_) => "unknown",
+        })
+    }
+}
+
+/// The places where the API leaves behaviour open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clause {
+    /// A pod that connects to itself.
+    PodToItself,
+    /// A pod that connects to the node it runs on.
+    PodToOwnNode,
+    /// A hostNetwork pod as the subject of a policy.
+    HostNetworkSubject,
+    /// A hostNetwork pod as the peer of a rule.
+    HostNetworkPeer,
+    /// An ipBlock that contains a pod's address.
+    IpBlockOnPod,
+    /// An ipBlock judged against an address that a Service or node rewrote.
+    RewrittenAddress,
+}
+
+impl Clause {
+    /// The API's own sentence, quoted, or the closest one there is.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::PodToItself => {
+                "a Pod cannot block access to itself (concepts/network-policies: \"A Pod cannot block access to itself\"), and what its own isolation does to such traffic differs by plugin"
+            }
+            Self::PodToOwnNode => {
+                "traffic to and from the node where a Pod is running is always allowed (concepts/network-policies), but the API reference states it for ingress from the node only"
+            }
+            Self::HostNetworkSubject => {
+                "NetworkPolicy behaviour for hostNetwork pods is undefined, but it should be limited to two possibilities (concepts/network-policies, \"NetworkPolicy and hostNetwork pods\")"
+            }
+            Self::HostNetworkPeer => {
+                "the plugin may be unable to distinguish hostNetwork pod traffic from node traffic, and then ignores it when matching podSelector and namespaceSelector (concepts/network-policies, \"NetworkPolicy and hostNetwork pods\")"
+            }
+            Self::IpBlockOnPod => {
+                "ipBlock: these should be cluster-external IPs, since Pod IPs are ephemeral and unpredictable (concepts/network-policies, \"Behavior of to and from selectors\")"
+            }
+            Self::RewrittenAddress => {
+                "cluster ingress and egress mechanisms often require rewriting the source or destination IP of packets; it is not defined whether this happens before or after NetworkPolicy processing (concepts/network-policies)"
+            }
+        }
+    }
+}
+
+/// A fact without which a cell cannot be decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MissingFact {
+    /// An ipBlock rule might match, and the address is not known.
+    Address,
+    /// Own-node traffic or node peers are in question, and the pod is not placed.
+    Node,
+    /// One end is a pod that is not running.
+    NotRunning,
+    /// One end is not in the topology.
+    NoSuchEndpoint,
+}
+
+impl fmt::Display for MissingFact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Address => "an ipBlock decides, and the address is not known",
+            Self::Node => "the node that the pod runs on is not known",
+            Self::NotRunning => "one end is a pod that is not running",
+            Self::NoSuchEndpoint => "one end is not in the topology",
+        })
+    }
+}
+
+/// A policy, and where it was written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PolicyRef {
+    /// The policy.
+    pub name: PolicyName,
+    /// Where the policy starts.
+    pub origin: Origin,
+}
+
+/// A rule of a policy, and where it was written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RuleRef {
+    /// The policy.
+    pub policy: PolicyName,
+    /// `ingress` or `egress`.
+    pub direction: Direction,
+    /// Which rule of that list, from 0.
+    pub rule: usize,
+    /// Which entry of `from` or `to` matched, from 0; `None` where the rule has none.
+    pub peer: Option<usize>,
+    /// Which entry of `ports` matched, from 0; `None` where the rule has none.
+    pub port: Option<usize>,
+    /// Where the rule starts.
+    pub origin: Origin,
+}
+
+/// Why a side needs no rule to allow it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exemption {
+    /// The end is no pod, so no policy selects it.
+    NotAPod,
+    /// "Traffic to and from the node where a Pod is running is always allowed."
+    OwnNode,
+}
+
+/// What one direction makes of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "why", rename_all = "kebab-case")]
+pub enum Effect {
+    /// No policy is asked.
+    Exempt(Exemption),
+    /// No policy selects the pod in this direction.
+    NotIsolated,
+    /// The pod is isolated, and at least one rule allows.
+    Allowed,
+    /// The pod is isolated, and no rule allows.
+    Denied,
+    /// The API leaves it open.
+    Undefined(Clause),
+    /// A fact is missing.
+    Unknown(MissingFact),
+}
+
+/// One direction's part of a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Side {
+    /// What the direction makes of the cell.
+    pub effect: Effect,
+    /// The policies that isolate the pod in this direction, in order of name.
+    pub isolating: Vec<PolicyRef>,
+    /// The rules that allow; where the effect is undefined or unknown, the rules it hangs on.
+    pub rules: Vec<RuleRef>,
+}
+
+/// What the policies mean for one cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Both directions taken together.
+    pub verdict: Verdict,
+    /// The source's side.
+    pub egress: Side,
+    /// The destination's side.
+    pub ingress: Side,
+}

@@ -1,0 +1,29 @@
+//! Pure data: what a cluster looks like, what its policies say, what a cell is.
+//!
+//! Nothing here knows of Kubernetes clients, async code or IO. Types keep the
+//! difference between absent and empty, because the API gives it meaning.
+
+mod cell;
+mod decision;
+mod intent;
+mod labels;
+mod matrix;
+mod observation;
+mod origin;
+mod policy;
+mod topology;
+mod world;
+
+pub use cell::{Cell, Endpoint, Name, ParseEndpointError, PodName, Via};
+pub use decision::{
+    Clause, Decision, Direction, Effect, Exemption, MissingFact, PolicyRef, RuleRef, Side, Verdict,
+};
+pub use intent::Intent;
+pub use labels::{LabelSelector, Labels, NAMESPACE_NAME_LABEL, Operator, Requirement};
+pub use matrix::{Matrix, universe};
+pub use observation::{Evidence, Observation};
+pub use origin::Origin;
+pub use policy::{Cidr, NetworkPolicy, Peer, PolicyName, PolicyPort, PolicyType, PortRef, Rule};
+pub use ringfence_probe::{Family, Outcome, Protocol};
+pub use topology::{External, Namespace, Node, Phase, Pod, Port, Topology};
+pub use world::{Change, ChangeError, LabelChanges, World};

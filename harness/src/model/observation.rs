@@ -1,0 +1,43 @@
+//! What real packets did with one cell.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ringfence_probe::Outcome;
+use serde::{Deserialize, Serialize};
+
+use super::Name;
+
+/// The dataplane's own word for why it stopped a packet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The node that stopped it.
+    pub node: Name,
+    /// What the dataplane said, for example the name of the chain that decided.
+    pub text: String,
+}
+
+/// What one attempt at a cell showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// What became of the attempt.
+    pub outcome: Outcome,
+    /// From the start of the attempt to its outcome; for silence, the deadline.
+    pub latency: Duration,
+    /// The source address that the listener saw.
+    pub seen_source: Option<IpAddr>,
+    /// The dataplane's own word, where there is one.
+    pub evidence: Option<Evidence>,
+}
+
+impl Observation {
+    /// An observation that says nothing about the network.
+    pub fn broken(reason: impl Into<String>) -> Self {
+        Self {
+            outcome: Outcome::Broken { reason: reason.into() },
+            latency: Duration::ZERO,
+            seen_source: None,
+            evidence: None,
+        }
+    }
+}

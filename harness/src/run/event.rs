@@ -1,0 +1,275 @@
+//! The record: what a run did and saw, as an append-only file of JSON lines.
+//!
+//! The live display, every report and later resuming and merging all fold the
+//! same lines, so a line says everything that a reader of it needs. The schema
+//! is documented in `docs` of these types and versioned by [`SCHEMA`]; a field
+//! may be added under the same version, never change its meaning.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::Capabilities;
+use crate::model::{Cell, Decision, Intent, Matrix, Observation, Topology};
+use crate::scenario::Diagnostic;
+
+/// The version of the record's schema.
+pub const SCHEMA: u32 = 1;
+
+/// One line of the record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Since the run's start.
+    #[serde(with = "micros")]
+    pub at: Duration,
+    /// The cluster, by the name given to `--on`; empty for lines about the run as a whole.
+    pub cluster: String,
+    /// The scenario's id; empty for lines about the run as a whole.
+    pub scenario: String,
+    /// What happened.
+    pub event: Event,
+}
+
+/// Durations are whole microseconds in the record.
+mod micros {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_u64(u64::try_from(d.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
+        u64::deserialize(d).map(Duration::from_micros)
+    }
+}
+
+/// As [`micros`], for durations that may be missing.
+mod maybe_micros {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(d: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
+        d.map(|d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX)).serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(d)?.map(Duration::from_micros))
+    }
+}
+
+/// What a scenario is, for readers who do not have its folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScenarioInfo {
+    /// The stable identifier.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What it shows.
+    pub about: String,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The names of its steps.
+    pub steps: Vec<String>,
+}
+
+/// What a round is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// Before any policy: every path that should be open is shown open.
+    Control,
+    /// Has the cluster looked at the step's changes yet?
+    Sentinel,
+    /// The step's own cells.
+    Settle,
+    /// After the policies are lifted: pods that came late get their control.
+    Lift,
+}
+
+/// The result of a step, a scenario or a run. Ordered by how much it weighs:
+/// the worst part is the result of the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Everything that was judged is as it should be.
+    Passed,
+    /// Nothing was judged, for a reason that is told.
+    Skipped,
+    /// It could not be told.
+    Errored,
+    /// A policy fault or an enforcement fault.
+    Failed,
+}
+
+/// What is to be said of one cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Finding {
+    /// Intended, specified and observed agree.
+    Agrees,
+    /// Intended and specified part as the scenario says they do, and observed
+    /// agrees with specified.
+    KnownPolicyFault,
+    /// Intended and specified part.
+    PolicyFault,
+    /// The scenario says that intended and specified part here, and they do not.
+    MissingPolicyFault,
+    /// Specified and observed part.
+    EnforcementFault,
+    /// The API leaves it open; what happened is the cluster's choice.
+    Choice,
+    /// As [`Finding::Choice`], though the intent rests on it: a warning, a
+    /// policy fault under `--strict`.
+    NotPortable,
+    /// The cell kept changing.
+    Unstable,
+    /// It could not be told.
+    Inconclusive,
+}
+
+/// One cell of a judged step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CellJudgement {
+    /// The cell.
+    pub cell: Cell,
+    /// What people want.
+    pub intended: Intent,
+    /// The text of the `expect` rule that says so.
+    pub expect: String,
+    /// What the policies mean, with the rules that make it so.
+    pub specified: Decision,
+    /// What was seen last; `None` where it was never attempted.
+    pub observed: Option<Observation>,
+    /// What is to be said of it.
+    pub finding: Finding,
+    /// One sentence of why, with the manifest's line, for every finding but `agrees`.
+    pub why: Option<String>,
+}
+
+/// How long a step took to be enforced.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepTiming {
+    /// From the change's acceptance until the last cell that became a deny was one.
+    #[serde(with = "maybe_micros")]
+    pub to_enforce: Option<Duration>,
+    /// From the change's acceptance until the last cell that became an allow was one.
+    #[serde(with = "maybe_micros")]
+    pub to_allow: Option<Duration>,
+    /// From the step's start to its judgement.
+    #[serde(with = "maybe_micros")]
+    pub total: Option<Duration>,
+    /// How many rounds of the step's cells were made.
+    pub rounds: u32,
+}
+
+/// How many scenarios ended in which way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// As they should.
+    pub passed: usize,
+    /// With a fault.
+    pub failed: usize,
+    /// Could not tell.
+    pub errored: usize,
+    /// Not judged.
+    pub skipped: usize,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Event {
+    /// The first line.
+    RunStarted {
+        /// [`SCHEMA`].
+        schema: u32,
+        /// Ringfence's version.
+        version: String,
+        /// The seed of everything random.
+        seed: u64,
+        /// The clusters, as given to `--on`.
+        clusters: Vec<String>,
+        /// The scenarios that will run, in order.
+        scenarios: Vec<ScenarioInfo>,
+    },
+    /// Findings about input files, warnings as a rule: errors end a run before it starts.
+    Diagnosed {
+        /// The findings.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// A scenario begins.
+    ScenarioStarted,
+    /// The topology stands.
+    Deployed {
+        /// What the cluster can do.
+        capabilities: Capabilities,
+        /// With nodes and addresses.
+        topology: Topology,
+        /// How long it took.
+        #[serde(with = "micros")]
+        took: Duration,
+    },
+    /// A step's changes were accepted.
+    StepStarted {
+        /// Which step, from 0.
+        step: usize,
+        /// Its name.
+        name: String,
+        /// Its changes, a phrase each.
+        changes: Vec<String>,
+    },
+    /// A round was made.
+    Round {
+        /// Which step, from 0; `None` before the first and after the last.
+        step: Option<usize>,
+        /// What it was for.
+        purpose: Purpose,
+        /// Which round of the scenario, from 1.
+        number: u32,
+        /// How long silence had to last to count as a drop.
+        #[serde(with = "micros")]
+        deadline: Duration,
+        /// What was seen, for every cell of the round.
+        observations: Matrix<Observation>,
+    },
+    /// A step was judged.
+    StepJudged {
+        /// Which step, from 0.
+        step: usize,
+        /// Its name.
+        name: String,
+        /// The result.
+        status: Status,
+        /// Every cell, in order.
+        cells: Vec<CellJudgement>,
+        /// How long it took to be enforced.
+        timing: StepTiming,
+        /// What else is to be said of the step, in sentences.
+        notes: Vec<String>,
+    },
+    /// A scenario is over.
+    ScenarioFinished {
+        /// The result.
+        status: Status,
+        /// Why it was skipped or errored.
+        reason: Option<String>,
+        /// How long it took.
+        #[serde(with = "micros")]
+        took: Duration,
+    },
+    /// The last line.
+    RunFinished {
+        /// How many scenarios ended in which way.
+        counts: Counts,
+        /// The exit code that follows from them.
+        exit_code: u8,
+        /// How long it took.
+        #[serde(with = "micros")]
+        took: Duration,
+    },
+}

@@ -1,0 +1,150 @@
+//! A scenario as it is meant: checked, with every name resolved.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    Change, Family, Intent, Name, Origin, PodName, PolicyName, Protocol, Topology, Via,
+};
+
+/// A scenario: a topology, and steps that change it and say what is expected.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scenario {
+    /// The stable identifier: the folder's path below the library's root, with `/`.
+    pub id: String,
+    /// The folder.
+    pub folder: PathBuf,
+    /// Its name.
+    pub name: String,
+    /// One sentence that says what it shows.
+    pub about: String,
+    /// Tags, for `--tag`.
+    pub tags: Vec<String>,
+    /// How many nodes it needs at least.
+    pub nodes: usize,
+    /// What there is before the first step; addresses and nodes of pods are not known yet.
+    pub topology: Topology,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// Where it starts.
+    pub origin: Origin,
+}
+
+/// A step: changes, then what is expected once they are enforced.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// What the step shows.
+    pub name: String,
+    /// The changes, in the order in which they are made.
+    pub changes: Vec<Change>,
+    /// Addresses that only exist at run time, put into this step's policies.
+    pub bindings: Vec<Binding>,
+    /// What is expected: the first rule that matches a cell decides it.
+    pub expect: Vec<ExpectRule>,
+    /// The cells in which intent and specification are known to part: the
+    /// intent of each rule is what the policies *specify* instead. Together
+    /// they must match exactly the cells that part.
+    pub faults: Vec<ExpectRule>,
+    /// Manifests that must be rejected, checked when the scenario is loaded.
+    /// They are not applied.
+    pub rejected: Vec<ExpectedDiagnostic>,
+    /// Where it starts.
+    pub origin: Origin,
+}
+
+/// One `expect` or `faults` rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectRule {
+    /// The rule's text as written.
+    pub text: String,
+    /// Its first word.
+    pub intent: Intent,
+    /// Who connects.
+    pub source: EndpointPattern,
+    /// Who is connected to.
+    pub destination: EndpointPattern,
+    /// Which ports; `None` means every declared port and protocol.
+    pub port: Option<PortPattern>,
+    /// `via …`; `None` means every way that the run probes.
+    pub via: Option<Via>,
+    /// `over …`; `None` means both families.
+    pub family: Option<Family>,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// Which endpoints a rule is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "value", rename_all = "kebab-case")]
+pub enum EndpointPattern {
+    /// `*`: every declared pod and external host.
+    Any,
+    /// `*/*`: every pod.
+    AnyPod,
+    /// `NAMESPACE/*`: every pod of a namespace.
+    Namespace(Name),
+    /// `*/NAME`: the pods of this name in every namespace.
+    PodsNamed(Name),
+    /// `NAMESPACE/NAME`.
+    Pod(PodName),
+    /// A bare `NAME`: an external host.
+    External(Name),
+    /// `node/NAME`; `node/*` is every node.
+    Node(Option<Name>),
+}
+
+/// Which ports a rule is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum PortPattern {
+    /// `:80`, `:53/UDP`, `:8000-8100`; TCP where no protocol is written.
+    Numbers {
+        /// The first port.
+        first: u16,
+        /// The last port, the first one where it is no range.
+        last: u16,
+        /// The protocol.
+        protocol: Protocol,
+    },
+    /// `:http`: the destination's ports of this name, whatever their protocol.
+    Name {
+        /// The name.
+        name: Name,
+    },
+    /// `:*/UDP`: every declared port of a protocol.
+    Protocol {
+        /// The protocol.
+        protocol: Protocol,
+    },
+}
+
+/// An address that exists only at run time, and the policy field it goes into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// The policy.
+    pub policy: PolicyName,
+    /// The field's path, for example `spec.egress[0].to[0].ipBlock.cidr`.
+    pub field: String,
+    /// Whose address: `namespace/pod`, `node/NAME` or an external host.
+    pub address_of: crate::model::Endpoint,
+    /// Which of its addresses.
+    pub family: Family,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// A manifest that the loader must reject, with the place and the words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectedDiagnostic {
+    /// The manifest's file name.
+    pub file: String,
+    /// The line that the diagnostic names.
+    pub line: u32,
+    /// The column that the diagnostic names.
+    pub column: u32,
+    /// A part of the diagnostic's message.
+    pub message: String,
+    /// Where the expectation was written.
+    pub origin: Origin,
+}

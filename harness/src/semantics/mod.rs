@@ -1,0 +1,1 @@
+//! The meaning of policies under the Kubernetes API: pure, without a cluster.

@@ -1,0 +1,14 @@
+//! The probe engine of Ringfence: real connection attempts, and what became of them.
+//!
+//! A *server* listens on a pod's ports and answers with the pod's identity. A
+//! *prober* makes a round of attempts, all in flight together, and says for each
+//! what both ends saw. The same engine runs inside the embedded cluster's helper
+//! process, where it visits many network namespaces, and inside a pod, where
+//! there is one.
+
+mod outcome;
+mod traffic;
+pub mod wire;
+
+pub use outcome::Outcome;
+pub use traffic::{Family, Protocol, UnknownProtocol};
