@@ -1,9 +1,12 @@
 //! Clusters: the one trait behind which they differ.
 
+pub mod embedded;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Cell, Change, Family, Observation, Protocol, Topology};
@@ -74,9 +77,15 @@ pub trait Cluster: Send {
 
     /// Creates namespaces, pods, nodes and external hosts, with a listener on
     /// every declared port, and returns the topology with nodes and addresses
-    /// filled in. `nodes` is the least number of nodes.
-    async fn deploy(&mut self, topology: &Topology, nodes: usize)
-    -> Result<Topology, ClusterError>;
+    /// filled in. `nodes` is the least number of nodes. Pods and nodes get
+    /// addresses outside of `avoid`, the ranges that policies name, save those of
+    /// length 0, and outside of every external host's address.
+    async fn deploy(
+        &mut self,
+        topology: &Topology,
+        nodes: usize,
+        avoid: &[IpNet],
+    ) -> Result<Topology, ClusterError>;
 
     /// Makes changes in order, and returns when the cluster has accepted them,
     /// which is not when it enforces them. Returns the topology as it is then.
