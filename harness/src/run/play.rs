@@ -261,8 +261,11 @@ impl Play<'_> {
             }
         }
         for (_, path) in &questions {
+            // A late pod's path that connects under policies works without them too.
             let observed = seen.get(&path.cell).and_then(|(_, observed)| observed.as_ref());
-            if observed.is_some_and(|seen| seen.outcome.is_connected()) {
+            if self.progress.paths.control(path).is_none()
+                && observed.is_some_and(|seen| seen.outcome.is_connected())
+            {
                 self.progress.paths.learn(path.clone(), Control::Open);
             }
         }
