@@ -11,6 +11,7 @@
 
 pub mod cluster;
 pub mod model;
+pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod semantics;
