@@ -10,6 +10,7 @@
 //! [`run`] → [`report`] → [`cli`].
 
 pub mod cluster;
+pub mod exit;
 pub mod model;
 pub mod report;
 pub mod run;
