@@ -9,6 +9,7 @@
 //! Imports go one way: [`model`] → {[`semantics`], [`scenario`]} → [`cluster`] →
 //! [`run`] → [`report`] → [`cli`].
 
+pub mod cli;
 pub mod cluster;
 pub mod exit;
 pub mod model;

@@ -83,7 +83,9 @@ fn source(root: &Path, path: &Path) -> Source {
         .filter(|line| !line.trim_start().starts_with("//"))
         .flat_map(|line| [line, "\n"])
         .collect();
-    let shipped = code.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+    let only_tests = ["tests", "fixture"].iter().any(|name| module.iter().any(|m| m == name));
+    let shipped = if only_tests { "" } else { code.split("#[cfg(test)]\nmod tests").next().unwrap() };
+    let shipped = shipped.to_owned();
     Source { path: relative, module, shipped, code, lines: text.lines().count() }
 }
 
