@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Cell, Change, Family, Observation, Protocol, Topology};
@@ -66,7 +67,8 @@ pub struct Round {
 /// A cluster of the run's own.
 ///
 /// A cluster enforces the policies it was given; it never judges. It is used by
-/// one scenario at a time.
+/// one scenario at a time. A run that is interrupted drops a call half-way; only
+/// [`Cluster::teardown`] follows then.
 #[async_trait]
 pub trait Cluster: Send {
     /// What it can do; known before anything is created.
@@ -74,9 +76,14 @@ pub trait Cluster: Send {
 
     /// Creates namespaces, pods, nodes and external hosts, with a listener on
     /// every declared port, and returns the topology with nodes and addresses
-    /// filled in. `nodes` is the least number of nodes.
-    async fn deploy(&mut self, topology: &Topology, nodes: usize)
-    -> Result<Topology, ClusterError>;
+    /// filled in. `nodes` is the least number of nodes; pod, Service and node
+    /// ranges keep clear of every range in `avoid`.
+    async fn deploy(
+        &mut self,
+        topology: &Topology,
+        nodes: usize,
+        avoid: &[IpNet],
+    ) -> Result<Topology, ClusterError>;
 
     /// Makes changes in order, and returns when the cluster has accepted them,
     /// which is not when it enforces them. Returns the topology as it is then.
