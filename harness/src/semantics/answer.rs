@@ -23,12 +23,14 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// Lower settles more. Clauses and facts weigh by their own order, so that the order
+    /// of rules does not choose between them.
     const fn weight(self) -> u8 {
         match self {
             Self::Yes => 0,
-            Self::Open(_) => 1,
-            Self::Missing(_) => 2,
-            Self::No => 3,
+            Self::Open(clause) => 1 + clause as u8,
+            Self::Missing(fact) => 0x40 + fact as u8,
+            Self::No => u8::MAX,
         }
     }
 

@@ -44,14 +44,18 @@ impl Engine {
     /// it does to pod-network pods", or "ignores `hostNetwork` pods when matching
     /// `podSelector` and `namespaceSelector`"
     /// (concepts/services-networking/network-policies). Both come to the same where
-    /// the pod sits on the destination's own node, which is let in anyway.
+    /// the second would let the connection pass anyway: because the pod sits on the
+    /// destination's own node, or because the policies' own pod is not policed then.
     fn host_network_peer(&self, flow: &Flow<'_>, direction: Direction) -> Answer {
-        let nodes = flow.source.pod().zip(flow.destination.pod());
-        let together = nodes
+        let ends = flow.source.pod().zip(flow.destination.pod());
+        let together = ends
             .and_then(|((_, one), (_, other))| same_node(one.node.as_ref(), other.node.as_ref()));
-        match direction {
-            Direction::Ingress if together == Some(true) => Answer::Yes,
-            Direction::Ingress | Direction::Egress => Answer::Open(Clause::HostNetworkPeer),
+        if flow.subject(direction).on_host_network()
+            || direction == Direction::Ingress && together == Some(true)
+        {
+            Answer::Yes
+        } else {
+            Answer::Open(Clause::HostNetworkPeer)
         }
     }
 
@@ -126,7 +130,7 @@ impl Engine {
             Some(PortRef::Name(name)) => match flow.destination {
                 End::Pod(_, pod) if names_port(pod, name, flow.cell.port, flow.cell.protocol) => {
                     // A plugin that takes a hostNetwork pod for its node knows no names of it.
-                    let node_too = direction == Direction::Egress && pod.host_network;
+                    let node_too = pod.host_network && !flow.subject(direction).on_host_network();
                     seen.and(if node_too {
                         Answer::Open(Clause::HostNetworkPeer)
                     } else {

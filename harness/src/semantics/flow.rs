@@ -24,6 +24,11 @@ impl<'e> End<'e> {
             Self::External(_) | Self::Node(_) => None,
         }
     }
+
+    /// Whether it is a pod that shares its node's network.
+    pub(super) fn on_host_network(self) -> bool {
+        self.pod().is_some_and(|(_, pod)| pod.host_network)
+    }
 }
 
 /// A cell with both its ends looked up; both exist, and pods among them run.

@@ -200,13 +200,13 @@ fn beyond_rules(flow: &Flow<'_>, direction: Direction, by_rules: Effect) -> Effe
         }
         End::Pod(..) => return by_rules,
     };
+    // On the own node, ingress from the node itself would be let in.
+    let let_in = direction == Direction::Ingress && peer.pod().is_none();
     match (together, by_rules) {
         (Some(true), _) => Effect::Undefined(undefined),
-        // Open on another node, and not plain on the own one either.
-        (None, Effect::Undefined(_)) if direction == Direction::Egress => by_rules,
-        (None, Effect::Undefined(Clause::HostNetworkPeer)) => by_rules,
-        (None, _) => Effect::Unknown(MissingFact::Node),
         (Some(false), _) => by_rules,
+        (None, Effect::Undefined(_)) if !let_in => by_rules,
+        (None, _) => Effect::Unknown(MissingFact::Node),
     }
 }
 

@@ -110,15 +110,18 @@ fn ports(random: &mut Rng) -> Vec<Port> {
     random.shuffle(&mut names);
     let first = NUMBERS[random.usize(..NUMBERS.len())];
     let second = NUMBERS[random.usize(..NUMBERS.len())];
-    [(first, Protocol::Tcp), (second, if second == first { Protocol::Udp } else { protocol(random) })]
-        .into_iter()
-        .zip(names)
-        .map(|((number, protocol), name)| Port {
-            name: random.bool().then_some(name),
-            number,
-            protocol,
-        })
-        .collect()
+    [
+        (first, Protocol::Tcp),
+        (second, if second == first { Protocol::Udp } else { protocol(random) }),
+    ]
+    .into_iter()
+    .zip(names)
+    .map(|((number, protocol), name)| Port {
+        name: random.bool().then_some(name),
+        number,
+        protocol,
+    })
+    .collect()
 }
 
 fn protocol(random: &mut Rng) -> Protocol {

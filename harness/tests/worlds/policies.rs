@@ -159,8 +159,7 @@ fn rule_value(rule: &Rule, peers_field: &str) -> Value {
         object.insert(peers_field.to_owned(), Value::Array(peers));
     }
     if let Some(ports) = &rule.ports {
-        object
-            .insert("ports".to_owned(), Value::Array(ports.iter().map(port_value).collect()));
+        object.insert("ports".to_owned(), Value::Array(ports.iter().map(port_value).collect()));
     }
     Value::Object(object)
 }
