@@ -1,5 +1,7 @@
 //! Clusters: the one trait behind which they differ.
 
+pub mod embedded;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -76,8 +78,9 @@ pub trait Cluster: Send {
 
     /// Creates namespaces, pods, nodes and external hosts, with a listener on
     /// every declared port, and returns the topology with nodes and addresses
-    /// filled in. `nodes` is the least number of nodes; pod, Service and node
-    /// ranges keep clear of every range in `avoid`.
+    /// filled in. `nodes` is the least number of nodes. Pods and nodes get
+    /// addresses outside of `avoid`, the ranges that policies name, save those of
+    /// length 0, and outside of every external host's address.
     async fn deploy(
         &mut self,
         topology: &Topology,

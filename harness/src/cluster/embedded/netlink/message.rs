@@ -60,7 +60,12 @@ impl Messages {
     }
 
     /// Writes one message: its header, then what `body` writes.
-    pub(in super::super) fn message(&mut self, kind: u16, flags: u16, body: impl FnOnce(&mut Self)) {
+    pub(in super::super) fn message(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        body: impl FnOnce(&mut Self),
+    ) {
         self.sequence += 1;
         self.count += 1;
         self.start = self.bytes.len();
@@ -166,7 +171,9 @@ pub(in super::super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u1
 pub(super) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = (u16, u16, u32, &[u8])> {
     std::iter::from_fn(move || {
         let (header, _) = bytes.split_at_checked(HEADER)?;
-        let word = |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let word = |at: usize| {
+            u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+        };
         let half = |at: usize| u16::from_ne_bytes([header[at], header[at + 1]]);
         let length = word(0) as usize;
         let body = bytes.get(HEADER..length)?;

@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send,
-    setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockopt, recv,
+    send, setsockopt, socket, sockopt,
 };
+use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::super::sys;
 use super::message::{Messages, attributes, messages};
@@ -17,6 +19,10 @@ const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLM_F_ACK_TLVS: u16 = 0x200;
 const NLMSGERR_ATTR_MSG: u16 = 1;
+
+/// How long an answer may take. The kernel handles a request while it is sent, so
+/// an answer that is not there by then will not come.
+const ANSWER_SECONDS: i64 = 10;
 
 /// Which part of the kernel a socket talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +39,23 @@ pub(in super::super) enum NetlinkError {
     /// The socket itself failed.
     #[error("netlink socket")]
     Io(#[from] io::Error),
+    /// A message about an object that has a name was refused.
+    #[error("the kernel refused {object}: {errno}{}", if .text.is_empty() { String::new() } else { format!(" ({text})") })]
+    RefusedObject {
+        /// What was to be done to which object.
+        object: String,
+        /// The error number.
+        errno: Errno,
+        /// The kernel's own words, where it has any.
+        text: String,
+    },
     /// A message was refused.
     #[error("the kernel refused netlink message {position}: {errno}{}", if .text.is_empty() { String::new() } else { format!(" ({text})") })]
     Refused {
         /// Which message of the sequence, from 1.
         position: usize,
         /// The error number.
-        errno: nix::errno::Errno,
+        errno: Errno,
         /// The kernel's own words (`NLMSGERR_ATTR_MSG`), where it has any.
         text: String,
     },
@@ -72,12 +88,42 @@ impl Socket {
         // The kernel caps this at net.core.wmem_max for an ordinary user; callers
         // stay below what they are told by `send_limit`.
         setsockopt(&fd, sockopt::SndBuf, &(8 << 20)).map_err(io::Error::from)?;
+        setsockopt(&fd, sockopt::ReceiveTimeout, &TimeVal::seconds(ANSWER_SECONDS))
+            .map_err(io::Error::from)?;
         Ok(Self { fd, sequence: Cell::new(0) })
     }
 
     /// The socket, for polling and options.
     pub(in super::super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+
+    /// How many bytes one send may carry: the granted send buffer without the 32 bytes
+    /// that `netlink_sendmsg` keeps back. More is refused with EMSGSIZE.
+    pub(in super::super) fn send_limit(&self) -> Result<usize, NetlinkError> {
+        let granted = getsockopt(&self.fd, sockopt::SndBuf).map_err(io::Error::from)?;
+        Ok(granted.saturating_sub(32))
+    }
+
+    /// Hands every message that has already arrived to `each`: kind and body. Does not
+    /// wait. An overrun of the receive buffer, which loses messages, is passed over.
+    pub(in super::super) fn drain(
+        &self,
+        buffer: &mut [u8],
+        mut each: impl FnMut(u16, &[u8]),
+    ) -> Result<(), NetlinkError> {
+        loop {
+            match recv(self.fd.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
+                Ok(length) => {
+                    for (kind, _, _, body) in messages(&buffer[..length]) {
+                        each(kind, body);
+                    }
+                }
+                Err(Errno::EAGAIN) => return Ok(()),
+                Err(Errno::EINTR | Errno::ENOBUFS) => {}
+                Err(errno) => return Err(io::Error::from(errno).into()),
+            }
+        }
     }
 
     /// An empty sequence of messages whose numbers continue this socket's.
@@ -97,17 +143,24 @@ impl Socket {
 
     /// As [`Socket::execute`], where the last acknowledged message is not the last one sent:
     /// the end marker of an nf_tables batch is not acknowledged by every kernel.
-    pub(in super::super) fn execute_until(&self, sent: &Messages, last: u32) -> Result<(), NetlinkError> {
+    pub(in super::super) fn execute_until(
+        &self,
+        sent: &Messages,
+        last: u32,
+    ) -> Result<(), NetlinkError> {
         self.sequence.set(sent.last_sequence());
         let first = sent.last_sequence() - sent.len() as u32 + 1;
         send(self.fd.as_raw_fd(), sent.bytes(), MsgFlags::empty()).map_err(io::Error::from)?;
         let mut refused = None;
         let mut buffer = vec![0; 64 << 10];
         loop {
-            let length = match recv(self.fd.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+            // A refusal may be the last word: a batch that is refused early is not
+            // read to its end. What there is to read is there by then.
+            let wait = if refused.is_some() { MsgFlags::MSG_DONTWAIT } else { MsgFlags::empty() };
+            let length = match recv(self.fd.as_raw_fd(), &mut buffer, wait) {
                 Ok(length) => length,
-                Err(nix::errno::Errno::EINTR) => continue,
-                Err(errno) => return Err(io::Error::from(errno).into()),
+                Err(Errno::EINTR) => continue,
+                Err(errno) => return Err(refused.unwrap_or_else(|| unanswered(errno))),
             };
             for (kind, flags, sequence, body) in messages(&buffer[..length]) {
                 // An answer to an earlier sequence that failed early is stale.
@@ -118,7 +171,7 @@ impl Socket {
                 if code != 0 && refused.is_none() {
                     refused = Some(NetlinkError::Refused {
                         position: (sequence - first) as usize + 1,
-                        errno: nix::errno::Errno::from_raw(-code),
+                        errno: Errno::from_raw(-code),
                         text: error_text(flags, body),
                     });
                 }
@@ -139,8 +192,11 @@ impl Socket {
         send(self.fd.as_raw_fd(), sent.bytes(), MsgFlags::empty()).map_err(io::Error::from)?;
         let mut buffer = vec![0; 128 << 10];
         loop {
-            let length = recv(self.fd.as_raw_fd(), &mut buffer, MsgFlags::empty())
-                .map_err(io::Error::from)?;
+            let length = match recv(self.fd.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+                Ok(length) => length,
+                Err(Errno::EINTR) => continue,
+                Err(errno) => return Err(unanswered(errno)),
+            };
             for (kind, flags, sequence, body) in messages(&buffer[..length]) {
                 if sequence != sent.last_sequence() {
                     continue;
@@ -154,7 +210,7 @@ impl Socket {
                         }
                         return Err(NetlinkError::Refused {
                             position: 1,
-                            errno: nix::errno::Errno::from_raw(-code),
+                            errno: Errno::from_raw(-code),
                             text: error_text(flags, body),
                         });
                     }
@@ -163,6 +219,17 @@ impl Socket {
             }
         }
     }
+}
+
+/// What a failed wait for an answer means.
+fn unanswered(errno: Errno) -> NetlinkError {
+    NetlinkError::Io(match errno {
+        Errno::EAGAIN => io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("expected an answer from the kernel within {ANSWER_SECONDS} s, found none"),
+        ),
+        other => other.into(),
+    })
 }
 
 /// The kernel's words behind an error: code, the refused header, then attributes
