@@ -152,6 +152,11 @@ impl Sentinel {
         self.nodes.get(index)
     }
 
+    /// The nodes that have a pair.
+    pub(super) fn nodes(&self) -> &[Name] {
+        &self.nodes
+    }
+
     /// The topology without the sentinel: what scenarios are about.
     pub(super) fn strip(&self, mut topology: Topology) -> Topology {
         topology.namespaces.remove(&self.namespace);

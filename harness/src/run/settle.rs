@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::model::{Cell, Matrix, Observation, Outcome};
 
-use super::settings::AGREEING_ROUNDS;
+use super::settings::{AGREEING_ROUNDS, ENFORCEMENT_MARGIN};
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,6 +202,8 @@ pub(super) struct Settling {
     rules: SettleRules,
     /// From when on rounds count.
     counts_from: Option<Duration>,
+    /// From when on a cell that differs may be called wrong.
+    patient_from: Duration,
     /// How many rounds were made.
     pub(super) rounds: u32,
     counted: u32,
@@ -217,6 +219,7 @@ impl Settling {
             tracks: watches.into_iter().map(|(cell, watch)| (cell, Track::new(watch))).collect(),
             rules,
             counts_from: None,
+            patient_from: Duration::ZERO,
             rounds: 0,
             counted: 0,
         }
@@ -232,9 +235,11 @@ impl Settling {
         self.counts_from
     }
 
-    /// Rounds that start at this time or later count.
-    pub(super) fn count_from(&mut self, at: Duration) {
+    /// Rounds that start at this time or later count. A cell that differs is
+    /// given the margin over the slowest enforcement seen, and then patience.
+    pub(super) fn count_from(&mut self, at: Duration, slowest: Duration) {
         self.counts_from = Some(at);
+        self.patient_from = at + slowest * (ENFORCEMENT_MARGIN - 1) + self.rules.patience;
     }
 
     /// Takes in a round.
@@ -251,16 +256,19 @@ impl Settling {
 
     /// Whether another round would change nothing.
     pub(super) fn is_over(&self, now: Duration) -> bool {
-        let Some(from) = self.counts_from else { return false };
-        let patient = now >= from + self.rules.patience;
+        if self.counts_from.is_none() {
+            return false;
+        }
+        let patient = now >= self.patient_from;
         (self.counted >= AGREEING_ROUNDS || self.tracks.is_empty())
             && self.tracks.values().all(|track| track.is_decided(patient, &self.rules))
     }
 
-    /// Whether every cell that is waited for agreed in the last round that counted.
+    /// Whether every cell that is waited for agreed in the last round that
+    /// counted, or none has counted yet: then nothing is gained by a pause.
     pub(super) fn only_needs_confirmation(&self) -> bool {
-        self.counted > 0
-            && self
+        self.counted == 0
+            || self
                 .tracks
                 .values()
                 .all(|track| track.watch.goal == Goal::Free || track.agreeing > 0)
@@ -314,7 +322,7 @@ mod tests {
         let rules = SettleRules { differing: 3, patience: Duration::from_millis(250) };
         let mut settling = Settling::new([(cell(), watch)], rules);
         if let Some(from) = from {
-            settling.count_from(Duration::from_millis(from));
+            settling.count_from(Duration::from_millis(from), Duration::ZERO);
         }
         let mut now = Duration::ZERO;
         for round in rounds.chars() {
