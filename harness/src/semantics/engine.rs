@@ -32,9 +32,9 @@ pub struct Engine {
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) policy: Arc<NetworkPolicy>,
-    /// The rules of the directions that it isolates for: "each NetworkPolicy may
-    /// include a list of allowed `egress` rules" says nothing of a direction that
-    /// `policyTypes` does not list, so rules there are ignored.
+    /// Its rules, none where it selects nothing. Those of a direction that it does not
+    /// isolate for are here too, and never asked: only "the `egress` list of some
+    /// NetworkPolicy that applies to the pod for egress" allows anything.
     pub(super) rules: PerDirection<Vec<ReadyRule>>,
 }
 
@@ -80,11 +80,10 @@ impl Engine {
                 }
             }
             let ready = PerDirection::of(|direction| {
-                if isolates(policy, direction) && !subjects.is_clear() {
-                    selection.rules(policy, direction)
-                } else {
-                    Vec::new()
+                if subjects.is_clear() {
+                    return Vec::new();
                 }
+                selection.rules(policy, direction)
             });
             policies.push(Ready { policy: policy.clone(), rules: ready });
         }

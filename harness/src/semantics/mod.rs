@@ -14,6 +14,7 @@
 mod answer;
 mod condition;
 mod engine;
+pub mod explain;
 mod flow;
 mod isolation;
 mod pairs;
@@ -21,5 +22,6 @@ mod side;
 
 pub use answer::Answer;
 pub use engine::Engine;
+pub use explain::{Explanation, trace, why};
 pub use isolation::isolates;
 pub use pairs::{Pairs, Row};
