@@ -176,9 +176,7 @@ fn endpoint(word: Word<'_>) -> Result<EndpointPattern, BadWord> {
 }
 
 fn protocol(word: Word<'_>) -> Result<Protocol, BadWord> {
-    word.text
-        .parse()
-        .map_err(|_| word.expected("`TCP`, `UDP` or `SCTP`", &["TCP", "UDP", "SCTP"]))
+    word.text.parse().map_err(|_| word.expected("`TCP`, `UDP` or `SCTP`", &["TCP", "UDP", "SCTP"]))
 }
 
 fn port(word: Word<'_>) -> Result<PortPattern, BadWord> {

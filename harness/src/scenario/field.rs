@@ -32,11 +32,7 @@ impl<'n> Field<'n> {
     }
 
     pub(crate) fn child(&self, entry: &'n Entry) -> Self {
-        Self {
-            node: &entry.value,
-            path: join(&self.path, &entry.key),
-            key_place: entry.key_place,
-        }
+        Self { node: &entry.value, path: join(&self.path, &entry.key), key_place: entry.key_place }
     }
 
     pub(crate) fn item(&self, index: usize, node: &'n Node) -> Self {
@@ -82,13 +78,7 @@ pub(crate) struct Reader<'s> {
 
 impl<'s> Reader<'s> {
     pub(crate) fn new(source: &'s Source, document: u32) -> Self {
-        Self {
-            source,
-            document,
-            object: String::new(),
-            template: None,
-            diagnostics: Vec::new(),
-        }
+        Self { source, document, object: String::new(), template: None, diagnostics: Vec::new() }
     }
 
     /// The origin of a place.

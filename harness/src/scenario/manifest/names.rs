@@ -117,7 +117,8 @@ pub(crate) fn port_name(name: &str) -> Vec<String> {
     }
     let known = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if name.is_empty() || !name.bytes().all(known) {
-        errors.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".into());
+        errors
+            .push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".into());
     }
     if !name.bytes().any(|b| b.is_ascii_lowercase()) {
         errors.push("must contain at least one letter (a-z)".into());

@@ -81,7 +81,10 @@ fn requirement(reader: &mut Reader<'_>, field: Field<'_>) -> Option<Requirement>
             if known.is_none() {
                 let near = did_you_mean(text, OPERATORS.iter().map(|(name, _)| *name));
                 invalid(reader, "selector-operator", field, text, "not a valid selector operator")
-                    .hint(&near.unwrap_or("expected `In`, `NotIn`, `Exists` or `DoesNotExist`".into()));
+                    .hint(
+                        &near
+                            .unwrap_or("expected `In`, `NotIn`, `Exists` or `DoesNotExist`".into()),
+                    );
             }
             known.map(|(_, operator)| *operator)
         }

@@ -25,7 +25,10 @@ struct Map {
 
 enum Key {
     Merge,
-    Field { key: String, place: Place },
+    Field {
+        key: String,
+        place: Place,
+    },
     /// A key that JSON cannot have: its value is read and dropped.
     Bad,
 }

@@ -70,11 +70,7 @@ impl Reader<'_> {
         self.error(self.place(), format!("expected {expected}, found {found}"))
     }
 
-    fn value(
-        &mut self,
-        depth: usize,
-        errors: &mut Vec<SyntaxError>,
-    ) -> Result<Node, SyntaxError> {
+    fn value(&mut self, depth: usize, errors: &mut Vec<SyntaxError>) -> Result<Node, SyntaxError> {
         if depth > DEPTH {
             return Err(self.error(self.place(), format!("nested more than {DEPTH} levels deep")));
         }
