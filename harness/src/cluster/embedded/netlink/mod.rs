@@ -1,6 +1,7 @@
 //! Netlink, as far as the embedded cluster speaks it (RFC 3549; `linux/netlink.h`).
 
 mod message;
+pub(super) mod route;
 mod socket;
 
 pub(super) use message::{Messages, attributes, flags};
