@@ -6,9 +6,14 @@
 //! process, where it visits many network namespaces, and inside a pod, where
 //! there is one.
 
+mod correlate;
+mod engine;
+pub mod exchange;
 mod outcome;
 mod traffic;
 pub mod wire;
 
+pub use correlate::correlate;
+pub use engine::{Environment, Here, Prober, ProberOptions, Report, Servers, sctp_support};
 pub use outcome::Outcome;
 pub use traffic::{Family, Protocol, UnknownProtocol};

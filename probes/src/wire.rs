@@ -82,6 +82,9 @@ pub struct AttemptResult {
     pub seen_source: Option<IpAddr>,
     /// The dataplane's own word for a drop, where there is one.
     pub evidence: Option<Evidence>,
+    /// How many sockets it took: 2 where silence on the first led to a second, 0 where
+    /// nothing was dialled.
+    pub tries: u8,
 }
 
 /// The dataplane's own word for why it stopped a packet.

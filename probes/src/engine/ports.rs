@@ -1,0 +1,51 @@
+//! Source ports: a fresh one for every try.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+
+/// Linux' own default range (`net.ipv4.ip_local_port_range`), disjoint from Kubernetes' default
+/// range of node ports, 30000–32767.
+const FIRST: u16 = 32_768;
+const LAST: u16 = 60_999;
+
+/// Walks through the ephemeral ports of each place.
+///
+/// The kernel would choose ports at random, and a repeated one can meet the
+/// connection-tracking entry of an attempt that was made under other policies. A
+/// walk comes back to a port only after 28,232 tries from the same place. It
+/// starts anywhere, so that two probers seldom start together.
+#[derive(Debug, Default)]
+pub(crate) struct SourcePorts {
+    next: HashMap<u32, u16>,
+}
+
+impl SourcePorts {
+    /// The next port of a place; the caller asks again where it is taken.
+    pub(crate) fn next(&mut self, place: u32) -> u16 {
+        let next = self.next.entry(place).or_insert_with(|| {
+            let seed = RandomState::new().hash_one(place);
+            let offset = seed % (u64::from(LAST - FIRST) + 1);
+            FIRST + u16::try_from(offset).unwrap_or(0)
+        });
+        let port = *next;
+        *next = if port == LAST { FIRST } else { port + 1 };
+        port
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_port_comes_back_only_after_all_others() {
+        let mut ports = SourcePorts::default();
+        let count = usize::from(LAST - FIRST) + 1;
+        let walked: Vec<u16> = (0..=count).map(|_| ports.next(3)).collect();
+        assert_eq!(walked.iter().collect::<HashSet<_>>().len(), count);
+        assert_eq!(walked[0], walked[count]);
+        assert!(walked.iter().all(|port| (FIRST..=LAST).contains(port)));
+    }
+}
