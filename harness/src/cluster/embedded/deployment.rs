@@ -3,8 +3,8 @@
 
 use anyhow::{Context, anyhow, bail};
 use ipnet::IpNet;
-use ringfence_probe::engine::{Prober, ProberOptions, Servers};
 use ringfence_probe::wire::Listen;
+use ringfence_probe::{Prober, ProberOptions, Servers};
 
 use super::EmbeddedOptions;
 use super::addresses::AddressPlan;
@@ -211,7 +211,7 @@ impl Deployment {
             }
             self.listen(&Endpoint::Pod(name))?;
         }
-        Ok(())
+        self.network.settle()
     }
 
     /// Opens the listeners of nodes and external hosts.

@@ -5,12 +5,12 @@
 use std::fs;
 
 use nix::sys::resource::{Resource, getrlimit};
-use ringfence_probe::engine::sctp_support;
+use ringfence_probe::sctp_support;
 use ringfence_probe::wire::Sctp;
 use serde::{Deserialize, Serialize};
 
 use super::CHANGE;
-use super::dataplane::{Conntrack, Dataplane, DropLog, NodeView, compile};
+use super::dataplane::{Dataplane, DropLog, NodeView, compile};
 use super::facts::ipv6_reason;
 use super::namespace::{Namespace, forward_ipv6};
 use super::netlink::route::{self, VethEnd};
@@ -125,8 +125,9 @@ fn nf_tables() -> Check {
     let name = "nf_tables";
     let attempt = || -> Result<(), NetlinkError> {
         let view = NodeView { name: Name::from("trial"), pods: Vec::new() };
-        Dataplane::open()?.install(&compile(&World::default(), &view))?;
-        Conntrack::open()?.flush()
+        let mut dataplane = Dataplane::open()?;
+        dataplane.install(&compile(&World::default(), &view, true))?;
+        dataplane.flush_conntrack()
     };
     match Obstacle::netlink(Part::Filter, attempt()) {
         Ok(()) => Check::ok(name, "a ruleset can be installed, connections are tracked"),

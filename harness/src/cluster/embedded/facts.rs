@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ringfence_probe::engine::sctp_support;
+use ringfence_probe::sctp_support;
 use ringfence_probe::wire::Sctp;
 
 use super::EmbeddedOptions;

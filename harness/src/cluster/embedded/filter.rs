@@ -1,9 +1,9 @@
 //! The packet filter of one node: what is installed there, and what it reports.
 
 use anyhow::Context;
-use ringfence_probe::engine::Report;
+use ringfence_probe::Report;
 
-use super::dataplane::{self, Conntrack, Dataplane, DropLog, NodeView, Ruleset};
+use super::dataplane::{self, Dataplane, DropLog, NodeView, Ruleset};
 use super::obstacle::{Obstacle, Part};
 use crate::model::{Name, World};
 
@@ -12,7 +12,6 @@ use crate::model::{Name, World};
 pub(super) struct Filter {
     node: Name,
     dataplane: Dataplane,
-    connections: Conntrack,
     log: Option<DropLog>,
     installed: Option<Ruleset>,
 }
@@ -22,14 +21,13 @@ impl Filter {
     /// its reports where `evidence` is wanted.
     pub(super) fn open(node: &Name, evidence: bool) -> anyhow::Result<Self> {
         let dataplane = Obstacle::netlink(Part::Filter, Dataplane::open())?;
-        let connections = Obstacle::netlink(Part::Filter, Conntrack::open())?;
-        let log = if evidence { Some(DropLog::open(node.clone())?) } else { None };
-        Ok(Self { node: node.clone(), dataplane, connections, log, installed: None })
+        let log = if evidence { Some(dataplane.drop_log(node.clone())?) } else { None };
+        Ok(Self { node: node.clone(), dataplane, log, installed: None })
     }
 
     /// Enforces a world's policies from now on. Does nothing where nothing changes.
     pub(super) fn enforce(&mut self, world: &World, view: &NodeView) -> anyhow::Result<()> {
-        let ruleset = dataplane::compile(world, view);
+        let ruleset = dataplane::compile(world, view, self.log.is_some());
         if self.installed.as_ref() == Some(&ruleset) {
             return Ok(());
         }
@@ -46,7 +44,8 @@ impl Filter {
     /// a later attempt from the same port must not pass as an answer to an earlier one.
     pub(super) fn forget_connections(&mut self) -> anyhow::Result<()> {
         let node = &self.node;
-        self.connections.flush().with_context(|| format!("forget the connections of node `{node}`"))
+        Obstacle::netlink(Part::Filter, self.dataplane.flush_conntrack())
+            .with_context(|| format!("forget the connections of node `{node}`"))
     }
 
     /// Hands over what was dropped since the last call.

@@ -10,10 +10,11 @@
 //! pass the packet filter's forward hook unseen. Neighbours are permanent, so no
 //! packet is ever spent on finding one. No route leads out of the machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use ipnet::IpNet;
 
 use super::addresses::AddressPlan;
@@ -31,11 +32,16 @@ const FIRST_LINK: u32 = 10;
 /// Where the router's links to external hosts begin; nodes come before.
 const FIRST_EXTERNAL: u32 = 1000;
 
+/// How long a thousand links may take until they pass packets.
+const SETTLE: Duration = Duration::from_secs(20);
+
 /// A network namespace and a socket that configures it.
 #[derive(Debug)]
 struct Station {
     namespace: Namespace,
     links: Socket,
+    /// Links that were made and are not known to pass packets yet.
+    fresh: BTreeSet<u32>,
 }
 
 impl Station {
@@ -50,12 +56,34 @@ impl Station {
         Self::of(namespace)
     }
 
+    /// Waits until every link that was made passes packets.
+    fn settle(&mut self, deadline: Instant) -> anyhow::Result<()> {
+        // So many answers fit a receive buffer of the usual size.
+        const AT_ONCE: usize = 32;
+        while let Some(first) = self.fresh.first() {
+            if Instant::now() > deadline {
+                bail!("expected link {first} to pass packets within {} s", SETTLE.as_secs());
+            }
+            for part in Vec::from_iter(self.fresh.iter().copied()).chunks(AT_ONCE) {
+                let mut messages = self.links.messages();
+                part.iter().for_each(|index| route::inquire(&mut messages, *index));
+                self.links.query(&mut messages, |answer| {
+                    if let Some((index, true)) = route::is_running(answer) {
+                        self.fresh.remove(&index);
+                    }
+                })?;
+            }
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
     fn of(namespace: Namespace) -> anyhow::Result<Self> {
         let links = Socket::open(Family::Route)?;
         let mut messages = links.messages();
         route::up(&mut messages, LOOPBACK);
         links.execute(&mut messages).context("bring up the loopback interface")?;
-        Ok(Self { namespace, links })
+        Ok(Self { namespace, links, fresh: BTreeSet::new() })
     }
 }
 
@@ -145,6 +173,7 @@ impl Network {
             }
         }
         Obstacle::links(self.router.links.execute(&mut messages))?;
+        self.router.fresh.insert(index);
 
         let mut messages = station.links.messages();
         self.uplink(&mut messages, Role::Router, &self.plan.node(number), here);
@@ -170,6 +199,7 @@ impl Network {
         let mut messages = self.router.links.messages();
         wire(&mut messages, &link, index, here, there, &host.namespace, &addresses, ipv6);
         Obstacle::links(self.router.links.execute(&mut messages))?;
+        self.router.fresh.insert(index);
         let mut messages = host.links.messages();
         self.uplink(&mut messages, Role::Host, &addresses, here);
         host.links.execute(&mut messages)?;
@@ -191,6 +221,7 @@ impl Network {
     pub(super) fn add_pod(&mut self, name: &PodName, slot: Slot) -> anyhow::Result<()> {
         self.wire_pod(&slot).with_context(|| format!("make pod `{name}`")).map(|namespace| {
             let place = self.add_place(namespace);
+            self.nodes[slot.node].station.fresh.insert(slot.interface);
             self.endpoints.insert(Endpoint::Pod(name.clone()), place);
             self.slots.insert(name.clone(), slot);
         })
@@ -226,10 +257,19 @@ impl Network {
         if let Some(place) = place {
             self.places[place as usize] = None;
         }
-        let links = &self.nodes[slot.node].station.links;
+        let station = &mut self.nodes[slot.node].station;
+        station.fresh.remove(&slot.interface);
+        let links = &station.links;
         let mut messages = links.messages();
         route::delete(&mut messages, slot.interface);
         links.execute(&mut messages).with_context(|| format!("remove pod `{name}`"))
+    }
+
+    /// Waits until packets pass everything that was made.
+    pub(super) fn settle(&mut self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + SETTLE;
+        self.router.settle(deadline)?;
+        self.nodes.iter_mut().try_for_each(|node| node.station.settle(deadline))
     }
 
     /// The addresses of a node.

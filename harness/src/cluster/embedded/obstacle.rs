@@ -158,7 +158,9 @@ impl Obstacle {
     pub(super) fn netlink<T>(part: Part, outcome: Result<T, NetlinkError>) -> anyhow::Result<T> {
         outcome.map_err(|error| {
             let errno = match &error {
-                NetlinkError::Refused { errno, .. } => Some(*errno),
+                NetlinkError::Refused { errno, .. } | NetlinkError::RefusedObject { errno, .. } => {
+                    Some(*errno)
+                }
                 NetlinkError::Io(error) => error.raw_os_error().map(Errno::from_raw),
             };
             match errno {

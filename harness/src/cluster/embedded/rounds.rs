@@ -8,9 +8,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use ringfence_probe::engine::{Environment, Report};
-use ringfence_probe::wire::{self, Attempt, AttemptResult};
-use ringfence_probe::{Outcome, Protocol};
+use ringfence_probe::wire::{Attempt, AttemptResult, Round};
+use ringfence_probe::{Environment, Report};
+use ringfence_probe::{Outcome, Protocol, correlate};
 
 use super::deployment::Deployment;
 use super::filter::Filter;
@@ -39,11 +39,14 @@ impl Deployment {
                 Err(reason) => observations[number] = Some(Observation::broken(reason)),
             }
         }
-        let results = self.run(&attempts, deadline_us)?;
-        let stopped = self.unseen(cells, &attempts, &results);
-        for (attempt, result) in attempts.iter().zip(results) {
-            let lost = stopped.contains(&attempt.id);
-            observations[attempt.id as usize] = Some(observation(result, lost));
+        let round = Round { round: self.rounds, deadline_us, attempts };
+        let mut results = self.run(&round)?;
+        let arrivals = self.servers.take_arrivals();
+        correlate(&round, &mut results, arrivals.iter().map(|(_, arrival)| arrival));
+        self.correlate_half_open(cells, &round, &mut results);
+        for result in results {
+            let number = result.id as usize;
+            observations[number] = Some(observation(result));
         }
         Ok(observations
             .into_iter()
@@ -80,19 +83,15 @@ impl Deployment {
 
     /// Makes the attempts on all probers at once: those of one place on one prober.
     /// The results are in the order of the attempts.
-    fn run(
-        &mut self,
-        attempts: &[Attempt],
-        deadline_us: u64,
-    ) -> anyhow::Result<Vec<AttemptResult>> {
+    fn run(&mut self, round: &Round) -> anyhow::Result<Vec<AttemptResult>> {
         let probers = self.probers.len();
         let mut prober_of: BTreeMap<u32, usize> = BTreeMap::new();
+        let attempts = &round.attempts;
         let places: BTreeSet<u32> = attempts.iter().map(|attempt| attempt.from).collect();
         for (turn, place) in places.into_iter().enumerate() {
             prober_of.insert(place, turn % probers);
         }
-        let mut rounds =
-            vec![wire::Round { round: self.rounds, deadline_us, attempts: Vec::new() }; probers];
+        let mut rounds = vec![Round { attempts: Vec::new(), ..*round }; probers];
         for attempt in attempts {
             rounds[prober_of[&attempt.from]].attempts.push(attempt.clone());
         }
@@ -138,52 +137,35 @@ impl Deployment {
         Ok(results)
     }
 
-    /// The silent attempts whose request is known to have arrived all the same.
-    fn unseen(
-        &self,
-        cells: &[Cell],
-        attempts: &[Attempt],
-        results: &[AttemptResult],
-    ) -> HashSet<u32> {
-        let arrived: HashSet<u64> =
-            self.servers.take_arrivals().iter().map(|(_, arrival)| arrival.nonce).collect();
-        let mut found = HashSet::new();
+    /// Turns silence into a lost reply where the listener holds a half-open connection of
+    /// the attempt: a TCP request proper comes only after the handshake, so a lost SYN-ACK
+    /// leaves no other trace.
+    fn correlate_half_open(&self, cells: &[Cell], round: &Round, results: &mut [AttemptResult]) {
         let mut tables: HashMap<u32, HashSet<(u16, SocketAddr)>> = HashMap::new();
-        for (attempt, result) in attempts.iter().zip(results) {
-            if result.outcome != Outcome::Dropped {
-                continue;
-            }
-            if arrived.contains(&attempt.nonce) {
-                found.insert(attempt.id);
-                continue;
-            }
-            // A TCP request proper comes only after the handshake. The packet filter's own
-            // word leaves nothing to ask.
-            let (Protocol::Tcp, None, Some(local)) =
-                (attempt.protocol, &result.evidence, result.local)
+        for (attempt, result) in round.attempts.iter().zip(results) {
+            // Where the packet filter says that it dropped the request, nothing is left to ask.
+            let silent = result.outcome == Outcome::Dropped && result.evidence.is_none();
+            let (true, Protocol::Tcp, Some(local)) = (silent, attempt.protocol, result.local)
             else {
                 continue;
             };
             let destination = &cells[attempt.id as usize].destination;
             let Some(place) = self.network.place(destination) else { continue };
             let table = tables.entry(place).or_insert_with(|| {
-                self.network
-                    .enter(destination)
-                    .ok()
-                    .and_then(|()| half_open().ok())
-                    .unwrap_or_default()
+                let entered = self.network.enter(destination);
+                entered.ok().and_then(|()| half_open().ok()).unwrap_or_default()
             });
             if table.contains(&(attempt.target.port(), local)) {
-                found.insert(attempt.id);
+                result.outcome = Outcome::ReplyLost;
+                result.seen_source = Some(local.ip());
             }
         }
-        found
     }
 }
 
-fn observation(result: AttemptResult, reply_lost: bool) -> Observation {
+fn observation(result: AttemptResult) -> Observation {
     Observation {
-        outcome: if reply_lost { Outcome::ReplyLost } else { result.outcome },
+        outcome: result.outcome,
         latency: Duration::from_micros(result.latency_us),
         seen_source: result.seen_source,
         evidence: result

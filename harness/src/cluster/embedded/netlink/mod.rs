@@ -1,6 +1,7 @@
 //! Netlink, as far as the embedded cluster speaks it (RFC 3549; `linux/netlink.h`).
 
 mod message;
+pub(super) mod nftables;
 pub(super) mod route;
 mod socket;
 

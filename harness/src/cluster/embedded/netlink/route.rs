@@ -9,15 +9,19 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use ipnet::IpNet;
 use nix::libc;
 
-use super::message::{Messages, flags};
+use super::message::{Messages, attributes, flags};
 
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
+const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_AF_SPEC: u16 = 26;
 const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_EXT_MASK: u16 = 29;
 const IFLA_NUM_TX_QUEUES: u16 = 31;
 const IFLA_NUM_RX_QUEUES: u16 = 32;
+const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
+const IF_OPER_UP: u8 = 6;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const VETH_INFO_PEER: u16 = 1;
@@ -140,6 +144,26 @@ pub(in super::super) fn configure(messages: &mut Messages, index: u32, role: Rol
             }
         });
     });
+}
+
+/// Asks how a link is; [`is_running`] reads the answer.
+///
+/// The end of a veth pair that was brought up first learns of the other one from a
+/// work queue, and drops every packet until then. Since Linux 6.8 asking makes the
+/// kernel do that work at once (`rtnl_getlink`, "Synchronize the carrier state").
+pub(in super::super) fn inquire(messages: &mut Messages, index: u32) {
+    messages.message(libc::RTM_GETLINK, 0, |m| {
+        interface(m, index, 0, 0);
+        m.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    });
+}
+
+/// Whether an answer says that a link passes packets; and the link's index.
+pub(in super::super) fn is_running(answer: &[u8]) -> Option<(u32, bool)> {
+    let index = u32::from_ne_bytes(*answer.get(4..)?.first_chunk()?);
+    let mut attributes = attributes(answer.get(16..)?);
+    let state = attributes.find(|(kind, _)| *kind == IFLA_OPERSTATE)?.1;
+    Some((index, state == [IF_OPER_UP]))
 }
 
 /// Deletes a link, and with a veth its other end.

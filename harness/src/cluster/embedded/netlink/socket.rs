@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send,
-    setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockopt, recv,
+    send, setsockopt, socket, sockopt,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
@@ -39,6 +39,16 @@ pub(in super::super) enum NetlinkError {
     /// The socket itself failed.
     #[error("netlink socket")]
     Io(#[from] io::Error),
+    /// A message about an object that has a name was refused.
+    #[error("the kernel refused {object}: {errno}{}", if .text.is_empty() { String::new() } else { format!(" ({text})") })]
+    RefusedObject {
+        /// What was to be done to which object.
+        object: String,
+        /// The error number.
+        errno: Errno,
+        /// The kernel's own words, where it has any.
+        text: String,
+    },
     /// A message was refused.
     #[error("the kernel refused netlink message {position}: {errno}{}", if .text.is_empty() { String::new() } else { format!(" ({text})") })]
     Refused {
@@ -88,6 +98,34 @@ impl Socket {
         self.fd.as_fd()
     }
 
+    /// How many bytes one send may carry: the granted send buffer without the 32 bytes
+    /// that `netlink_sendmsg` keeps back. More is refused with EMSGSIZE.
+    pub(in super::super) fn send_limit(&self) -> Result<usize, NetlinkError> {
+        let granted = getsockopt(&self.fd, sockopt::SndBuf).map_err(io::Error::from)?;
+        Ok(granted.saturating_sub(32))
+    }
+
+    /// Hands every message that has already arrived to `each`: kind and body. Does not
+    /// wait. An overrun of the receive buffer, which loses messages, is passed over.
+    pub(in super::super) fn drain(
+        &self,
+        buffer: &mut [u8],
+        mut each: impl FnMut(u16, &[u8]),
+    ) -> Result<(), NetlinkError> {
+        loop {
+            match recv(self.fd.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
+                Ok(length) => {
+                    for (kind, _, _, body) in messages(&buffer[..length]) {
+                        each(kind, body);
+                    }
+                }
+                Err(Errno::EAGAIN) => return Ok(()),
+                Err(Errno::EINTR | Errno::ENOBUFS) => {}
+                Err(errno) => return Err(io::Error::from(errno).into()),
+            }
+        }
+    }
+
     /// An empty sequence of messages whose numbers continue this socket's.
     pub(in super::super) fn messages(&self) -> Messages {
         Messages::after(self.sequence.get())
@@ -110,6 +148,29 @@ impl Socket {
         sent: &Messages,
         last: u32,
     ) -> Result<(), NetlinkError> {
+        self.exchange(sent, last, |_| {})
+    }
+
+    /// Sends the messages, hands the body of every answer to `each`, and waits until the
+    /// last message is acknowledged. Answers must fit the receive buffer all at once.
+    pub(in super::super) fn query(
+        &self,
+        sent: &mut Messages,
+        each: impl FnMut(&[u8]),
+    ) -> Result<(), NetlinkError> {
+        if sent.is_empty() {
+            return Ok(());
+        }
+        sent.acknowledge_last();
+        self.exchange(sent, sent.last_sequence(), each)
+    }
+
+    fn exchange(
+        &self,
+        sent: &Messages,
+        last: u32,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), NetlinkError> {
         self.sequence.set(sent.last_sequence());
         let first = sent.last_sequence() - sent.len() as u32 + 1;
         send(self.fd.as_raw_fd(), sent.bytes(), MsgFlags::empty()).map_err(io::Error::from)?;
@@ -126,7 +187,11 @@ impl Socket {
             };
             for (kind, flags, sequence, body) in messages(&buffer[..length]) {
                 // An answer to an earlier sequence that failed early is stale.
-                if kind != NLMSG_ERROR || sequence < first {
+                if sequence < first {
+                    continue;
+                }
+                if kind != NLMSG_ERROR {
+                    each(body);
                     continue;
                 }
                 let code = body.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));

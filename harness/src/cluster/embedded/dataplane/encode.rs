@@ -1,0 +1,155 @@
+//! Sets and rules in the kernel's terms.
+
+use std::net::IpAddr;
+
+use super::super::netlink::nftables::{
+    Base, Compare, DataType, Element, Expressions, Key, Meta, Register, Verdict,
+};
+use super::drop_log;
+use super::ruleset::{Chain, Match, Rule, Set, SetId};
+use crate::model::{Direction, Family, Protocol};
+
+/// Where a value is loaded that is compared on the spot, and the first part of a key.
+const FIRST: Register = Register(0);
+
+/// What a set's keys are made of.
+pub(super) const fn key(set: &Set) -> &'static [DataType] {
+    use DataType::{Ipv4, Ipv6, Port, Protocol};
+    match set {
+        Set::Addresses(addresses) => match addresses.family() {
+            Family::Ipv4 => &[Ipv4],
+            Family::Ipv6 => &[Ipv6],
+        },
+        Set::Ports(_) => &[Protocol, Port],
+        Set::Sockets(Family::Ipv4, _) => &[Ipv4, Protocol, Port],
+        Set::Sockets(Family::Ipv6, _) => &[Ipv6, Protocol, Port],
+    }
+}
+
+/// Whether a set's elements are the bounds of ranges.
+pub(super) fn is_interval(set: &Set) -> bool {
+    matches!(set, Set::Addresses(addresses) if !addresses.are_single())
+}
+
+/// A set's elements; the bounds of ranges in order.
+pub(super) fn elements(set: &Set) -> Vec<Element<'static>> {
+    match set {
+        Set::Addresses(addresses) if addresses.are_single() => {
+            addresses.bounds().map(|(first, _)| Element::Key(address_key(first))).collect()
+        }
+        Set::Addresses(addresses) => addresses
+            .bounds()
+            .flat_map(|(first, behind)| {
+                let end = behind.map(|behind| Element::RangeEnd(address_key(behind)));
+                [Some(Element::Key(address_key(first))), end].into_iter().flatten()
+            })
+            .collect(),
+        Set::Ports(ports) => ports
+            .iter()
+            .map(|(protocol, port)| Element::Key(with_service(Key::default(), *protocol, *port)))
+            .collect(),
+        Set::Sockets(_, sockets) => sockets
+            .iter()
+            .map(|(address, protocol, port)| {
+                Element::Key(with_service(address_key(*address), *protocol, *port))
+            })
+            .collect(),
+    }
+}
+
+fn address_key(address: IpAddr) -> Key {
+    match address {
+        IpAddr::V4(address) => Key::default().with(&address.octets()),
+        IpAddr::V6(address) => Key::default().with(&address.octets()),
+    }
+}
+
+/// The key with a protocol and a port behind, as [`load_service`] loads them.
+fn with_service(before: Key, protocol: Protocol, port: u16) -> Key {
+    before.with(&[protocol.number()]).with(&port.to_be_bytes())
+}
+
+/// Writes a rule that accepts.
+pub(super) fn accept(
+    e: &mut Expressions<'_>,
+    direction: Direction,
+    Rule(matches): &Rule,
+    sets: &[Set],
+) {
+    for found in matches {
+        match found {
+            Match::Family(family) => only(e, *family),
+            Match::Peer(set) => {
+                let SetId(position) = set;
+                if let Set::Addresses(addresses) = &sets[*position] {
+                    load_peer(e, direction, addresses.family());
+                }
+                e.lookup(&set.to_string(), FIRST);
+            }
+            Match::Protocol(protocol) => {
+                e.meta(Meta::Protocol, FIRST).compare(FIRST, Compare::Equal, &[protocol.number()]);
+            }
+            Match::Port(protocol, first, last) => {
+                e.meta(Meta::Protocol, FIRST)
+                    .compare(FIRST, Compare::Equal, &[protocol.number()])
+                    .payload(Base::Transport, 2, 2, FIRST);
+                if first == last {
+                    e.compare(FIRST, Compare::Equal, &first.to_be_bytes());
+                } else {
+                    e.range(FIRST, &first.to_be_bytes(), &last.to_be_bytes());
+                }
+            }
+            Match::Service(set) => {
+                load_service(e, 0);
+                e.lookup(&set.to_string(), FIRST);
+            }
+            Match::Socket(set) => {
+                let SetId(position) = set;
+                if let Set::Sockets(family, _) = &sets[*position] {
+                    let registers = load_peer(e, direction, *family);
+                    load_service(e, registers);
+                }
+                e.lookup(&set.to_string(), FIRST);
+            }
+        }
+    }
+    e.verdict(Verdict::Accept);
+}
+
+/// Writes the end of a chain.
+pub(super) fn deny(e: &mut Expressions<'_>, chain: &Chain) {
+    if let Some(log) = &chain.log {
+        e.log(drop_log::GROUP, &log.prefix);
+    }
+    e.verdict(Verdict::Drop);
+}
+
+/// Goes on for packets of this family (`NFPROTO_IPV4`, `NFPROTO_IPV6`).
+fn only(e: &mut Expressions<'_>, family: Family) {
+    let number = match family {
+        Family::Ipv4 => 2,
+        Family::Ipv6 => 10,
+    };
+    e.meta(Meta::Family, FIRST).compare(FIRST, Compare::Equal, &[number]);
+}
+
+/// Loads the address of the end that is not the isolated pod; says how many registers it
+/// took. The offsets are those of RFC 791 and RFC 8200.
+fn load_peer(e: &mut Expressions<'_>, direction: Direction, family: Family) -> u32 {
+    only(e, family);
+    let (offset, length) = match (family, direction) {
+        (Family::Ipv4, Direction::Ingress) => (12, 4),
+        (Family::Ipv4, Direction::Egress) => (16, 4),
+        (Family::Ipv6, Direction::Ingress) => (8, 16),
+        (Family::Ipv6, Direction::Egress) => (24, 16),
+    };
+    e.payload(Base::Network, offset, length, FIRST);
+    length / 4
+}
+
+/// Loads protocol and destination port into this register and the next. TCP, UDP and SCTP
+/// all have the port at the same place.
+fn load_service(e: &mut Expressions<'_>, register: u32) {
+    e.meta(Meta::Protocol, Register(register));
+    e.payload(Base::Transport, 2, 2, Register(register + 1));
+}

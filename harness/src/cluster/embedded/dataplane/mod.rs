@@ -1,0 +1,53 @@
+//! The embedded cluster's dataplane: policies → ruleset → nftables.
+//!
+//! [`compile`] reads the policies straight from the API's text and shares nothing with
+//! the semantics engine but `model`'s data types and label matching, so that the two can
+//! disagree. What the API leaves open is decided here, as every dataplane has to:
+//!
+//! - a pod reaches itself: that traffic never leaves its network namespace;
+//! - a pod reaches its own node: that traffic is not forwarded;
+//! - hostNetwork pods have their node's address: selectors never match them, ipBlocks do,
+//!   and no policy applies to them;
+//! - an ipBlock matches pod addresses as it does any other;
+//! - a connection that was allowed stays so until [`Dataplane::flush_conntrack`].
+//!
+//! A node's own traffic to its pods is not forwarded either: the API wants it always
+//! allowed ("OR if the traffic source is the pod's local node").
+
+mod addresses;
+mod compile;
+mod conntrack;
+mod drop_log;
+mod encode;
+mod install;
+mod pods;
+mod ports;
+mod ruleset;
+#[cfg(test)]
+mod tests;
+
+pub(super) use compile::compile;
+pub(super) use conntrack::flush_conntrack;
+pub(super) use drop_log::DropLog;
+pub(super) use install::Dataplane;
+pub(super) use ruleset::Ruleset;
+
+use crate::model::{Name, PodName};
+
+/// A node as far as its rules depend on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NodeView {
+    /// The node's name.
+    pub(super) name: Name,
+    /// The pods that run there. HostNetwork pods have no interface and are not among them.
+    pub(super) pods: Vec<LocalPod>,
+}
+
+/// A pod on the node that rules are compiled for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LocalPod {
+    /// Namespace and name.
+    pub(super) name: PodName,
+    /// The index of its veth's end in the node's network namespace.
+    pub(super) interface: u32,
+}

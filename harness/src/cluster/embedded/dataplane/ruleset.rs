@@ -1,0 +1,200 @@
+//! What a node enforces, as pure data, and as text in the manner of `nft list ruleset`.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
+
+use super::addresses::Addresses;
+use crate::model::{Direction, Family, PodName, Protocol};
+
+/// The longest text that a log rule may carry, in bytes (`NF_LOG_PREFIXLEN` with its zero).
+const LONGEST_PREFIX: usize = 127;
+
+/// The rules of one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) struct Ruleset {
+    /// What rules look up; a rule names a set by its position here. No two are the same.
+    pub(super) sets: Vec<Set>,
+    /// One for every direction in which a pod of the node is isolated.
+    pub(super) chains: Vec<Chain>,
+}
+
+/// What a set holds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Set {
+    /// Addresses of one family.
+    Addresses(Addresses),
+    /// Protocols with ports.
+    Ports(BTreeSet<(Protocol, u16)>),
+    /// Addresses of one family with protocols and ports.
+    Sockets(Family, BTreeSet<(IpAddr, Protocol, u16)>),
+}
+
+/// A set by its position in the ruleset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct SetId(pub(super) usize);
+
+impl fmt::Display for SetId {
+    /// The set's name in the kernel.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "set-{}", self.0)
+    }
+}
+
+/// What passes to or from an isolated pod. What none of the rules accepts is dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chain {
+    /// The direction, from the pod's point of view.
+    pub(super) direction: Direction,
+    /// The pod.
+    pub(super) pod: PodName,
+    /// The interface by which its packets come in (egress) or go out (ingress).
+    pub(super) interface: u32,
+    /// Each accepts what it matches. No two are the same.
+    pub(super) rules: Vec<Rule>,
+    /// What the packet log is told of a drop; `None` where nothing is.
+    pub(super) log: Option<LogText>,
+}
+
+impl Chain {
+    /// The chain's name in the kernel.
+    pub(super) fn name(&self) -> String {
+        format!("{}-{}", self.direction, self.interface)
+    }
+}
+
+/// Accepts what all of its matches hold for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Rule(pub(super) Vec<Match>);
+
+/// What must hold for a packet. "Peer" is the end that is not the isolated pod: the source
+/// in ingress, the destination in egress. Ports are always the destination's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Match {
+    /// It is of this family.
+    Family(Family),
+    /// The peer's address is in the set.
+    Peer(SetId),
+    /// It is of this transport protocol.
+    Protocol(Protocol),
+    /// It is of this protocol, and its port is from the first to the last.
+    Port(Protocol, u16, u16),
+    /// Its protocol and port are in the set.
+    Service(SetId),
+    /// The peer's address, the protocol and the port are in the set.
+    Socket(SetId),
+}
+
+/// What the packet log is told of a drop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LogText {
+    /// All of it.
+    pub(super) text: String,
+    /// What the kernel carries: the text where it is short enough, else a name for it that
+    /// depends on nothing but the text.
+    pub(super) prefix: String,
+}
+
+impl LogText {
+    pub(super) fn new(text: String) -> Self {
+        let prefix = match text.len() {
+            0..=LONGEST_PREFIX => text.clone(),
+            _ => format!("ringfence:{:016x}", fnv1a(text.as_bytes())),
+        };
+        Self { text, prefix }
+    }
+
+    /// Whether the kernel only carries a name for it.
+    pub(super) fn is_long(&self) -> bool {
+        self.text.len() > LONGEST_PREFIX
+    }
+}
+
+/// FNV-1a of 64 bits: the same in every process and version (RFC 9923).
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+impl Ruleset {
+    /// The chains of one direction, in order of the interface.
+    pub(super) fn chains(&self, direction: Direction) -> impl Iterator<Item = &Chain> {
+        self.chains.iter().filter(move |chain| chain.direction == direction)
+    }
+}
+
+impl fmt::Display for Ruleset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, set) in self.sets.iter().enumerate() {
+            writeln!(f, "set {} {set}", SetId(position))?;
+        }
+        for (direction, interface, priority) in
+            [(Direction::Egress, "iif", 0), (Direction::Ingress, "oif", 10)]
+        {
+            writeln!(f, "chain {direction} {{ hook forward, priority {priority}, policy accept")?;
+            writeln!(f, "  ct state established,related accept")?;
+            for chain in self.chains(direction) {
+                writeln!(f, "  {interface} {} jump {}", chain.interface, chain.name())?;
+            }
+            writeln!(f, "}}")?;
+        }
+        self.chains.iter().try_for_each(|chain| chain.fmt(f))
+    }
+}
+
+impl fmt::Display for Set {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Addresses(addresses) => write!(f, "{} {{ {addresses} }}", addresses.family()),
+            Self::Ports(ports) => {
+                let ports: Vec<String> =
+                    ports.iter().map(|(protocol, port)| format!("{protocol} . {port}")).collect();
+                write!(f, "protocol . port {{ {} }}", ports.join(", "))
+            }
+            Self::Sockets(family, sockets) => {
+                let sockets: Vec<String> = sockets
+                    .iter()
+                    .map(|(address, protocol, port)| format!("{address} . {protocol} . {port}"))
+                    .collect();
+                write!(f, "{family} . protocol . port {{ {} }}", sockets.join(", "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "chain {} {{ # {}", self.name(), self.pod)?;
+        let peer = match self.direction {
+            Direction::Ingress => "saddr",
+            Direction::Egress => "daddr",
+        };
+        for Rule(matches) in &self.rules {
+            f.write_str(" ")?;
+            for found in matches {
+                match found {
+                    Match::Family(family) => write!(f, " {family}"),
+                    Match::Peer(set) => write!(f, " {peer} @{set}"),
+                    Match::Protocol(protocol) => write!(f, " {protocol}"),
+                    Match::Port(protocol, first, last) if first == last => {
+                        write!(f, " {protocol} dport {first}")
+                    }
+                    Match::Port(protocol, first, last) => {
+                        write!(f, " {protocol} dport {first}-{last}")
+                    }
+                    Match::Service(set) => write!(f, " protocol . dport @{set}"),
+                    Match::Socket(set) => write!(f, " {peer} . protocol . dport @{set}"),
+                }?;
+            }
+            writeln!(f, " accept")?;
+        }
+        if let Some(log) = &self.log {
+            writeln!(f, "  log \"{}\"", log.prefix)?;
+            if log.is_long() {
+                writeln!(f, "    # {}", log.text)?;
+            }
+        }
+        writeln!(f, "  drop\n}}")
+    }
+}

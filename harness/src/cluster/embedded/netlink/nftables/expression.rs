@@ -1,0 +1,179 @@
+//! The expressions that rules are made of. Each loads, compares or decides; a comparison
+//! that does not hold ends the rule.
+
+use super::super::Messages;
+use super::Verdict;
+
+/// Where values are loaded: registers of 32 bits, by number (`NFT_REG32_00` and on). A value
+/// that is longer runs on into the next ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super::super) struct Register(pub(in super::super::super) u32);
+
+impl Register {
+    const fn number(self) -> u32 {
+        8 + self.0 // NFT_REG32_00
+    }
+}
+
+/// The number of the register that holds the verdict.
+const VERDICT: u32 = 0; // NFT_REG_VERDICT
+
+/// What is known of a packet beside its bytes (`enum nft_meta_keys`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super::super) enum Meta {
+    /// The index of the interface it came in by, host order.
+    InputInterface = 4,
+    /// The index of the interface it goes out by, host order.
+    OutputInterface = 5,
+    /// Its netfilter family, one byte: 2 for IPv4, 10 for IPv6.
+    Family = 15,
+    /// Its transport protocol, one byte, behind all IPv6 extension headers.
+    Protocol = 16,
+}
+
+/// From where an offset into the packet counts (`enum nft_payload_bases`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super::super) enum Base {
+    /// The IP header.
+    Network = 1,
+    /// The header of the transport protocol.
+    Transport = 2,
+}
+
+/// How two values are compared, byte by byte (`enum nft_cmp_ops`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super::super) enum Compare {
+    /// They are the same.
+    Equal = 0,
+    /// They are not.
+    NotEqual = 1,
+}
+
+/// Writes a rule's expressions in order.
+#[derive(Debug)]
+pub(in super::super::super) struct Expressions<'a> {
+    messages: &'a mut Messages,
+}
+
+impl<'a> Expressions<'a> {
+    pub(super) fn new(messages: &'a mut Messages) -> Self {
+        Self { messages }
+    }
+
+    /// `NFTA_LIST_ELEM` with the expression's name and its attributes.
+    fn write(&mut self, name: &str, body: impl FnOnce(&mut Messages)) -> &mut Self {
+        self.messages.nested(1, |m| {
+            m.text(1, name); // NFTA_EXPR_NAME
+            m.nested(2, body); // NFTA_EXPR_DATA
+        });
+        self
+    }
+
+    /// Loads what is known beside the packet's bytes.
+    pub(in super::super::super) fn meta(&mut self, key: Meta, to: Register) -> &mut Self {
+        self.write("meta", |m| {
+            m.be32(2, key as u32);
+            m.be32(1, to.number());
+        })
+    }
+
+    /// Loads bytes of the packet.
+    pub(in super::super::super) fn payload(
+        &mut self,
+        base: Base,
+        offset: u32,
+        length: u32,
+        to: Register,
+    ) -> &mut Self {
+        self.write("payload", |m| {
+            m.be32(1, to.number());
+            m.be32(2, base as u32);
+            m.be32(3, offset);
+            m.be32(4, length);
+        })
+    }
+
+    /// Goes on where the register compares so with the value.
+    pub(in super::super::super) fn compare(
+        &mut self,
+        from: Register,
+        how: Compare,
+        value: &[u8],
+    ) -> &mut Self {
+        self.write("cmp", |m| {
+            m.be32(1, from.number());
+            m.be32(2, how as u32);
+            m.nested(3, |m| m.attribute(1, value));
+        })
+    }
+
+    /// Goes on where the register lies within the bounds, both included, byte by byte.
+    pub(in super::super::super) fn range(
+        &mut self,
+        from: Register,
+        first: &[u8],
+        last: &[u8],
+    ) -> &mut Self {
+        self.write("range", |m| {
+            m.be32(1, from.number());
+            m.be32(2, 0); // NFT_RANGE_EQ
+            m.nested(3, |m| m.attribute(1, first));
+            m.nested(4, |m| m.attribute(1, last));
+        })
+    }
+
+    /// Goes on where the set holds the key in the registers.
+    pub(in super::super::super) fn lookup(&mut self, set: &str, from: Register) -> &mut Self {
+        self.write("lookup", |m| {
+            m.text(1, set);
+            m.be32(2, from.number());
+        })
+    }
+
+    /// Takes the verdict that the map has for the key in the registers, where it has one.
+    pub(in super::super::super) fn verdict_map(&mut self, map: &str, from: Register) -> &mut Self {
+        self.write("lookup", |m| {
+            m.text(1, map);
+            m.be32(2, from.number());
+            m.be32(3, VERDICT);
+        })
+    }
+
+    /// Goes on for packets of known connections, and for errors about them
+    /// (`ct state established,related`).
+    pub(in super::super::super) fn known_connection(&mut self) -> &mut Self {
+        const ESTABLISHED: u32 = 1 << 1;
+        const RELATED: u32 = 1 << 2;
+        let register = Register(0);
+        self.write("ct", |m| {
+            m.be32(2, 0); // NFT_CT_STATE
+            m.be32(1, register.number());
+        })
+        .write("bitwise", |m| {
+            m.be32(1, register.number());
+            m.be32(2, register.number());
+            m.be32(3, 4);
+            m.nested(4, |m| m.attribute(1, &(ESTABLISHED | RELATED).to_ne_bytes()));
+            m.nested(5, |m| m.attribute(1, &0u32.to_ne_bytes()));
+        })
+        .compare(register, Compare::NotEqual, &0u32.to_ne_bytes())
+    }
+
+    /// Sends a copy of the packet with this text to the packet log's group
+    /// (`nfnetlink_log`), one packet a message.
+    pub(in super::super::super) fn log(&mut self, group: u16, prefix: &str) -> &mut Self {
+        self.write("log", |m| {
+            m.be16(1, group);
+            m.text(2, prefix);
+            m.be16(4, 1); // NFTA_LOG_QTHRESHOLD
+        })
+    }
+
+    /// Decides.
+    pub(in super::super::super) fn verdict(&mut self, verdict: Verdict<'_>) -> &mut Self {
+        self.write("immediate", |m| {
+            m.be32(1, VERDICT);
+            m.nested(2, |m| verdict.write(m));
+        })
+    }
+}
