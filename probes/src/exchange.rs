@@ -170,12 +170,20 @@ mod tests {
         let mut bytes = Vec::new();
         let seen = "10.1.2.3:40000".parse().unwrap();
         Answer { nonce: 7, seen, identity: "prod/db" }.write(&mut bytes);
-        expect![[r#""#]].assert_eq(&hex(&bytes));
+        expect![[r#"
+            52 46 61 6e 01 00 00 07 00 00 00 00 00 00 00 07
+            00 00 00 00 00 00 00 00 00 00 ff ff 0a 01 02 03
+            9c 40 70 72 6f 64 2f 64 62"#]]
+        .assert_eq(&hex(&bytes));
 
         bytes.clear();
         let seen = "[fd00::1]:443".parse().unwrap();
         Answer { nonce: u64::MAX, seen, identity: "" }.write(&mut bytes);
-        expect![[r#""#]].assert_eq(&hex(&bytes));
+        expect![[r#"
+            52 46 61 6e 01 00 00 00 ff ff ff ff ff ff ff ff
+            fd 00 00 00 00 00 00 00 00 00 00 00 00 00 00 01
+            01 bb"#]]
+        .assert_eq(&hex(&bytes));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod correlate;
 mod engine;
 pub mod exchange;
+pub mod frame;
 mod outcome;
 mod traffic;
 pub mod wire;

@@ -94,8 +94,8 @@ fn open_one(listen: Listen, family: Family, sctp: Sctp) -> io::Result<(Socket, L
     };
     let transport = Transport::from(i32::from(protocol.number()));
     let socket = Socket::new(domain, socket_type.nonblocking(), Some(transport))?;
-    if family == Family::Ipv6 {
-        // Each family has a socket of its own.
+    if family == Family::Ipv6 && socket_type != Type::RAW {
+        // Each family has a socket of its own. A raw one has but its own (raw(7), ipv6(7)).
         socket.set_only_v6(true)?;
     }
     if kind == ListenerKind::Stream {

@@ -197,7 +197,7 @@ mod tests {
         let bytes = init(40_000, 9_999, 0x0102_0304, 7);
         let hex: Vec<String> =
             bytes.chunks(4).map(|word| word.iter().map(|b| format!("{b:02x}")).collect()).collect();
-        expect![[r#""#]].assert_eq(&hex.join(" "));
+        expect!["9c40270f 00000000 7f33f1ba 01000028 01020304 00010000 00010001 01020304 bf520014 52467271 01000000 00000000 00000007"].assert_eq(&hex.join(" "));
     }
 
     #[test]
