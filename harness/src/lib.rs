@@ -17,3 +17,5 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod semantics;
+
+pub use cluster::embedded::init;
