@@ -138,20 +138,23 @@ fn left_out(
     Ok(lacks
         .into_iter()
         .map(|(lack, count)| {
-            let cells = if count == 1 { "1 cell is".to_owned() } else { format!("{count} cells are") };
+            let cells =
+                if count == 1 { "1 cell is".to_owned() } else { format!("{count} cells are") };
             let what = match lack {
                 Lack::Protocol(protocol) => {
-                    format!("`{name}` cannot probe {protocol}{}", because(capabilities, protocol.as_str()))
+                    format!(
+                        "`{name}` cannot probe {protocol}{}",
+                        because(capabilities, protocol.as_str())
+                    )
                 }
                 Lack::Family(family) => {
                     let word = if family == Family::Ipv6 { "IPv6" } else { "IPv4" };
                     format!("`{name}` has no {word}{}", because(capabilities, word))
                 }
                 Lack::Way(via) => format!("`{name}` has no way via {via}"),
-                Lack::ExternalHosts => format!(
-                    "`{name}` makes no external hosts{}",
-                    because(capabilities, "external")
-                ),
+                Lack::ExternalHosts => {
+                    format!("`{name}` makes no external hosts{}", because(capabilities, "external"))
+                }
                 Lack::Address(family) => format!("an end has no {family} address"),
             };
             format!("{cells} not judged: {what}")

@@ -41,7 +41,8 @@ pub(super) async fn play(
     let capabilities = cluster.capabilities().clone();
     needs(scenario, &capabilities).map_err(ClusterError::Unsupported)?;
     let begun = Instant::now();
-    let deploy = cluster.deploy(&scenario.topology, scenario.nodes, &scenario.declared_ranges());
+    let avoid = scenario.declared_ranges();
+    let deploy = cluster.deploy(&scenario.topology, scenario.nodes, &avoid);
     let deadline = settings.deploy_deadline;
     let found = timeout(deadline, deploy).await.map_err(|_| ClusterError::Deadline {
         what: "the scenario's pods to be deployed".to_owned(),
@@ -76,15 +77,18 @@ pub(super) async fn play(
     Ok(())
 }
 
-/// What the cluster cannot do at all for this scenario, in words.
+/// What is not understood in this scenario, or what the cluster cannot do for
+/// it at all, in words.
 fn needs(scenario: &Scenario, capabilities: &Capabilities) -> Result<(), String> {
+    if !scenario.unsupported.is_empty() {
+        return Err(scenario.unsupported.join("; "));
+    }
     let added = scenario.steps.iter().flat_map(|step| &step.changes);
     let added = added.filter_map(|change| match change {
         Change::AddPod(pod) => Some(pod),
         _ => None,
     });
-    let host_network =
-        scenario.topology.pods.values().chain(added).find(|pod| pod.host_network);
+    let host_network = scenario.topology.pods.values().chain(added).find(|pod| pod.host_network);
     match host_network {
         Some(pod) if !capabilities.host_network => Err(format!(
             "`{}` makes no hostNetwork pods, and `{}` is one{}",
@@ -99,7 +103,9 @@ fn needs(scenario: &Scenario, capabilities: &Capabilities) -> Result<(), String>
 /// Names the step in which an error came.
 fn in_step(step: &str, error: ClusterError) -> ClusterError {
     match error {
-        ClusterError::Unsupported(why) => ClusterError::Unsupported(format!("step `{step}`: {why}")),
+        ClusterError::Unsupported(why) => {
+            ClusterError::Unsupported(format!("step `{step}`: {why}"))
+        }
         ClusterError::Lost(why) => ClusterError::Lost(format!("{why} (in step `{step}`)")),
         ClusterError::Deadline { what, deadline } => {
             ClusterError::Deadline { what: format!("in step `{step}`, {what}"), deadline }
@@ -194,8 +200,7 @@ impl Play<'_> {
             changes: changes.iter().map(plan::phrase).collect(),
         });
 
-        let Plan { questions, notes: dropped } =
-            plan::plan(step, &self.world, &self.capabilities)?;
+        let Plan { questions, notes: dropped } = plan::plan(step, &self.world, &self.capabilities)?;
         notes.extend(dropped);
         let questions: Vec<_> = questions
             .into_iter()
@@ -209,9 +214,9 @@ impl Play<'_> {
             .map(|(question, path)| (path.clone(), plan::goal(&question.specified)))
             .collect();
         let new = plan::new_pods(&changes);
-        let watches = goals.iter().map(|(path, goal)| {
-            (path.cell.clone(), self.watch(path, *goal, &changes, &new))
-        });
+        let watches = goals
+            .iter()
+            .map(|(path, goal)| (path.cell.clone(), self.watch(path, *goal, &changes, &new)));
         let rules = SettleRules {
             differing: self.settings.differing_rounds,
             patience: self.settings.patience,
@@ -226,9 +231,9 @@ impl Play<'_> {
                 0 if !new.iter().any(|pod| plan::is_end(pod, &path.cell)) => Some(Goal::Allow),
                 _ => self.goals.get(path).copied(),
             };
-            goals.iter().filter(move |(path, goal)| {
-                **goal == wanted && before(path) != Some(wanted)
-            })
+            goals
+                .iter()
+                .filter(move |(path, goal)| **goal == wanted && before(path) != Some(wanted))
         };
         let time = |wanted| settling.last_to_agree(became(wanted).map(|(path, _)| &path.cell));
         let (to_enforce, to_allow) = (time(Goal::Deny), time(Goal::Allow));
@@ -288,13 +293,7 @@ impl Play<'_> {
         )
     }
 
-    fn watch(
-        &self,
-        path: &Path,
-        goal: Goal,
-        changes: &[Change],
-        new: &BTreeSet<PodName>,
-    ) -> Watch {
+    fn watch(&self, path: &Path, goal: Goal, changes: &[Change], new: &BTreeSet<PodName>) -> Watch {
         let is_new = new.iter().any(|pod| plan::is_end(pod, &path.cell));
         // A path that does not work is inconclusive; nothing is waited for.
         let shut = matches!(self.progress.paths.control(path), Some(Control::NeverOpen(_)));

@@ -76,16 +76,12 @@ impl<'a> Stage<'a> {
         Ok(stage)
     }
 
-    /// The topology without the sentinel.
-    pub(super) fn strip(&self, topology: Topology) -> Topology {
-        self.sentinel.strip(topology)
-    }
-
     /// Makes changes and flips the sentinel after them.
     pub(super) async fn change(&mut self, changes: &[Change]) -> Result<Topology, ClusterError> {
         let mut changes = changes.to_vec();
         changes.push(self.sentinel.flip());
-        Ok(self.strip(self.give(&changes).await?))
+        let topology = self.give(&changes).await?;
+        Ok(self.sentinel.strip(topology))
     }
 
     /// Makes changes that lift every policy, the sentinel's with them.
@@ -134,9 +130,8 @@ impl<'a> Stage<'a> {
     }
 
     fn record(&self, step: Option<usize>, purpose: Purpose, attempt: &Attempt) {
-        let wanted = |cell: &Cell| {
-            self.sentinel_cells.contains(cell) == (purpose == Purpose::Sentinel)
-        };
+        let wanted =
+            |cell: &Cell| self.sentinel_cells.contains(cell) == (purpose == Purpose::Sentinel);
         let observations: Matrix<_> = attempt
             .observations
             .iter()

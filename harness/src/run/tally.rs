@@ -92,21 +92,14 @@ impl Tally {
         }
     }
 
-    fn judge(
-        &mut self,
-        held: Held,
-        paths: &Paths,
-        untried: &str,
-        strict: bool,
-        sink: &EventSink,
-    ) {
+    fn judge(&mut self, held: Held, paths: &Paths, untried: &str, strict: bool, sink: &EventSink) {
         let Held { step, name, questions, mut seen, rejected, timing, mut notes } = held;
         let cells: Vec<CellJudgement> = questions
             .iter()
             .map(|(question, path)| {
-                let (course, observed) = seen.remove(&question.cell).unwrap_or_else(|| {
-                    (Course::Untold("it was never attempted".to_owned()), None)
-                });
+                let (course, observed) = seen
+                    .remove(&question.cell)
+                    .unwrap_or_else(|| (Course::Untold("it was never attempted".to_owned()), None));
                 let control = match paths.control(path) {
                     Some(control) => control.clone(),
                     None => Control::Untried(untried.to_owned()),
@@ -115,8 +108,7 @@ impl Tally {
             })
             .collect();
         let status = status(&cells, rejected);
-        let count =
-            |finding: Finding| cells.iter().filter(|cell| cell.finding == finding).count();
+        let count = |finding: Finding| cells.iter().filter(|cell| cell.finding == finding).count();
         self.judged += cells.len() + rejected
             - count(Finding::Choice)
             - count(Finding::NotPortable)
@@ -126,9 +118,9 @@ impl Tally {
                 let untold = cells
                     .iter()
                     .filter(|c| matches!(c.finding, Finding::Inconclusive | Finding::Unstable));
-                let first = untold.clone().find_map(|cell| {
-                    Some(format!("`{}`: {}", cell.cell, cell.why.as_deref()?))
-                });
+                let first = untold
+                    .clone()
+                    .find_map(|cell| Some(format!("`{}`: {}", cell.cell, cell.why.as_deref()?)));
                 self.reasons.push(format!(
                     "step `{name}`: {} of {} cells could not be told; the first is {}",
                     untold.count(),
@@ -192,5 +184,10 @@ fn status(cells: &[CellJudgement], rejected: usize) -> Status {
         Finding::Choice | Finding::NotPortable => None,
     };
     let rejected = (rejected > 0).then_some(Status::Passed);
-    cells.iter().filter_map(|cell| of(&cell.finding)).chain(rejected).max().unwrap_or(Status::Skipped)
+    cells
+        .iter()
+        .filter_map(|cell| of(&cell.finding))
+        .chain(rejected)
+        .max()
+        .unwrap_or(Status::Skipped)
 }
