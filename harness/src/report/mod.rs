@@ -1,0 +1,18 @@
+//! Reports: pure folds over the record's lines. Nothing here reads or writes
+//! but [`live::Live`], which is handed what it writes to.
+
+mod difference;
+#[cfg(test)]
+mod fixture;
+mod grid;
+pub mod live;
+mod look;
+mod mark;
+mod open;
+pub mod specified;
+mod summary;
+pub mod terminal;
+mod totals;
+
+pub use look::Look;
+pub use summary::{Finished, FoldError, Run, ScenarioRun, Stage, Started, StepRun};

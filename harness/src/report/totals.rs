@@ -1,0 +1,162 @@
+//! The summary table, and the lines beneath it.
+
+use std::fmt::Write as _;
+
+use tabled::builder::Builder;
+use tabled::settings::object::Columns;
+use tabled::settings::style::Style;
+use tabled::settings::{Alignment, Modify, Padding};
+use unicode_width::UnicodeWidthStr;
+
+use super::live;
+use super::look::{BAD, DOUBTFUL, FAINT, GOOD, Look, count, duration};
+use super::summary::Run;
+use crate::run::{Counts, Finding, Status};
+
+/// A scenario's name keeps at least this many columns.
+const LEAST_NAME: usize = 16;
+
+/// The optional columns, and those that stay longest last.
+const HEADINGS: [&str; 5] = ["wall", "cells", "steps", "allow", "enforce"];
+
+/// The summary of a run.
+pub(crate) fn render(run: &Run, look: Look) -> String {
+    let mut text = table(run, look);
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text += &reasons(run, look);
+    text += &counts(run, look);
+    if run.finished.is_none() {
+        let told = "the record breaks off before the run's end: what is above is not the whole";
+        text += &look.wrap("", "", &look.paint(DOUBTFUL, told));
+    }
+    text
+}
+
+struct Row {
+    name: String,
+    result: String,
+    /// In the order of [`HEADINGS`].
+    numbers: [String; 5],
+}
+
+fn rows(run: &Run, look: Look) -> Vec<Row> {
+    let several = run.started.as_ref().is_some_and(|started| started.clusters.len() > 1);
+    let time = |d: Option<std::time::Duration>| d.map_or_else(|| "-".to_owned(), duration);
+    run.scenarios
+        .iter()
+        .map(|((id, cluster), scenario)| Row {
+            name: if several { format!("{id} on {cluster}") } else { id.clone() },
+            result: live::word(scenario.status, look),
+            numbers: [
+                time(scenario.took),
+                scenario.cells().to_string(),
+                scenario.step_count().to_string(),
+                time(scenario.longest(|timing| timing.to_allow)),
+                time(scenario.longest(|timing| timing.to_enforce)),
+            ],
+        })
+        .collect()
+}
+
+/// The table, within the width: first the timings go, then names are shortened.
+fn table(run: &Run, look: Look) -> String {
+    let rows = rows(run, look);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let longest = rows.iter().map(|row| row.name.width()).max().unwrap_or(0);
+    let width = |n: usize| {
+        let column = rows.iter().map(|row| row.numbers[n].width()).max().unwrap_or(0);
+        column.max(HEADINGS[n].width()) + 2
+    };
+    let room = look.width.unwrap_or(usize::MAX).saturating_sub("result".len() + 2 + 2);
+    let mut kept = HEADINGS.len();
+    let needed = |kept: usize| (0..kept).map(width).sum::<usize>();
+    while kept > 0 && needed(kept) + longest.min(LEAST_NAME) > room {
+        kept -= 1;
+    }
+    let name_room = room.saturating_sub(needed(kept)).max(LEAST_NAME);
+    let shown: Vec<usize> = (0..kept).rev().collect();
+
+    let mut builder = Builder::default();
+    let heading = |n: &usize| HEADINGS[*n].to_owned();
+    let headings = ["result".to_owned(), "scenario".to_owned()];
+    builder.push_record(headings.into_iter().chain(shown.iter().map(heading)));
+    for row in &rows {
+        let start = [row.result.clone(), look.shorten(&row.name, name_room)];
+        builder.push_record(start.into_iter().chain(shown.iter().map(|n| row.numbers[*n].clone())));
+    }
+    let mut table = builder.build();
+    table
+        .with(Style::empty())
+        .with(Padding::new(0, 2, 0, 0))
+        .with(Modify::new(Columns::new(2..)).with(Alignment::right()));
+    let text = table.to_string();
+    let mut lines = text.lines().map(str::trim_end);
+    let mut out = String::new();
+    if let Some(first) = lines.next() {
+        let _ = writeln!(out, "{}", look.paint(FAINT, first));
+    }
+    for line in lines {
+        let _ = writeln!(out, "{line}");
+    }
+    out
+}
+
+/// Why scenarios were skipped or could not be told.
+fn reasons(run: &Run, look: Look) -> String {
+    let mut text = String::new();
+    for ((id, _), scenario) in &run.scenarios {
+        if let (Some(Status::Skipped | Status::Errored), Some(reason)) =
+            (scenario.status, &scenario.reason)
+        {
+            let word = live::word(scenario.status, look);
+            text += &look.wrap(&format!("{word} "), "      ", &format!("{id}: {reason}"));
+        }
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+fn counts(run: &Run, look: Look) -> String {
+    let Counts { passed, failed, errored, skipped } =
+        run.finished.as_ref().map_or_else(|| run.counts(), |finished| finished.counts);
+    let parts: Vec<String> = [
+        (passed, "passed", GOOD),
+        (failed, "failed", BAD),
+        (errored, "errored", DOUBTFUL),
+        (skipped, "skipped", DOUBTFUL),
+    ]
+    .into_iter()
+    .filter(|(n, word, _)| *n > 0 || *word == "passed")
+    .map(|(n, word, style)| {
+        let style = if n == 0 { FAINT } else { style };
+        look.paint(style, &format!("{n} {word}"))
+    })
+    .collect();
+    let cells: usize = run.scenarios.values().map(super::summary::ScenarioRun::cells).sum();
+    let mut line = format!(
+        "{}: {}; {}",
+        count(run.scenarios.len(), "scenario"),
+        parts.join(", "),
+        count(cells, "cell")
+    );
+    let known: usize = run.scenarios.values().map(|s| s.count(&[Finding::KnownPolicyFault])).sum();
+    if known > 0 {
+        let _ = write!(line, ", of them {}", count(known, "known policy fault"));
+    }
+    if let Some(finished) = &run.finished {
+        let _ = write!(line, " in {}", duration(finished.took));
+    }
+    if let Some(started) = &run.started {
+        let _ = write!(line, "; seed {}", started.seed);
+    }
+    if passed + failed + errored + skipped == 0 || (passed == 0 && failed == 0 && errored == 0) {
+        line += "; nothing was judged";
+    }
+    look.wrap("", "  ", &line)
+}
