@@ -84,7 +84,8 @@ fn source(root: &Path, path: &Path) -> Source {
         .flat_map(|line| [line, "\n"])
         .collect();
     let only_tests = ["tests", "fixture"].iter().any(|name| module.iter().any(|m| m == name));
-    let shipped = if only_tests { "" } else { code.split("#[cfg(test)]\nmod tests").next().unwrap() };
+    let shipped =
+        if only_tests { "" } else { code.split("#[cfg(test)]\nmod tests").next().unwrap() };
     let shipped = shipped.to_owned();
     Source { path: relative, module, shipped, code, lines: text.lines().count() }
 }

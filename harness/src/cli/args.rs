@@ -59,9 +59,9 @@ pub struct Run {
     /// Scenario folders, or folders of them [default: the nearest `scenarios` folder, from the
     /// current directory upwards].
     pub paths: Vec<PathBuf>,
-    /// The cluster to run on. Can be given more than once.
+    /// The cluster to run on.
     #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
-    pub on: Vec<String>,
+    pub on: String,
     /// Run only the scenarios whose identifier contains this text.
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
@@ -104,7 +104,8 @@ pub enum Evidence {
 /// `ringfence matrix`.
 #[derive(Debug, Args)]
 pub struct Matrix {
-    /// Manifests, or folders of them: pods and workloads, namespaces, policies.
+    /// Manifests, or folders of them: pods and workloads, namespaces, policies. `-` is standard
+    /// input.
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
     pub files: Vec<PathBuf>,
     /// The form. In a table both families share a sign where they agree; JSON and CSV have an
@@ -130,7 +131,8 @@ pub enum Form {
 /// `ringfence explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// Manifests, or folders of them: pods and workloads, namespaces, policies.
+    /// Manifests, or folders of them: pods and workloads, namespaces, policies. `-` is standard
+    /// input.
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
     pub files: Vec<PathBuf>,
     /// Who connects: NAMESPACE/POD, or an address outside the cluster.

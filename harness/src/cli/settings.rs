@@ -12,6 +12,9 @@ use anyhow::{Context, Result, bail};
 use super::args;
 use crate::scenario::KubernetesVersion;
 
+/// The path that stands for standard input.
+const STDIN: &str = "-";
+
 /// The folder that is taken where no path is given.
 const LIBRARY: &str = "scenarios";
 
@@ -81,8 +84,8 @@ impl fmt::Display for Selection {
 pub struct RunSettings {
     /// Scenario folders, or folders of them.
     pub paths: Vec<PathBuf>,
-    /// The clusters, each once.
-    pub clusters: Vec<ClusterKind>,
+    /// The cluster.
+    pub cluster: ClusterKind,
     /// Which scenarios.
     pub selection: Selection,
     /// How many scenarios at the same time.
@@ -107,17 +110,10 @@ impl RunSettings {
     /// # Errors
     /// What was expected of the argument that is wrong.
     pub fn new(args: args::Run, here: &Path) -> Result<Self> {
-        let mut clusters = Vec::new();
-        for text in &args.on {
-            let kind = text.parse()?;
-            if !clusters.contains(&kind) {
-                clusters.push(kind);
-            }
-        }
         let paths = if args.paths.is_empty() { vec![library(here)?] } else { args.paths };
         Ok(Self {
             paths: existing(paths)?,
-            clusters,
+            cluster: args.on.parse()?,
             selection: Selection { filter: args.filter, tags: args.tag },
             jobs: args.jobs.unwrap_or_else(|| {
                 std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
@@ -150,8 +146,11 @@ pub fn kubernetes(text: &str) -> Result<KubernetesVersion> {
 /// # Errors
 /// Names every path that is not.
 pub fn existing(paths: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
-    let missing: Vec<String> =
-        paths.iter().filter(|p| !p.exists()).map(|p| format!("`{}`", p.display())).collect();
+    let missing: Vec<String> = paths
+        .iter()
+        .filter(|p| !p.exists() && p.as_os_str() != STDIN)
+        .map(|p| format!("`{}`", p.display()))
+        .collect();
     if !missing.is_empty() {
         bail!("expected a file or a folder at {}, found nothing", missing.join(" and "));
     }
@@ -220,7 +219,7 @@ mod tests {
     #[test]
     fn defaults() {
         let settings = settings(&["."], Path::new(".")).unwrap();
-        assert_eq!(settings.clusters, [ClusterKind::Embedded]);
+        assert_eq!(settings.cluster, ClusterKind::Embedded);
         assert!(settings.evidence && !settings.strict && settings.selection.is_all());
         assert_eq!(settings.kubernetes, KubernetesVersion::default());
     }

@@ -93,9 +93,12 @@ impl<'a> Difference<'a> {
             text += &look.wrap(&format!("     {name:<11}"), &" ".repeat(16), value);
         };
         field("intended", &format!("{}, by `{}`", first.intended, first.expect));
-        field("specified", &specified(&first.specified));
+        let why = self.why();
+        // The sentence of why names the policies and rules already.
+        let verdict = if why.is_empty() { specified } else { briefly };
+        field("specified", &verdict(&first.specified));
         field("observed", &self.observed());
-        for why in self.why() {
+        for why in why {
             field("why", why);
         }
         text
@@ -174,6 +177,20 @@ pub(crate) fn specified(decision: &Decision) -> String {
         }
     }
     text
+}
+
+/// The verdict, with the directions that deny.
+fn briefly(decision: &Decision) -> String {
+    let sides = [(Direction::Egress, &decision.egress), (Direction::Ingress, &decision.ingress)];
+    let denying: Vec<String> = sides
+        .iter()
+        .filter(|(_, side)| side.effect == Effect::Denied)
+        .map(|(direction, _)| direction.to_string())
+        .collect();
+    match decision.verdict {
+        Verdict::Deny if !denying.is_empty() => format!("deny, at {}", denying.join(" and ")),
+        verdict => verdict.to_string(),
+    }
 }
 
 /// What one direction makes of a cell, where policies have a part in it.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::look::{BAD, DOUBTFUL, GOOD, Look, count};
+use super::look::{BAD, DOUBTFUL, GOOD, Look, count, tame};
 use super::summary::{Run, ScenarioRun, Stage};
 use crate::run::{Event, Finding, Line, Status};
 
@@ -35,7 +35,7 @@ pub fn finished(scenario: &ScenarioRun, cluster: Option<&str>, look: Look) -> St
     }
     if scenario.status == Some(Status::Skipped) {
         let _ = write!(text, "  {}", scenario.reason.as_deref().unwrap_or("no reason given"));
-        return text;
+        return tame(&text, look.color);
     }
     let took = scenario.took.unwrap_or_default().as_secs_f64();
     let _ = write!(
@@ -60,7 +60,7 @@ pub fn finished(scenario: &ScenarioRun, cluster: Option<&str>, look: Look) -> St
     if let Some(reason) = &scenario.reason {
         let _ = write!(text, "  {reason}");
     }
-    text
+    tame(&text, look.color)
 }
 
 /// The display of a run that is under way.
@@ -165,7 +165,7 @@ impl Bars {
             bar.enable_steady_tick(TICK);
             bar
         });
-        bar.set_message(format!("{}  {}", scenario.info.id, scenario.phrase()));
+        bar.set_message(tame(&format!("{}  {}", scenario.info.id, scenario.phrase()), false));
     }
 }
 

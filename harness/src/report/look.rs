@@ -75,6 +75,29 @@ impl Look {
     }
 }
 
+/// The text with everything that could steer a terminal replaced, but for line
+/// ends and, where colours are wanted, colours: names and sentences come from
+/// files and from the network.
+pub(crate) fn tame(text: &str, color: bool) -> String {
+    let mut tamed = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let end = rest.strip_prefix("\x1b[").map_or(0, |sequence| {
+            let number = |c: char| c.is_ascii_digit() || c == ';';
+            let after = sequence.trim_start_matches(number);
+            if after.starts_with('m') { rest.len() - after.len() + 1 } else { 0 }
+        });
+        if color && end > 0 {
+            tamed.push_str(&rest[..end]);
+            rest = &rest[end..];
+            continue;
+        }
+        tamed.push(if c.is_control() && c != '\n' { '\u{fffd}' } else { c });
+        rest = &rest[c.len_utf8()..];
+    }
+    tamed
+}
+
 fn take_columns(chars: impl Iterator<Item = char>, columns: usize) -> String {
     let mut used = 0;
     chars
@@ -138,6 +161,16 @@ mod tests {
         assert_eq!(narrow.shorten("prod/api", 11), "prod/api");
         assert_eq!(narrow.shorten("数据库/数据库", 6), "数…库");
         assert_eq!(Look::PLAIN.shorten("production/payments-api", 11), "production/payments-api");
+    }
+
+    #[test]
+    fn no_name_can_steer_the_terminal() {
+        let text = "\x1b[1mbold\x1b[0m \x1b[2J\x1b]0;title\x07\r\u{9b}31m\n";
+        assert_eq!(
+            tame(text, true),
+            "\x1b[1mbold\x1b[0m \u{fffd}[2J\u{fffd}]0;title\u{fffd}\u{fffd}\u{fffd}31m\n"
+        );
+        assert_eq!(tame("\x1b[1ma", false), "\u{fffd}[1ma");
     }
 
     #[test]

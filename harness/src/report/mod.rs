@@ -2,6 +2,7 @@
 //! but [`live::Live`], which is handed what it writes to.
 
 mod difference;
+mod findings;
 #[cfg(test)]
 mod fixture;
 mod grid;
@@ -9,10 +10,12 @@ pub mod live;
 mod look;
 mod mark;
 mod open;
+pub mod prerequisites;
 pub mod specified;
 mod summary;
 pub mod terminal;
 mod totals;
 
+pub use findings::{excerpts, findings};
 pub use look::Look;
 pub use summary::{Finished, FoldError, Run, ScenarioRun, Stage, Started, StepRun};

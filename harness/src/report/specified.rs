@@ -52,7 +52,8 @@ pub fn table(matrix: &Matrix<Decision>, look: Look) -> String {
         "{}: {allow} allow, {deny} deny, {undefined} undefined, {unknown} unknown",
         count(matrix.len(), "cell")
     );
-    format!("{text}\n{}", look.wrap("", "  ", &look.paint(look::FAINT, &line)))
+    text = format!("{text}\n{}", look.wrap("", "  ", &look.paint(look::FAINT, &line)));
+    look::tame(&text, look.color)
 }
 
 #[derive(Serialize)]

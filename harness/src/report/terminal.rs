@@ -4,7 +4,8 @@
 use std::fmt::Write as _;
 
 use super::difference;
-use super::look::{DOUBTFUL, FAINT, KNOWN, Look, count};
+use super::findings::excerpts;
+use super::look::{DOUBTFUL, FAINT, KNOWN, Look, count, tame};
 use super::mark::Mark;
 use super::open;
 use super::summary::{Run, ScenarioRun, StepRun};
@@ -26,7 +27,7 @@ pub fn render(run: &Run, look: Look) -> String {
         let _ = write!(text, "{section}\n");
     }
     text += &totals::render(run, look);
-    text
+    tame(&text, look.color)
 }
 
 /// What is to be said of one scenario that failed or erred.
@@ -48,7 +49,7 @@ pub fn scenario(scenario: &ScenarioRun, cluster: &str, look: Look) -> String {
             text += &self::step(*index, step, scenario.step_count(), look);
         }
     }
-    text
+    tame(&text, look.color)
 }
 
 fn step(index: usize, step: &StepRun, of: usize, look: Look) -> String {
@@ -107,9 +108,7 @@ fn warnings(run: &Run, look: Look) -> Option<String> {
     }
     let mut text = look.heading("about the input");
     text.push('\n');
-    for diagnostic in &run.diagnostics {
-        text += &format!("{}\n", diagnostic.message);
-    }
+    text += &excerpts(&run.diagnostics, look);
     Some(text)
 }
 

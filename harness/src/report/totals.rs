@@ -1,5 +1,6 @@
 //! The summary table, and the lines beneath it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use tabled::builder::Builder;
@@ -10,11 +11,14 @@ use unicode_width::UnicodeWidthStr;
 
 use super::live;
 use super::look::{BAD, DOUBTFUL, FAINT, GOOD, Look, count, duration};
-use super::summary::Run;
+use super::summary::{Run, StepRun};
 use crate::run::{Counts, Finding, Status};
 
 /// A scenario's name keeps at least this many columns.
 const LEAST_NAME: usize = 16;
+
+/// At most so many scenarios that share a reason are named.
+const NAMED: usize = 3;
 
 /// The optional columns, and those that stay longest last.
 const HEADINGS: [&str; 5] = ["wall", "cells", "steps", "allow", "enforce"];
@@ -105,16 +109,44 @@ fn table(run: &Run, look: Look) -> String {
     out
 }
 
-/// Why scenarios were skipped or could not be told.
+/// Why scenarios and steps were skipped or could not be told, and what the
+/// clusters cannot do.
 fn reasons(run: &Run, look: Look) -> String {
     let mut text = String::new();
+    let mut said = BTreeMap::<(Status, String), Vec<String>>::new();
     for ((id, _), scenario) in &run.scenarios {
-        if let (Some(Status::Skipped | Status::Errored), Some(reason)) =
-            (scenario.status, &scenario.reason)
-        {
-            let word = live::word(scenario.status, look);
-            text += &look.wrap(&format!("{word} "), "      ", &format!("{id}: {reason}"));
+        match (scenario.status, &scenario.reason) {
+            (Some(status @ (Status::Skipped | Status::Errored)), Some(reason)) => {
+                said.entry((status, reason.clone())).or_default().push(id.clone());
+                continue;
+            }
+            (Some(Status::Skipped), None) => continue,
+            _ => {}
         }
+        let skipped = |step: &&StepRun| step.status == Some(Status::Skipped);
+        for step in scenario.steps.values().filter(skipped) {
+            let about = format!("{id}, step `{}`", step.name);
+            said.entry((Status::Skipped, step.notes.join("; "))).or_default().push(about);
+        }
+    }
+    for ((status, reason), about) in said {
+        let word = live::word(Some(status), look);
+        let line = match about.as_slice() {
+            [first, .., last] if about.len() > NAMED => {
+                format!("{}, {first} to {last}: {reason}", count(about.len(), "scenario"))
+            }
+            _ => format!("{}: {reason}", about.join(", ")),
+        };
+        text += &look.wrap(&format!("{word} "), "      ", &line);
+    }
+    let missing: BTreeSet<(&str, &str)> = run
+        .scenarios
+        .iter()
+        .filter_map(|((_, cluster), scenario)| Some((cluster, scenario.capabilities.as_ref()?)))
+        .flat_map(|(cluster, can)| can.missing.iter().map(move |m| (cluster.as_str(), m.as_str())))
+        .collect();
+    for (cluster, sentence) in missing {
+        text += &look.wrap("", "      ", &format!("{cluster} has {sentence}"));
     }
     if !text.is_empty() {
         text.push('\n');
