@@ -107,7 +107,9 @@ impl<'a> Stage<'a> {
     async fn attempt(&mut self, cells: Vec<Cell>) -> Result<Attempt, ClusterError> {
         let deadline = self.settings.silence.deadline(self.slowest_answer);
         let round = Round { cells, deadline };
-        let limit = deadline + self.settings.call_deadline;
+        // Attempts go in windows that respect the limit of open files.
+        let windows = u32::try_from(round.cells.len() / 1000).unwrap_or(u32::MAX);
+        let limit = self.settings.call_deadline + deadline.saturating_mul(windows + 1);
         let started = Instant::now();
         let seen = timeout(limit, self.cluster.probe(&round)).await.map_err(|_| {
             ClusterError::Deadline {
