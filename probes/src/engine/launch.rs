@@ -18,6 +18,9 @@ use super::sctp;
 /// Source ports tried before an attempt has to wait for one.
 const PORT_TRIES: usize = 256;
 
+/// Taken ports in a row after which the walk goes on elsewhere.
+const CROWDED: usize = 16;
+
 /// Times that a try is opened anew because its pair of addresses and ports is in use.
 const COLLISIONS: usize = 3;
 
@@ -39,6 +42,7 @@ impl From<io::Error> for NotOpened {
                 | libc::ENOBUFS
                 | libc::ENOMEM
                 | libc::EAGAIN
+                | libc::EADDRINUSE
                 | libc::EINTR,
             ) => Self::Later(error),
             _ => Self::Never(error),
@@ -106,12 +110,12 @@ fn dial(
         }
         (Protocol::Sctp, Sctp::Raw) => {
             let socket = socket(Type::RAW)?;
+            let port = ports.next(attempt.from);
+            let initiate_tag = sctp::initiate_tag(attempt.nonce, port);
             // A raw socket has no port to bind, and over IPv6 takes none to connect to
             // (rawv6_sendmsg); connecting chooses the source address.
             socket.connect(&SocketAddr::new(target.ip(), 0).into())?;
-            let port = ports.next(attempt.from);
             let local = local(&socket).map(|local| SocketAddr::new(local.ip(), port));
-            let initiate_tag = sctp::initiate_tag(attempt.nonce, port);
             send(&socket, &sctp::init(port, target.port(), initiate_tag, attempt.nonce))?;
             Ok((socket, Kind::RawSctp { initiate_tag }, local))
         }
@@ -136,6 +140,9 @@ fn connect(
     let mut tries = 0;
     loop {
         tries += 1;
+        if tries % CROWDED == 0 {
+            ports.jump(attempt.from);
+        }
         let port = ports.next(attempt.from);
         match socket.bind(&SockAddr::from(SocketAddr::new(any, port))) {
             Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) && tries < PORT_TRIES => {}
