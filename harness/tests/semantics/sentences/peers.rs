@@ -39,7 +39,7 @@ fn selectors() {
             &[("dev/web -> prod/db:3306", "deny"), ("prod/web -> prod/db:3306", "deny")],
         ),
         row(
-            "two elements \"allow connections from Pods in the local Namespace with the label …, or from any Pod in any namespace with the label\" [page]",
+            "two elements: \"allows connections from Pods in the local Namespace with the label …, or from any Pod in any namespace with the label\" [page]",
             into_db(&json!({ "from": [{ "namespaceSelector": dev }, { "podSelector": web() }] })),
             &[("dev/web -> prod/db:3306", "allow"), ("prod/web -> prod/db:3306", "allow")],
         ),
