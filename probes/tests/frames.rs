@@ -180,7 +180,7 @@ fn a_frame_that_is_too_long_ends_the_stream() {
     let message = Message::Error { message: "x".repeat(MAX_FRAME) };
     let mut written = Vec::new();
     assert!(matches!(write(&mut written, &message), Err(FrameError::TooLong(_))));
-    assert_eq!(written, []);
+    assert!(written.is_empty());
 }
 
 proptest! {

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::sys::socket::{setsockopt, sockopt};
-use ringfence_probe::engine::Report;
+use ringfence_probe::Report;
 use ringfence_probe::wire::Evidence;
 
 use super::super::netlink::{Family, NetlinkError, Socket, attributes};
