@@ -14,3 +14,5 @@ pub mod model;
 pub mod run;
 pub mod scenario;
 pub mod semantics;
+
+pub use cluster::embedded::init;

@@ -1,3 +1,5 @@
 //! The `ringfence` command.
 
-fn main() {}
+fn main() {
+    ringfence::init();
+}

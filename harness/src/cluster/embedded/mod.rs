@@ -1,5 +1,168 @@
 //! The embedded cluster: pods are network namespaces in a user namespace of the run's own.
+//!
+//! It needs a Linux kernel, and neither root nor Docker nor any program. A helper
+//! process ([`init`]) holds the namespaces; when it ends, the kernel removes them:
+//!
+//! | part | what |
+//! |---|---|
+//! | `process`, `protocol`, `helper` | the helper process and what is said to it |
+//! | `addresses`, `placement`, `network` | ranges, nodes, wires |
+//! | `dataplane` | policies → nftables, and what the packet filter reports |
+//! | `deployment`, `rounds` | a cluster and its changes; rounds of attempts |
+//! | `facts`, `obstacle`, `doctor` | what this machine can do, what is in the way, and what to do |
 
+mod addresses;
 mod dataplane;
+mod deployment;
+pub mod doctor;
+mod facts;
+mod filter;
+mod half_open;
+mod helper;
+mod namespace;
 mod netlink;
+mod network;
+mod obstacle;
+mod placement;
+mod process;
+mod protocol;
+mod rounds;
 mod sys;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+pub use process::init;
+
+use self::process::{Process, refusal};
+use self::protocol::{Cells, Reply, Request};
+use super::{Capabilities, Cluster, ClusterError, Round, TeardownError};
+use crate::model::{Change, Observation, Topology};
+
+/// What an embedded cluster is to be like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmbeddedOptions {
+    /// Whether the packet filter reports each drop (NFLOG). Without it a drop is
+    /// only known by silence, as it is on every other kind of cluster.
+    pub evidence: bool,
+    /// How many threads probe and compile, at least 1.
+    pub threads: usize,
+}
+
+impl Default for EmbeddedOptions {
+    /// With evidence, on two threads: more gain little, because the kernel's network
+    /// configuration has one lock.
+    fn default() -> Self {
+        Self { evidence: true, threads: 2 }
+    }
+}
+
+/// A cluster of network namespaces on this machine.
+#[derive(Debug)]
+pub struct Embedded {
+    options: EmbeddedOptions,
+    capabilities: Capabilities,
+    process: Option<Process>,
+}
+
+/// Making a thousand pods takes about a second; a loaded machine takes longer.
+const CHANGE: Duration = Duration::from_secs(120);
+
+impl Embedded {
+    /// Starts the helper process, and finds out what this machine can do.
+    ///
+    /// # Errors
+    /// [`ClusterError::Unsupported`] where the machine does not allow it, naming the
+    /// setting that forbids it and what to do; another one where [`init`] was not
+    /// called first, or the helper did not start.
+    pub async fn start(options: EmbeddedOptions) -> Result<Self, ClusterError> {
+        let (process, capabilities) = launch(&options).await?;
+        Ok(Self { options, capabilities, process: Some(process) })
+    }
+
+    /// The process id of the helper, while there is one.
+    pub fn helper_id(&self) -> Option<u32> {
+        self.process.as_ref()?.id()
+    }
+
+    async fn ask(
+        &mut self,
+        request: &Request,
+        deadline: Duration,
+        what: &str,
+    ) -> Result<Reply, ClusterError> {
+        match &mut self.process {
+            Some(process) => process.ask(request, deadline, what).await,
+            None => Err(ClusterError::Lost("it was torn down".to_owned())),
+        }
+    }
+}
+
+async fn launch(options: &EmbeddedOptions) -> Result<(Process, Capabilities), ClusterError> {
+    let mut process = Process::start().await?;
+    let request = Request::Start(options.clone());
+    match process.ask(&request, CHANGE, "the helper process to get ready").await? {
+        Reply::Ready(capabilities) => Ok((process, capabilities)),
+        other => Err(refusal(other)),
+    }
+}
+
+#[async_trait]
+impl Cluster for Embedded {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// A cluster that was torn down can be deployed again.
+    async fn deploy(
+        &mut self,
+        topology: &Topology,
+        nodes: usize,
+        avoid: &[IpNet],
+    ) -> Result<Topology, ClusterError> {
+        if self.process.is_none() {
+            let (process, capabilities) = launch(&self.options).await?;
+            self.capabilities = capabilities;
+            self.process = Some(process);
+        }
+        let (topology, avoid) = (topology.clone(), avoid.to_vec());
+        let request = Request::Deploy { topology, nodes, avoid };
+        match self.ask(&request, CHANGE, "the cluster to be deployed").await? {
+            Reply::Topology(topology) => Ok(topology),
+            other => Err(refusal(other)),
+        }
+    }
+
+    async fn change(&mut self, changes: &[Change]) -> Result<Topology, ClusterError> {
+        let request = Request::Change(changes.to_vec());
+        match self.ask(&request, CHANGE, "the changes to be made").await? {
+            Reply::Topology(topology) => Ok(topology),
+            other => Err(refusal(other)),
+        }
+    }
+
+    async fn probe(&mut self, round: &Round) -> Result<Vec<Observation>, ClusterError> {
+        let deadline_us = u64::try_from(round.deadline.as_micros()).unwrap_or(u64::MAX);
+        let request = Request::Probe(Cells::new(&round.cells, deadline_us));
+        // Attempts go in windows that respect the limit of open files, and silent ones
+        // are tried again: some deadlines, and a liberal millisecond for each cell.
+        let cells = u32::try_from(round.cells.len()).unwrap_or(u32::MAX);
+        let deadline = Duration::from_secs(30)
+            + round.deadline.saturating_mul(2 + cells / 500)
+            + Duration::from_millis(1).saturating_mul(cells);
+        match self.ask(&request, deadline, "the round's attempts to end").await? {
+            Reply::Observations(found) if found.len() == round.cells.len() => Ok(found),
+            other => Err(refusal(other)),
+        }
+    }
+
+    async fn teardown(&mut self) -> Result<(), TeardownError> {
+        match self.process.take() {
+            Some(process) => process.end().await.map_err(|what| TeardownError(vec![what])),
+            None => Ok(()),
+        }
+    }
+}

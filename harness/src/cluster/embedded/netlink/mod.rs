@@ -2,6 +2,7 @@
 
 mod message;
 pub(super) mod nftables;
+pub(super) mod route;
 mod socket;
 
 pub(super) use message::{Messages, attributes, flags};

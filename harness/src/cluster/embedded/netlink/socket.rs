@@ -148,6 +148,29 @@ impl Socket {
         sent: &Messages,
         last: u32,
     ) -> Result<(), NetlinkError> {
+        self.exchange(sent, last, |_| {})
+    }
+
+    /// Sends the messages, hands the body of every answer to `each`, and waits until the
+    /// last message is acknowledged. Answers must fit the receive buffer all at once.
+    pub(in super::super) fn query(
+        &self,
+        sent: &mut Messages,
+        each: impl FnMut(&[u8]),
+    ) -> Result<(), NetlinkError> {
+        if sent.is_empty() {
+            return Ok(());
+        }
+        sent.acknowledge_last();
+        self.exchange(sent, sent.last_sequence(), each)
+    }
+
+    fn exchange(
+        &self,
+        sent: &Messages,
+        last: u32,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), NetlinkError> {
         self.sequence.set(sent.last_sequence());
         let first = sent.last_sequence() - sent.len() as u32 + 1;
         send(self.fd.as_raw_fd(), sent.bytes(), MsgFlags::empty()).map_err(io::Error::from)?;
@@ -164,7 +187,11 @@ impl Socket {
             };
             for (kind, flags, sequence, body) in messages(&buffer[..length]) {
                 // An answer to an earlier sequence that failed early is stale.
-                if kind != NLMSG_ERROR || sequence < first {
+                if sequence < first {
+                    continue;
+                }
+                if kind != NLMSG_ERROR {
+                    each(body);
                     continue;
                 }
                 let code = body.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));

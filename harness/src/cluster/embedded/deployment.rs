@@ -1,0 +1,292 @@
+//! A deployed cluster: its world, the network that carries it, the packet filters
+//! that enforce its policies, and the listeners.
+
+use anyhow::{Context, anyhow, bail};
+use ipnet::IpNet;
+use ringfence_probe::wire::Listen;
+use ringfence_probe::{Prober, ProberOptions, Servers};
+
+use super::EmbeddedOptions;
+use super::addresses::AddressPlan;
+use super::dataplane::{LocalPod, NodeView};
+use super::filter::Filter;
+use super::network::{Network, Slot};
+use super::placement::{Placement, node_names};
+use super::protocol::own_addresses;
+use crate::model::{Change, Endpoint, Name, Node, Pod, PodName, Port, Topology, World};
+
+/// A cluster and everything that it is made of.
+pub(super) struct Deployment {
+    pub(super) world: World,
+    pub(super) network: Network,
+    pub(super) filters: Vec<Filter>,
+    pub(super) servers: Servers,
+    pub(super) probers: Vec<Prober>,
+    pub(super) rounds: u32,
+    pub(super) nonces: u64,
+    node_names: Vec<Name>,
+    placement: Placement,
+}
+
+/// A pod that has its place in the world and is still to be made.
+struct Newcomer {
+    name: PodName,
+    node: usize,
+    /// `None`: it shares its node's network.
+    slot: Option<Slot>,
+}
+
+impl Deployment {
+    /// Makes a cluster without policies.
+    pub(super) fn create(
+        options: &EmbeddedOptions,
+        ipv6: bool,
+        mut topology: Topology,
+        nodes: usize,
+        avoid: &[IpNet],
+    ) -> anyhow::Result<Self> {
+        let node_names = node_names(&topology, nodes);
+        let plan = plan(&topology, &node_names, avoid, ipv6)?;
+        let network = Network::build(plan, &node_names, topology.externals.values())?;
+        let mut filters = Vec::new();
+        for (number, name) in node_names.iter().enumerate() {
+            network.enter(&Endpoint::Node(name.clone()))?;
+            filters.push(Filter::open(name, options.evidence)?);
+            let node = topology.nodes.entry(name.clone()).or_insert_with(|| Node {
+                name: name.clone(),
+                addresses: Vec::new(),
+                ports: Vec::new(),
+            });
+            node.addresses = network.node_addresses(number);
+        }
+        let pods: Vec<PodName> = topology.pods.keys().cloned().collect();
+        let threads = options.threads.max(1);
+        let probers =
+            (0..threads).map(|_| Prober::new(ProberOptions::default())).collect::<Result<_, _>>();
+        let mut deployment = Self {
+            world: World::new(topology),
+            network,
+            filters,
+            servers: Servers::start().context("start the listeners' thread")?,
+            probers: probers.context("start the probers")?,
+            rounds: 0,
+            nonces: 0,
+            node_names,
+            placement: Placement::default(),
+        };
+        let newcomers = pods
+            .iter()
+            .filter_map(|name| deployment.welcome(name).transpose())
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        deployment.enforce(&newcomers)?;
+        deployment.open_hosts()?;
+        deployment.admit(newcomers)?;
+        deployment.allow_targets();
+        Ok(deployment)
+    }
+
+    /// The topology as it is now.
+    pub(super) fn topology(&self) -> &Topology {
+        &self.world.topology
+    }
+
+    /// Makes changes. Where one of them cannot be made, none is.
+    ///
+    /// Pods that go are cut off first; then the packet filters take the new policies
+    /// and learn of the pods that come; then those are made. So a pod's first packet
+    /// already meets its policies.
+    pub(super) fn change(&mut self, changes: &[Change]) -> anyhow::Result<()> {
+        let mut world = self.world.clone();
+        let mut gone: Vec<PodName> = Vec::new();
+        let mut fresh: Vec<PodName> = Vec::new();
+        for change in changes {
+            world.change(change)?;
+            match change {
+                Change::AddPod(pod) => fresh.push(pod.name.clone()),
+                Change::RemovePod(name) => {
+                    remove(&self.world, &mut fresh, &mut gone, |pod| pod == name)
+                }
+                Change::RemoveNamespace(name) => {
+                    remove(&self.world, &mut fresh, &mut gone, |pod| pod.namespace == *name);
+                }
+                _ => {}
+            }
+        }
+        let before = std::mem::replace(&mut self.world, world);
+        let newcomers = fresh
+            .iter()
+            .filter_map(|name| self.welcome(name).transpose())
+            .collect::<anyhow::Result<Vec<_>>>();
+        let newcomers = match newcomers {
+            Ok(newcomers) => newcomers,
+            Err(error) => {
+                self.world = before;
+                return Err(error);
+            }
+        };
+        for name in &gone {
+            self.servers.close(&name.to_string());
+            self.network.remove_pod(name)?;
+        }
+        self.enforce(&newcomers)?;
+        self.admit(newcomers)?;
+        self.allow_targets();
+        Ok(())
+    }
+
+    /// Gives a pod of the world a node and addresses. `None`: it has ended, and has no network.
+    fn welcome(&mut self, name: &PodName) -> anyhow::Result<Option<Newcomer>> {
+        let pod = self
+            .world
+            .topology
+            .pods
+            .get_mut(name)
+            .with_context(|| format!("expected a pod named `{name}`, found none"))?;
+        pod.addresses.clear();
+        let node = self
+            .placement
+            .place(pod, &self.node_names)
+            .ok_or_else(|| no_node(pod, &self.node_names))?;
+        pod.node = Some(self.node_names[node].clone());
+        if !pod.has_network() {
+            return Ok(None);
+        }
+        let slot = if pod.host_network {
+            pod.addresses = self.network.node_addresses(node);
+            None
+        } else {
+            let slot = self.network.reserve(node)?;
+            pod.addresses.clone_from(&slot.addresses);
+            Some(slot)
+        };
+        Ok(Some(Newcomer { name: name.clone(), node, slot }))
+    }
+
+    /// Installs the world's policies wherever they changed, for pods that are there and
+    /// pods that come.
+    fn enforce(&mut self, newcomers: &[Newcomer]) -> anyhow::Result<()> {
+        let mut views: Vec<NodeView> = self
+            .node_names
+            .iter()
+            .map(|name| NodeView { name: name.clone(), pods: Vec::new() })
+            .collect();
+        let coming = newcomers.iter().filter_map(|new| Some((&new.name, new.slot.as_ref()?)));
+        for (name, slot) in self.network.slots().iter().chain(coming) {
+            let pod = LocalPod { name: name.clone(), interface: slot.interface };
+            views[slot.node].pods.push(pod);
+        }
+        for view in &mut views {
+            view.pods.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        let world = &self.world;
+        // The kernel takes a ruleset in the thread that sends it: as many at a time as
+        // there are probers.
+        let at_once = self.filters.len().div_ceil(self.probers.len());
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = self
+                .filters
+                .chunks_mut(at_once)
+                .zip(views.chunks(at_once))
+                .map(|(filters, views)| {
+                    scope.spawn(move || {
+                        filters
+                            .iter_mut()
+                            .zip(views)
+                            .try_for_each(|(filter, view)| filter.enforce(world, view))
+                    })
+                })
+                .collect();
+            threads.into_iter().try_for_each(|thread| {
+                thread.join().map_err(|_| anyhow!("a compiler thread panicked"))?
+            })
+        })
+    }
+
+    /// Makes the pods that come, each with its listeners.
+    fn admit(&mut self, newcomers: Vec<Newcomer>) -> anyhow::Result<()> {
+        for Newcomer { name, node, slot } in newcomers {
+            match slot {
+                Some(slot) => self.network.add_pod(&name, slot)?,
+                None => self.network.add_host_network_pod(&name, node),
+            }
+            self.listen(&Endpoint::Pod(name))?;
+        }
+        self.network.settle()
+    }
+
+    /// Opens the listeners of nodes and external hosts.
+    fn open_hosts(&mut self) -> anyhow::Result<()> {
+        let topology = &self.world.topology;
+        let nodes = topology.nodes.keys().cloned().map(Endpoint::Node);
+        let externals = topology.externals.keys().cloned().map(Endpoint::External);
+        nodes.chain(externals).try_for_each(|endpoint| self.listen(&endpoint))
+    }
+
+    /// Opens a listener on every port that an endpoint declares.
+    fn listen(&self, endpoint: &Endpoint) -> anyhow::Result<()> {
+        let ports: Vec<Listen> = listens(self.world.topology.ports(endpoint));
+        if ports.is_empty() {
+            return Ok(());
+        }
+        self.network.enter(endpoint)?;
+        let failed = self.servers.listen(&endpoint.to_string(), &ports);
+        if let Some((Listen { protocol, port }, reason)) = failed.first() {
+            bail!("expected `{endpoint}` to listen on {port}/{protocol}, found: {reason}");
+        }
+        Ok(())
+    }
+
+    fn allow_targets(&mut self) {
+        let addresses = own_addresses(&self.world.topology);
+        for prober in &mut self.probers {
+            prober.allow_targets(addresses.iter().copied());
+        }
+    }
+}
+
+/// Notes that pods go: those that were there are `gone`, those that were only coming do not come.
+fn remove(
+    world: &World,
+    fresh: &mut Vec<PodName>,
+    gone: &mut Vec<PodName>,
+    leaves: impl Fn(&PodName) -> bool,
+) {
+    fresh.retain(|pod| !leaves(pod));
+    let there = world.topology.pods.keys().filter(|pod| leaves(pod) && !gone.contains(pod));
+    let there: Vec<PodName> = there.cloned().collect();
+    gone.extend(there);
+}
+
+/// The ports of an endpoint, each once: two container ports may differ in their name alone.
+fn listens(ports: &[Port]) -> Vec<Listen> {
+    let mut ports: Vec<Listen> =
+        ports.iter().map(|port| Listen { protocol: port.protocol, port: port.number }).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+fn plan(
+    topology: &Topology,
+    nodes: &[Name],
+    avoid: &[IpNet],
+    ipv6: bool,
+) -> anyhow::Result<AddressPlan> {
+    let mut placement = Placement::default();
+    let mut pods = vec![0; nodes.len()];
+    for pod in topology.pods.values() {
+        let node = placement.place(pod, nodes).ok_or_else(|| no_node(pod, nodes))?;
+        pods[node] += 1;
+    }
+    let externals = topology.externals.values().flat_map(|host| &host.addresses);
+    let avoid: Vec<IpNet> =
+        avoid.iter().copied().chain(externals.copied().map(IpNet::from)).collect();
+    let most = pods.into_iter().max().unwrap_or(0);
+    Ok(AddressPlan::choose(&avoid, nodes.len(), most, ipv6)?)
+}
+
+fn no_node(pod: &Pod, nodes: &[Name]) -> anyhow::Error {
+    let (name, wanted) = (&pod.name, pod.node.as_deref().unwrap_or_default());
+    let nodes = nodes.join("`, `");
+    anyhow!("expected pod `{name}` to name one of the nodes `{nodes}`, found `{wanted}`")
+}

@@ -1,0 +1,65 @@
+//! What an embedded cluster can do on this machine.
+
+use std::collections::BTreeSet;
+
+use ringfence_probe::sctp_support;
+use ringfence_probe::wire::Sctp;
+
+use super::EmbeddedOptions;
+use super::dataplane::DropLog;
+use super::namespace::{IPV6_FORWARDING, forward_ipv6};
+use crate::cluster::Capabilities;
+use crate::model::{Family, Name, Protocol};
+
+/// Finds out by trying, in the calling thread's network namespace.
+pub(super) fn capabilities(options: &EmbeddedOptions) -> Capabilities {
+    let mut missing = Vec::new();
+    let mut families = BTreeSet::from([Family::Ipv4]);
+    match forward_ipv6() {
+        Ok(()) => {
+            families.insert(Family::Ipv6);
+        }
+        Err(error) => missing.push(format!("no IPv6: {}", ipv6_reason(&error))),
+    }
+    let mut protocols = BTreeSet::from([Protocol::Tcp, Protocol::Udp]);
+    match sctp_support() {
+        Sctp::Kernel | Sctp::Raw => {
+            protocols.insert(Protocol::Sctp);
+        }
+        Sctp::None => missing.push(
+            "no SCTP: the kernel has no SCTP sockets (`modprobe sctp`), and gives no raw ones"
+                .to_owned(),
+        ),
+    }
+    let evidence = options.evidence
+        && match DropLog::open(Name::from("trial")) {
+            Ok(_) => true,
+            Err(error) => {
+                missing.push(format!("no evidence of drops: {error} (`modprobe nfnetlink_log`)"));
+                false
+            }
+        };
+    Capabilities {
+        name: "embedded".to_owned(),
+        families,
+        protocols,
+        host_network: true,
+        external_hosts: true,
+        evidence,
+        missing,
+    }
+}
+
+/// Why IPv6 packets cannot be passed on, and what to do.
+pub(super) fn ipv6_reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            format!("the kernel has none (`{IPV6_FORWARDING}` does not exist)")
+        }
+        std::io::ErrorKind::ReadOnlyFilesystem => format!(
+            "`{IPV6_FORWARDING}` is read-only, as in a container: start it with \
+             `docker run --security-opt systempaths=unconfined`"
+        ),
+        _ => format!("`{IPV6_FORWARDING}` cannot be written ({error})"),
+    }
+}

@@ -1,0 +1,57 @@
+//! The packet filter of one node: what is installed there, and what it reports.
+
+use anyhow::Context;
+use ringfence_probe::Report;
+
+use super::dataplane::{self, Dataplane, DropLog, NodeView, Ruleset};
+use super::obstacle::{Obstacle, Part};
+use crate::model::{Name, World};
+
+/// One node's packet filter.
+#[derive(Debug)]
+pub(super) struct Filter {
+    node: Name,
+    dataplane: Dataplane,
+    log: Option<DropLog>,
+    installed: Option<Ruleset>,
+}
+
+impl Filter {
+    /// Opens the packet filter of the calling thread's network namespace, and reads
+    /// its reports where `evidence` is wanted.
+    pub(super) fn open(node: &Name, evidence: bool) -> anyhow::Result<Self> {
+        let dataplane = Obstacle::netlink(Part::Filter, Dataplane::open())?;
+        let log = if evidence { Some(dataplane.drop_log(node.clone())?) } else { None };
+        Ok(Self { node: node.clone(), dataplane, log, installed: None })
+    }
+
+    /// Enforces a world's policies from now on. Does nothing where nothing changes.
+    pub(super) fn enforce(&mut self, world: &World, view: &NodeView) -> anyhow::Result<()> {
+        let ruleset = dataplane::compile(world, view, self.log.is_some());
+        if self.installed.as_ref() == Some(&ruleset) {
+            return Ok(());
+        }
+        // What is installed is not known if this fails half way.
+        self.installed = None;
+        let node = &self.node;
+        Obstacle::netlink(Part::Filter, self.dataplane.install(&ruleset))
+            .with_context(|| format!("install the policies on node `{node}`"))?;
+        self.installed = Some(ruleset);
+        Ok(())
+    }
+
+    /// Forgets every connection, so that each attempt is a new one to the filter:
+    /// a later attempt from the same port must not pass as an answer to an earlier one.
+    pub(super) fn forget_connections(&mut self) -> anyhow::Result<()> {
+        let node = &self.node;
+        Obstacle::netlink(Part::Filter, self.dataplane.flush_conntrack())
+            .with_context(|| format!("forget the connections of node `{node}`"))
+    }
+
+    /// Hands over what was dropped since the last call.
+    pub(super) fn reports(&mut self, sink: &mut dyn FnMut(Report)) {
+        if let Some(log) = &mut self.log {
+            log.read(sink);
+        }
+    }
+}

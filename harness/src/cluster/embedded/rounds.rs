@@ -1,0 +1,220 @@
+//! A round of attempts: cells become attempts, both ends are heard, and what each saw
+//! is put together.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use ringfence_probe::wire::{Attempt, AttemptResult, Round};
+use ringfence_probe::{Environment, Report};
+use ringfence_probe::{Outcome, Protocol, correlate};
+
+use super::deployment::Deployment;
+use super::filter::Filter;
+use super::half_open::half_open;
+use super::namespace::Namespace;
+use crate::model::{Cell, Evidence, Name, Observation, Via};
+
+impl Deployment {
+    /// Attempts every cell; one observation for each, in order.
+    pub(super) fn probe(
+        &mut self,
+        cells: &[Cell],
+        deadline_us: u64,
+    ) -> anyhow::Result<Vec<Observation>> {
+        for filter in &mut self.filters {
+            filter.forget_connections()?;
+        }
+        // What arrived late, after its round was over, belongs to no attempt of this one.
+        drop(self.servers.take_arrivals());
+        self.rounds += 1;
+        let mut observations: Vec<Option<Observation>> = vec![None; cells.len()];
+        let mut attempts = Vec::with_capacity(cells.len());
+        for (number, cell) in cells.iter().enumerate() {
+            match self.attempt(number as u32, cell) {
+                Ok(attempt) => attempts.push(attempt),
+                Err(reason) => observations[number] = Some(Observation::broken(reason)),
+            }
+        }
+        let round = Round { round: self.rounds, deadline_us, attempts };
+        let mut results = self.run(&round)?;
+        let arrivals = self.servers.take_arrivals();
+        correlate(&round, &mut results, arrivals.iter().map(|(_, arrival)| arrival));
+        self.correlate_half_open(cells, &round, &mut results);
+        for result in results {
+            let number = result.id as usize;
+            observations[number] = Some(observation(result));
+        }
+        Ok(observations
+            .into_iter()
+            .map(|found| found.unwrap_or_else(|| Observation::broken("the prober forgot it")))
+            .collect())
+    }
+
+    fn attempt(&mut self, id: u32, cell: &Cell) -> Result<Attempt, String> {
+        let Cell { source, destination, port, protocol, family, via } = cell;
+        if *via != Via::Pod {
+            return Err(format!("the embedded cluster has no way via {via}"));
+        }
+        let from = self
+            .network
+            .place(source)
+            .ok_or_else(|| format!("expected `{source}` to have a network, found none"))?;
+        let target = self
+            .topology()
+            .address(destination, *family)
+            .filter(|_| self.network.place(destination).is_some())
+            .ok_or_else(|| {
+                format!("expected `{destination}` to have an {family} address, found none")
+            })?;
+        self.nonces += 1;
+        Ok(Attempt {
+            id,
+            nonce: self.nonces,
+            from,
+            protocol: *protocol,
+            target: SocketAddr::new(target, *port),
+            expect: destination.to_string(),
+        })
+    }
+
+    /// Makes the attempts on all probers at once: those of one place on one prober.
+    /// The results are in the order of the attempts.
+    fn run(&mut self, round: &Round) -> anyhow::Result<Vec<AttemptResult>> {
+        let probers = self.probers.len();
+        let mut prober_of: BTreeMap<u32, usize> = BTreeMap::new();
+        let attempts = &round.attempts;
+        let places: BTreeSet<u32> = attempts.iter().map(|attempt| attempt.from).collect();
+        for (turn, place) in places.into_iter().enumerate() {
+            prober_of.insert(place, turn % probers);
+        }
+        let mut rounds = vec![Round { attempts: Vec::new(), ..*round }; probers];
+        for attempt in attempts {
+            rounds[prober_of[&attempt.from]].attempts.push(attempt.clone());
+        }
+        let topology = &self.world.topology;
+        let pods = topology.pods.keys().cloned().map(crate::model::Endpoint::Pod);
+        let nodes = topology.nodes.keys().cloned().map(crate::model::Endpoint::Node);
+        let externals = topology.externals.keys().cloned().map(crate::model::Endpoint::External);
+        let owners = pods
+            .chain(nodes)
+            .chain(externals)
+            .filter_map(|endpoint| {
+                Some((prober_of.get(&self.network.place(&endpoint)?)?, endpoint))
+            })
+            .flat_map(|(prober, endpoint)| {
+                topology.addresses(&endpoint).iter().map(|address| (*address, *prober))
+            })
+            .collect();
+        let queues = vec![Vec::new(); probers];
+        let desk = Mutex::new(Desk { filters: &mut self.filters, owners, queues });
+        let (places, desk) = (self.network.places(), &desk);
+        let mut results = std::thread::scope(|scope| {
+            let threads: Vec<_> = self
+                .probers
+                .iter_mut()
+                .zip(&rounds)
+                .enumerate()
+                .filter(|(_, (_, round))| !round.attempts.is_empty())
+                .map(|(number, (prober, round))| {
+                    scope.spawn(move || prober.round(round, &mut Walk { places, number, desk }))
+                })
+                .collect();
+            let mut results = Vec::with_capacity(attempts.len());
+            for thread in threads {
+                results.extend(thread.join().map_err(|_| anyhow!("a prober thread panicked"))?);
+            }
+            anyhow::Ok(results)
+        })?;
+        results.sort_unstable_by_key(|result| result.id);
+        let answered = results.iter().map(|result| result.id);
+        if !answered.eq(attempts.iter().map(|attempt| attempt.id)) {
+            return Err(anyhow!("expected one result for each attempt, in order of their numbers"));
+        }
+        Ok(results)
+    }
+
+    /// Turns silence into a lost reply where the listener holds a half-open connection of
+    /// the attempt: a TCP request proper comes only after the handshake, so a lost SYN-ACK
+    /// leaves no other trace.
+    fn correlate_half_open(&self, cells: &[Cell], round: &Round, results: &mut [AttemptResult]) {
+        let mut tables: HashMap<u32, HashSet<(u16, SocketAddr)>> = HashMap::new();
+        for (attempt, result) in round.attempts.iter().zip(results) {
+            // Where the packet filter says that it dropped the request, nothing is left to ask.
+            let silent = result.outcome == Outcome::Dropped && result.evidence.is_none();
+            let (true, Protocol::Tcp, Some(local)) = (silent, attempt.protocol, result.local)
+            else {
+                continue;
+            };
+            let destination = &cells[attempt.id as usize].destination;
+            let Some(place) = self.network.place(destination) else { continue };
+            let table = tables.entry(place).or_insert_with(|| {
+                let entered = self.network.enter(destination);
+                entered.ok().and_then(|()| half_open().ok()).unwrap_or_default()
+            });
+            if table.contains(&(attempt.target.port(), local)) {
+                result.outcome = Outcome::ReplyLost;
+                result.seen_source = Some(local.ip());
+            }
+        }
+    }
+}
+
+fn observation(result: AttemptResult) -> Observation {
+    Observation {
+        outcome: result.outcome,
+        latency: Duration::from_micros(result.latency_us),
+        seen_source: result.seen_source,
+        evidence: result
+            .evidence
+            .map(|evidence| Evidence { node: Name::from(evidence.node), text: evidence.text }),
+    }
+}
+
+/// Where the packet filters' reports come in, for whichever prober they are.
+struct Desk<'a> {
+    filters: &'a mut [Filter],
+    /// The prober that dials from an address.
+    owners: HashMap<IpAddr, usize>,
+    queues: Vec<Vec<Report>>,
+}
+
+/// One prober's way through the cluster.
+struct Walk<'a> {
+    places: &'a [Option<Namespace>],
+    number: usize,
+    desk: &'a Mutex<Desk<'a>>,
+}
+
+impl Environment for Walk<'_> {
+    fn enter(&mut self, place: u32) -> io::Result<()> {
+        let namespace = self.places.get(place as usize).and_then(Option::as_ref);
+        namespace
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no place {place}")))?
+            .enter()
+    }
+
+    fn reports(&mut self, sink: &mut dyn FnMut(Report)) {
+        let mut desk = self.desk.lock().expect("no holder panics");
+        let Desk { filters, owners, queues } = &mut *desk;
+        for filter in filters.iter_mut() {
+            filter.reports(&mut |report| {
+                // A packet on its way back belongs to the prober that waits for it.
+                let there = owners.get(&report.source.ip());
+                let back = owners.get(&report.target.ip()).filter(|back| Some(*back) != there);
+                if let Some(back) = back {
+                    queues[*back].push(report.clone());
+                }
+                if let Some(there) = there {
+                    queues[*there].push(report);
+                }
+            });
+        }
+        let mine = std::mem::take(&mut queues[self.number]);
+        drop(desk);
+        mine.into_iter().for_each(sink);
+    }
+}
