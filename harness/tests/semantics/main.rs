@@ -3,8 +3,12 @@
 //! A failing case prints its seed; `worlds::generate(seed)` and `rough::roughen(…)`
 //! make the same world again.
 
+mod explanations;
+mod fixture;
+mod manifest;
 mod reference;
 mod rough;
+mod sentences;
 #[path = "../worlds/mod.rs"]
 mod worlds;
 
