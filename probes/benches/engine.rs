@@ -47,8 +47,7 @@ fn main() {
                 measure(&name, *protocol, port, attempts, namespaces);
             }
         }
-        let silent: Vec<UdpSocket> =
-            namespaces.iter().flat_map(|namespace| silent(namespace)).collect();
+        let silent: Vec<UdpSocket> = namespaces.iter().flat_map(silent).collect();
         measure("UDP silent, 300 ms", Protocol::Udp, PORT + 2, attempts, namespaces);
         drop(silent);
     }

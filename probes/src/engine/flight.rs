@@ -35,6 +35,8 @@ pub(crate) struct Flight {
     pub(crate) started: Instant,
     /// When silence counts as a drop, on the prober's clock.
     pub(crate) due: Duration,
+    /// Whether it is counted among those to which a server owes an answer.
+    pub(crate) owed: bool,
     pub(crate) tries: Vec<Try>,
 }
 
@@ -93,6 +95,11 @@ impl Try {
                 Err(error) => return self.failed(&error, attempt),
             }
         }
+    }
+
+    /// Whether a handshake is finished and the request is out.
+    pub(crate) const fn has_asked(&self) -> bool {
+        matches!(self.kind, Kind::Stream { asked: true })
     }
 
     /// Looks once more before silence counts: also into the error queue, of which a TCP
