@@ -8,11 +8,22 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::thread;
 
-use ringfence_probe::wire::{AttemptResult, Evidence, Sctp};
+use ringfence_probe::wire::{Attempt, AttemptResult, Evidence, Round, Sctp};
 use ringfence_probe::{
     Environment, Here, Outcome, ProberOptions, Protocol, Report, Servers, correlate, sctp_support,
 };
-use support::{BOTH, address, attempt, fly, in_namespace, listen, outcome, prober, round, servers};
+use support::{BOTH, address, attempt, in_namespace, listen, prober, round, servers};
+
+fn fly(round: &Round) -> Vec<AttemptResult> {
+    prober(ProberOptions::default()).round(round, &mut Here)
+}
+
+/// The only attempt's outcome.
+fn outcome(deadline_ms: u64, attempt: Attempt) -> Outcome {
+    let mut results = fly(&round(deadline_ms, vec![attempt]));
+    assert_eq!(results.len(), 1);
+    results.remove(0).outcome
+}
 
 /// Long enough never to pass on a busy machine.
 const LONG: u64 = 20_000;

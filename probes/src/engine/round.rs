@@ -51,7 +51,7 @@ pub(super) struct Air<'a> {
     queue: VecDeque<usize>,
     /// The place that the thread was moved to.
     place: Option<u32>,
-    /// Since when the first of the queue cannot be launched.
+    /// Since when nothing could be launched. When patience has ended, it has for all that follow.
     starved: Option<Instant>,
     flights: Vec<Option<Box<Flight>>>,
     live: usize,
@@ -135,7 +135,6 @@ impl<'a> Air<'a> {
                 return launched;
             }
             self.queue.pop_front();
-            self.starved = None;
             if self.recent.len() > GLANCE_AFTER
                 && let Some(position) = self.recent.pop_front()
             {
@@ -181,6 +180,7 @@ impl<'a> Air<'a> {
                 self.flights[position] =
                     Some(Box::new(Flight { started, due, owed: false, tries }));
                 self.live += 1;
+                self.starved = None;
                 self.recent.push_back(position);
                 if self.prober.options.retry {
                     self.retries.push_back(position);

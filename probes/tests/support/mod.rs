@@ -8,8 +8,8 @@ use std::thread;
 
 use namespace::bring_up_loopback;
 use nix::sched::{CloneFlags, unshare};
-use ringfence_probe::wire::{Attempt, AttemptResult, Listen, Round};
-use ringfence_probe::{Here, Outcome, Prober, ProberOptions, Protocol, Servers};
+use ringfence_probe::wire::{Attempt, Listen, Round};
+use ringfence_probe::{Prober, ProberOptions, Protocol, Servers};
 
 /// Runs a test on a thread in a network namespace of its own, with `lo` up. Without the
 /// privilege it runs on this machine's loopback, which serves as well; returns whether it had
@@ -58,15 +58,4 @@ pub(crate) fn prober(options: ProberOptions) -> Prober {
     let mut prober = Prober::new(options).unwrap();
     prober.allow_targets(BOTH.map(|host| address(host, 0).ip()));
     prober
-}
-
-pub(crate) fn fly(round: &Round) -> Vec<AttemptResult> {
-    prober(ProberOptions::default()).round(round, &mut Here)
-}
-
-/// The only attempt's outcome.
-pub(crate) fn outcome(deadline_ms: u64, attempt: Attempt) -> Outcome {
-    let mut results = fly(&round(deadline_ms, vec![attempt]));
-    assert_eq!(results.len(), 1);
-    results.remove(0).outcome
 }
