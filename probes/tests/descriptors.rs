@@ -1,5 +1,7 @@
 //! What happens when open files run out. A binary of its own: the limit belongs to the process.
 
+#[path = "support/serving.rs"]
+mod serving;
 mod support;
 
 use std::fs::File;
@@ -10,7 +12,8 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{Resource, setrlimit};
 use ringfence_probe::wire::AttemptResult;
 use ringfence_probe::{Environment, Here, Outcome, ProberOptions, Protocol, Report};
-use support::{address, attempt, in_namespace, listen, prober, round, servers};
+use serving::{listen, servers};
+use support::{address, attempt, in_namespace, prober, round};
 
 /// One test, because all share the limit.
 #[test]

@@ -1,5 +1,7 @@
 //! The engine against itself, over loopback.
 
+#[path = "support/serving.rs"]
+mod serving;
 mod support;
 
 use std::cell::RefCell;
@@ -12,7 +14,8 @@ use ringfence_probe::wire::{Attempt, AttemptResult, Evidence, Round, Sctp};
 use ringfence_probe::{
     Environment, Here, Outcome, ProberOptions, Protocol, Report, Servers, correlate, sctp_support,
 };
-use support::{BOTH, address, attempt, in_namespace, listen, prober, round, servers};
+use serving::{listen, servers};
+use support::{BOTH, address, attempt, in_namespace, prober, round};
 
 fn fly(round: &Round) -> Vec<AttemptResult> {
     prober(ProberOptions::default()).round(round, &mut Here)

@@ -92,7 +92,13 @@ impl Try {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return self.failed(&error, attempt),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                // An error that settles nothing is gone once read, and there may be more behind it.
+                Err(error) => {
+                    if let Some(seen) = self.failed(&error, attempt) {
+                        return Some(seen);
+                    }
+                }
             }
         }
     }
@@ -177,6 +183,8 @@ impl Try {
             // A packet filter on the way out of this very host dropped the packet, and
             // sendto(2) tells: as silent as any other drop, so the deadline decides.
             (Some(libc::EPERM), Kind::Datagram | Kind::RawSctp { .. }) => None,
+            // A hint to send smaller packets (ICMP "fragmentation needed"): ours are small.
+            (Some(libc::EMSGSIZE), Kind::Datagram | Kind::RawSctp { .. }) => None,
             // The kernel gave up before the deadline did. The rest of it is silence too.
             (Some(libc::ETIMEDOUT), Kind::Stream { .. }) => Some(Outcome::Dropped.into()),
             // A raw socket also hears of errors about other sockets' packets.
@@ -216,7 +224,6 @@ fn is_path_error(error: &io::Error) -> bool {
         libc::EOPNOTSUPP,
         libc::EACCES,
         libc::EPROTO,
-        libc::EMSGSIZE,
     ];
     error.raw_os_error().is_some_and(|errno| path.contains(&errno))
 }

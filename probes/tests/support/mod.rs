@@ -8,8 +8,8 @@ use std::thread;
 
 use namespace::bring_up_loopback;
 use nix::sched::{CloneFlags, unshare};
-use ringfence_probe::wire::{Attempt, Listen, Round};
-use ringfence_probe::{Prober, ProberOptions, Protocol, Servers};
+use ringfence_probe::wire::{Attempt, Round};
+use ringfence_probe::{Prober, ProberOptions, Protocol};
 
 /// Runs a test on a thread in a network namespace of its own, with `lo` up. Without the
 /// privilege it runs on this machine's loopback, which serves as well; returns whether it had
@@ -32,16 +32,6 @@ pub(crate) const BOTH: [&str; 2] = ["127.0.0.1", "[::1]"];
 
 pub(crate) fn address(host: &str, port: u16) -> SocketAddr {
     format!("{host}:{port}").parse().unwrap()
-}
-
-pub(crate) fn listen(protocol: Protocol, port: u16) -> Listen {
-    Listen { protocol, port }
-}
-
-pub(crate) fn servers(identity: &str, ports: &[Listen]) -> Servers {
-    let servers = Servers::start().unwrap();
-    assert_eq!(servers.listen(identity, ports), []);
-    servers
 }
 
 pub(crate) fn attempt(id: u32, protocol: Protocol, target: SocketAddr, expect: &str) -> Attempt {
