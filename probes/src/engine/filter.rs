@@ -35,9 +35,8 @@ pub(crate) fn only_inits(socket: &Socket, family: Family) {
     );
 }
 
-/// A filter only saves room: every packet is also looked at when it is read. Without `CAP_BPF`
-/// in the initial user namespace the kernel refuses one (`EPERM`) when the memory that it gives
-/// to all filters together (`net.core.bpf_jit_limit`) is used up.
+/// A filter only saves room: every packet is also looked at when it is read. The kernel can
+/// refuse one, as Linux 6.18 was seen to do to an ordinary user (`EPERM`).
 fn attach(socket: &Socket, filter: &[SockFilter]) {
     let _ = socket.attach_filter(filter);
 }
