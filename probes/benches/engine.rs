@@ -10,6 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use ringfence_probe::wire::{Attempt, AttemptResult, Listen, Round, Sctp};
 use ringfence_probe::{
     Here, Outcome, Prober, ProberOptions, Protocol, Servers, correlate, sctp_support,
@@ -33,8 +35,8 @@ fn main() {
         namespace()
     });
     println!(
-        "{:<22} {:>8} {:>2} {:>9} {:>10} {:>9} {:>9} {:>9}  outcomes",
-        "case", "attempts", "×", "wall", "per second", "p50", "p99", "max"
+        "{:<22} {:>8} {:>2} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9}  outcomes",
+        "case", "attempts", "×", "wall", "per second", "CPU each", "p50", "p99", "max"
     );
     let mut cases = vec![("TCP", Protocol::Tcp), ("UDP", Protocol::Udp)];
     if sctp_support() != Sctp::None {
@@ -47,8 +49,7 @@ fn main() {
                 measure(&name, *protocol, port, attempts, namespaces);
             }
         }
-        let silent: Vec<UdpSocket> =
-            namespaces.iter().flat_map(|namespace| silent(namespace)).collect();
+        let silent: Vec<UdpSocket> = namespaces.iter().flat_map(silent).collect();
         measure("UDP silent, 300 ms", Protocol::Udp, PORT + 2, attempts, namespaces);
         drop(silent);
     }
@@ -96,7 +97,7 @@ fn measure(name: &str, protocol: Protocol, port: u16, attempts: u32, namespaces:
                 .collect(),
         })
         .collect();
-    let start = Instant::now();
+    let (start, cpu) = (Instant::now(), cpu_time());
     let mut results: Vec<Vec<AttemptResult>> = thread::scope(|scope| {
         let probers: Vec<_> = rounds
             .iter()
@@ -112,16 +113,26 @@ fn measure(name: &str, protocol: Protocol, port: u16, attempts: u32, namespaces:
             .collect();
         probers.into_iter().map(|prober| prober.join().expect("a round")).collect()
     });
-    let wall = start.elapsed();
+    let (wall, cpu) = (start.elapsed(), cpu_time() - cpu);
     let arrivals: Vec<_> =
         servers.take_arrivals().into_iter().map(|(_, arrival)| arrival).collect();
     for (round, results) in rounds.iter().zip(&mut results) {
         correlate(round, results, &arrivals);
     }
-    print(name, threads, wall, &results.concat());
+    print(name, threads, wall, cpu, &results.concat());
 }
 
-fn print(name: &str, threads: u32, wall: Duration, results: &[AttemptResult]) {
+/// What the process has used so far, servers included; other processes do not change it much.
+fn cpu_time() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("this process' own usage");
+    let parts = [usage.user_time(), usage.system_time()];
+    parts
+        .map(|part| Duration::from_micros(u64::try_from(part.num_microseconds()).unwrap()))
+        .iter()
+        .sum()
+}
+
+fn print(name: &str, threads: u32, wall: Duration, cpu: Duration, results: &[AttemptResult]) {
     let mut latencies: Vec<u64> = results.iter().map(|result| result.latency_us).collect();
     latencies.sort_unstable();
     let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
@@ -135,10 +146,11 @@ fn print(name: &str, threads: u32, wall: Duration, results: &[AttemptResult]) {
     let counts: Vec<String> =
         counts.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
     println!(
-        "{name:<22} {:>8} {threads:>2} {:>6} ms {:>10.0} {:>6} µs {:>6} µs {:>6} µs  {}",
+        "{name:<22} {:>8} {threads:>2} {:>6} ms {:>10.0} {:>6.1} µs {:>6} µs {:>6} µs {:>6} µs  {}",
         results.len(),
         wall.as_millis(),
         results.len() as f64 / wall.as_secs_f64(),
+        cpu.as_secs_f64() * 1e6 / results.len() as f64,
         at(0.5),
         at(0.99),
         at(1.0),

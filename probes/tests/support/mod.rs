@@ -8,8 +8,8 @@ use std::thread;
 
 use namespace::bring_up_loopback;
 use nix::sched::{CloneFlags, unshare};
-use ringfence_probe::wire::{Attempt, AttemptResult, Listen, Round};
-use ringfence_probe::{Here, Outcome, Prober, ProberOptions, Protocol, Servers};
+use ringfence_probe::wire::{Attempt, Round};
+use ringfence_probe::{Prober, ProberOptions, Protocol};
 
 /// Runs a test on a thread in a network namespace of its own, with `lo` up. Without the
 /// privilege it runs on this machine's loopback, which serves as well; returns whether it had
@@ -34,16 +34,6 @@ pub(crate) fn address(host: &str, port: u16) -> SocketAddr {
     format!("{host}:{port}").parse().unwrap()
 }
 
-pub(crate) fn listen(protocol: Protocol, port: u16) -> Listen {
-    Listen { protocol, port }
-}
-
-pub(crate) fn servers(identity: &str, ports: &[Listen]) -> Servers {
-    let servers = Servers::start().unwrap();
-    assert_eq!(servers.listen(identity, ports), []);
-    servers
-}
-
 pub(crate) fn attempt(id: u32, protocol: Protocol, target: SocketAddr, expect: &str) -> Attempt {
     static NONCE: AtomicU64 = AtomicU64::new(1);
     let nonce = NONCE.fetch_add(1, Ordering::Relaxed);
@@ -58,15 +48,4 @@ pub(crate) fn prober(options: ProberOptions) -> Prober {
     let mut prober = Prober::new(options).unwrap();
     prober.allow_targets(BOTH.map(|host| address(host, 0).ip()));
     prober
-}
-
-pub(crate) fn fly(round: &Round) -> Vec<AttemptResult> {
-    prober(ProberOptions::default()).round(round, &mut Here)
-}
-
-/// The only attempt's outcome.
-pub(crate) fn outcome(deadline_ms: u64, attempt: Attempt) -> Outcome {
-    let mut results = fly(&round(deadline_ms, vec![attempt]));
-    assert_eq!(results.len(), 1);
-    results.remove(0).outcome
 }
