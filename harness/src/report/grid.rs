@@ -129,6 +129,9 @@ fn leave_out(
     })
 }
 
+/// What keeps the columns of one heading together, and the heading.
+type Level = fn(&Column) -> (String, String);
+
 struct Grid {
     rows: Vec<Endpoint>,
     names: Vec<String>,
@@ -161,7 +164,7 @@ impl Grid {
         let mut spans = Vec::new();
         // The destination in two lines, and its port.
         let levels_above = 3;
-        let levels: [fn(&Column) -> (String, String); 2] = [
+        let levels: [Level; 2] = [
             |column| (String::new(), column.names().0.to_owned()),
             |column| (column.destination.to_string(), column.names().1.to_owned()),
         ];

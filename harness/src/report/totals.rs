@@ -30,6 +30,7 @@ pub(crate) fn render(run: &Run, look: Look) -> String {
         text.push('\n');
     }
     text += &reasons(run, look);
+    text += &warnings(run, look);
     text += &counts(run, look);
     if run.finished.is_none() {
         let told = "the record breaks off before the run's end: what is above is not the whole";
@@ -152,6 +153,24 @@ fn reasons(run: &Run, look: Look) -> String {
         text.push('\n');
     }
     text
+}
+
+/// How many findings there are about the input: `ringfence lint` shows them.
+fn warnings(run: &Run, look: Look) -> String {
+    let mut codes = BTreeMap::<&str, usize>::new();
+    for diagnostic in &run.diagnostics {
+        *codes.entry(&diagnostic.code).or_default() += 1;
+    }
+    if codes.is_empty() {
+        return String::new();
+    }
+    let each: Vec<String> = codes.iter().map(|(code, n)| format!("{code} {n}")).collect();
+    let line = format!(
+        "{} about the input ({}): `ringfence lint` shows them",
+        count(run.diagnostics.len(), "warning"),
+        each.join(", ")
+    );
+    look.wrap("", "  ", &look.paint(DOUBTFUL, &line)) + "\n"
 }
 
 fn counts(run: &Run, look: Look) -> String {
