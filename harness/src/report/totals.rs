@@ -24,7 +24,7 @@ const NAMED: usize = 3;
 const HEADINGS: [&str; 5] = ["steps", "cells", "enforce", "allow", "wall"];
 
 /// Which of them go first where the width does not suffice.
-const DISPENSABLE: [usize; 5] = [2, 3, 0, 1, 4];
+const DISPENSABLE: [&[usize]; 4] = [&[2, 3], &[0], &[1], &[4]];
 
 /// The summary of a run.
 pub(crate) fn render(run: &Run, look: Look) -> String {
@@ -84,7 +84,7 @@ fn table(run: &Run, look: Look) -> String {
     let needed = |shown: &[usize]| shown.iter().copied().map(width).sum::<usize>();
     for dispensable in DISPENSABLE {
         if needed(&shown) + longest.min(LEAST_NAME) > room {
-            shown.retain(|n| *n != dispensable);
+            shown.retain(|n| !dispensable.contains(n));
         }
     }
     let name_room = room.saturating_sub(needed(&shown)).max(LEAST_NAME);
