@@ -81,10 +81,7 @@ fn blocks() {
         ]),
         policy("prod/everything", app("api")).ingress(&[
             rule(Some(&[block("0.0.0.0/0", &[])]), None),
-            rule(
-                Some(&[block("::/0", &[]), block("255.255.255.0/24", &[])]),
-                Some(&[port("443")]),
-            ),
+            rule(Some(&[block("::/0", &[]), block("255.255.255.0/24", &[])]), Some(&[port("443")])),
             rule(Some(&[block("192.0.2.0/24", &["192.0.2.0/25", "192.0.2.128/25"])]), None),
         ]),
     ];
