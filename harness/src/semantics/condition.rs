@@ -76,7 +76,7 @@ impl Engine {
         }
         let coverage = coverage(cidr, except, self.addresses(end), family);
         if flow.cell.via != Via::Pod {
-            // "It is not defined whether this happens before or after NetworkPolicy
+            // "it is not defined whether this happens before or after NetworkPolicy
             // processing" (there), but a range of everything holds any address.
             let pod = end.pod().is_some();
             return if coverage == Coverage::Always && !pod {

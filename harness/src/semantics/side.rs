@@ -133,7 +133,7 @@ impl Engine {
         beyond_rules(flow, direction, by_rules)
     }
 
-    /// "This rule allows traffic which matches both the `from` and `ports` sections."
+    /// "Each rule allows traffic which matches both the `from` and `ports` sections."
     /// (concepts/services-networking/network-policies)
     pub(super) fn rule_answer(
         &self,

@@ -3,6 +3,8 @@
 //! A failing case prints its seed; `worlds::generate(seed)` and `rough::roughen(…)`
 //! make the same world again.
 
+mod explanations;
+mod fixture;
 mod manifest;
 mod reference;
 mod rough;

@@ -194,18 +194,22 @@ impl Weighing<'_> {
 }
 
 pub(super) fn rule_reason(answer: Answer, peers: &[EntryTrace], ports: &[EntryTrace]) -> String {
-    let misses = |entries: &[EntryTrace]| {
-        !entries.is_empty() && entries.iter().all(|entry| entry.answer == Answer::No)
+    let best = |entries: &[EntryTrace]| {
+        let answers = entries.iter().map(|entry| entry.answer);
+        if entries.is_empty() { Answer::Yes } else { Answer::strongest(answers).0 }
     };
     match answer {
         Answer::Yes => "allows it".to_owned(),
         Answer::Open(clause) => format!("the API leaves it open ({})", clause_text(clause)),
         Answer::Missing(fact) => fact.to_string(),
-        Answer::No => match (misses(peers), misses(ports)) {
-            (true, true) => "neither a peer nor a port matches".to_owned(),
-            (true, false) => "the port matches, but no peer does".to_owned(),
-            (false, _) => "the peer matches, but no port does".to_owned(),
-        },
+        Answer::No => match (best(peers), best(ports)) {
+            (Answer::No, Answer::No) => "neither a peer nor a port matches",
+            (Answer::No, Answer::Yes) => "the port matches, but no peer does",
+            (Answer::No, _) => "the port may match, but no peer does",
+            (Answer::Yes, _) => "the peer matches, but no port does",
+            (_, _) => "a peer may match, but no port does",
+        }
+        .to_owned(),
     }
 }
 
