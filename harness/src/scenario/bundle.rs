@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::folder::read;
 use super::library::{LoadOptions, SCENARIO_FILE, problem};
-use super::manifest::{self, Manifest, Object};
+use super::manifest::{self, Object};
 use super::source::Source;
-use super::{Diagnostic, Severity};
+use super::yaml::Place;
+use super::{Diagnostic, KubernetesVersion, Severity};
 use crate::model::{
     Labels, Name, Namespace, NetworkPolicy, Node, Origin, PodName, PolicyName, Topology,
 };
@@ -48,9 +49,7 @@ pub fn load_manifests(paths: &[PathBuf], options: &LoadOptions) -> Bundle {
                 .map_err(|error| error.to_string())
                 .and_then(|_| String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()));
             match text {
-                Ok(text) => {
-                    building.add(manifest::read(&Source::new("<stdin>", text), options.kubernetes))
-                }
+                Ok(text) => building.add(Source::new("<stdin>", text), options.kubernetes),
                 Err(error) => building.unreadable(Path::new("<stdin>"), &error),
             }
             continue;
@@ -61,7 +60,7 @@ pub fn load_manifests(paths: &[PathBuf], options: &LoadOptions) -> Bundle {
         }
         for file in files {
             match read(&file) {
-                Ok(source) => building.add(manifest::read(&source, options.kubernetes)),
+                Ok(source) => building.add(source, options.kubernetes),
                 Err(error) => building.unreadable(&file, &error),
             }
         }
@@ -72,7 +71,7 @@ pub fn load_manifests(paths: &[PathBuf], options: &LoadOptions) -> Bundle {
 /// Reads manifests from text.
 pub fn parse_manifests(file: &str, text: &str, options: &LoadOptions) -> Bundle {
     let mut building = Building::default();
-    building.add(manifest::read(&Source::new(file, text), options.kubernetes));
+    building.add(Source::new(file, text), options.kubernetes);
     building.finish()
 }
 
@@ -103,37 +102,51 @@ pub(super) fn replaced(first: &NetworkPolicy, second: &NetworkPolicy) -> String 
     )
 }
 
+/// A bundle that grows object by object.
 #[derive(Default)]
-struct Building {
-    topology: Topology,
+pub(super) struct Building {
+    pub(super) topology: Topology,
     policies: BTreeMap<PolicyName, Arc<NetworkPolicy>>,
     /// The kind that each row of the matrix came from.
     kinds: BTreeMap<PodName, &'static str>,
     unsupported: Vec<String>,
-    diagnostics: Vec<Diagnostic>,
+    pub(super) diagnostics: Vec<Diagnostic>,
 }
 
 impl Building {
+    /// A bundle that starts with a topology.
+    pub(super) fn over(topology: Topology) -> Self {
+        Self { topology, ..Self::default() }
+    }
+
     fn unreadable(&mut self, path: &Path, error: &str) {
         let message = format!("cannot read `{}`: {error}", path.display());
         self.diagnostics.push(problem("unreadable-file", path, message, ""));
     }
 
-    fn warn(&mut self, code: &str, origin: &Origin, message: String, help: &str) {
+    fn warn(&mut self, source: &Source, code: &str, origin: &Origin, message: String, help: &str) {
+        let place = Place { line: origin.line, column: origin.column, width: 1 };
+        let excerpt = source.excerpt(place);
         self.diagnostics.push(Diagnostic {
             severity: Severity::Warning,
             code: code.to_owned(),
             message,
             origin: origin.clone(),
-            excerpt: None,
+            excerpt,
             help: Some(help.to_owned()),
         });
     }
 
-    fn add(&mut self, manifest: Manifest) {
+    fn add(&mut self, source: Source, version: KubernetesVersion) {
+        let manifest = manifest::read(&source, version);
         self.diagnostics.extend(manifest.diagnostics);
         self.unsupported.extend(manifest.unsupported);
-        for object in manifest.objects {
+        self.objects(&source, manifest.objects);
+    }
+
+    /// Adds the objects of a file.
+    pub(super) fn objects(&mut self, source: &Source, objects: Vec<Object>) {
+        for object in objects {
             match object {
                 Object::Namespace(namespace) => {
                     let first = self.topology.namespaces.get(&namespace.name);
@@ -143,6 +156,7 @@ impl Building {
                             namespace.name, namespace.origin
                         );
                         self.warn(
+                            source,
                             "object-replaced",
                             &namespace.origin,
                             message,
@@ -151,11 +165,12 @@ impl Building {
                     }
                     self.topology.namespaces.insert(namespace.name.clone(), namespace);
                 }
-                Object::Pod(pod, kind) => self.add_pod(pod, kind),
+                Object::Pod(pod, kind) => self.add_pod(source, pod, kind),
                 Object::Policy(policy) => {
                     if let Some(first) = self.policies.insert(policy.name.clone(), policy.clone()) {
                         let message = replaced(&first, &policy);
                         self.warn(
+                            source,
                             "policy-replaced",
                             &policy.origin,
                             message,
@@ -167,7 +182,7 @@ impl Building {
         }
     }
 
-    fn add_pod(&mut self, mut pod: crate::model::Pod, kind: &'static str) {
+    fn add_pod(&mut self, source: &Source, mut pod: crate::model::Pod, kind: &'static str) {
         if let Some(first) = self.topology.pods.get(&pod.name) {
             let first = first.origin.clone();
             let other = self.kinds.get(&pod.name).copied().unwrap_or("Pod");
@@ -176,7 +191,13 @@ impl Building {
                     "the {kind} `{}` at {} replaces the one at {first}",
                     pod.name, pod.origin
                 );
-                self.warn("object-replaced", &pod.origin.clone(), message, "keep one of them");
+                self.warn(
+                    source,
+                    "object-replaced",
+                    &pod.origin.clone(),
+                    message,
+                    "keep one of them",
+                );
             } else {
                 let row = format!("{}.{}", pod.name.name, kind.to_lowercase());
                 let message = format!(
@@ -185,7 +206,7 @@ impl Building {
                 );
                 pod.name.name = Name::from(row);
                 let help = format!("the {kind}'s row is `{}`", pod.name);
-                self.warn("same-row", &pod.origin.clone(), message, &help);
+                self.warn(source, "same-row", &pod.origin.clone(), message, &help);
             }
         }
         self.kinds.insert(pod.name.clone(), kind);
@@ -193,6 +214,18 @@ impl Building {
     }
 
     fn finish(mut self) -> Bundle {
+        self.complete();
+        self.diagnostics.sort_by(|a, b| a.origin.cmp_place(&b.origin));
+        Bundle {
+            topology: self.topology,
+            policies: self.policies.into_values().collect(),
+            unsupported: self.unsupported,
+            diagnostics: self.diagnostics,
+        }
+    }
+
+    /// Adds the namespaces and nodes that are only named.
+    pub(super) fn complete(&mut self) {
         let topology = &mut self.topology;
         let pods = topology.pods.values().map(|pod| (&pod.name.namespace, &pod.origin));
         let policies =
@@ -204,13 +237,6 @@ impl Building {
         for name in topology.pods.values().filter_map(|pod| pod.node.clone()) {
             let node = Node { name: name.clone(), addresses: Vec::new(), ports: Vec::new() };
             topology.nodes.insert(name, node);
-        }
-        self.diagnostics.sort_by(|a, b| a.origin.cmp_place(&b.origin));
-        Bundle {
-            topology: self.topology,
-            policies: self.policies.into_values().collect(),
-            unsupported: self.unsupported,
-            diagnostics: self.diagnostics,
         }
     }
 }

@@ -303,7 +303,7 @@ mod tests {
             ("allow * -> db:", 14, 1, "expected a port from 1 to 65535, found the end", None),
             ("allow * -> db:*", 14, 1, "`:*` says nothing", None),
             ("allow * -> * via servce", 17, 6, "expected `pod`", Some("did you mean `service`?")),
-            ("allow * -> * over ipv5", 18, 4, "expected `ipv4`", Some("did you mean `ipv4`?")),
+            ("allow * -> * over ip4", 18, 3, "expected `ipv4`", Some("did you mean `ipv4`?")),
             ("allow * -> * ovr ipv4", 13, 3, "expected `via …`", Some("did you mean `over`?")),
             ("allow * -> * via pod via pod", 21, 3, "expected `via …`", None),
         ] {

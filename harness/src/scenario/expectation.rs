@@ -185,7 +185,7 @@ fn decide(
                 format!(
                     "`{}` decides nothing: {} decided before by {}",
                     rule.text,
-                    quantity(count, "its cell was", "its cells were"),
+                    quantity(count, "its one cell was", "cells were all"),
                     by.join(", ")
                 ),
                 "remove it, or put it before them: the first rule that matches a cell decides"
@@ -198,7 +198,7 @@ fn decide(
 }
 
 fn quantity(count: usize, one: &str, many: &str) -> String {
-    if count == 1 { one.to_owned() } else { format!("all {count} of {many}") }
+    if count == 1 { one.to_owned() } else { format!("its {count} {many}") }
 }
 
 fn why_nothing(rule: &ExpectRule, list: &str) -> String {

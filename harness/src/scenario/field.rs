@@ -264,7 +264,7 @@ impl Diagnostic {
     /// Says what to do, before what else is known.
     pub(crate) fn hint(&mut self, help: &str) {
         self.help = Some(match self.help.take() {
-            Some(rest) => format!("{help}; {rest}"),
+            Some(rest) => format!("{help} ({rest})"),
             None => help.to_owned(),
         });
     }

@@ -5,10 +5,10 @@ use super::folder::{Folder, Manifests};
 use super::manifest::syntax;
 use super::source::Source;
 use super::step::Steps;
-use super::topology::topology;
+use super::topology::{Waiting, topology};
 use super::yaml::{self, Place, Value};
 use super::{Diagnostic, LoadOptions, Scenario, Severity, binding};
-use crate::model::World;
+use crate::model::{Change, PolicyName, World};
 
 /// How many nodes a scenario may ask for.
 const NODES: i32 = 64;
@@ -67,7 +67,7 @@ fn read(
     let about = sentence(reader, &object, "about");
     let tags = tags(reader, &object);
     let nodes = nodes(reader, &object);
-    let topology = topology(reader, object.get("topology"), nodes, manifests);
+    let (topology, waiting) = topology(reader, object.get("topology"), nodes, manifests);
     let sound = reader.diagnostics.iter().chain(&manifests.diagnostics);
     let sound = sound.into_iter().all(|d| d.severity != Severity::Error);
     let mut steps = Steps {
@@ -106,6 +106,16 @@ fn read(
         for rule in step.expect.iter().chain(&step.faults) {
             binding::listen(rule, &mut scenario.topology);
         }
+    }
+    let applied = |name: &PolicyName| {
+        let changes = scenario.steps.iter().flat_map(|step| &step.changes);
+        changes.into_iter().any(|c| matches!(c, Change::ApplyPolicy(p) if p.name == *name))
+    };
+    for Waiting { policy, field } in waiting.iter().filter(|waiting| !applied(&waiting.policy)) {
+        let message = format!("no step applies `{policy}`, a policy of this manifest");
+        reader.warn("policy-never-applied", field, message).hint(
+            "the topology takes namespaces and pods alone: name the file under a step's `apply`",
+        );
     }
     scenario.unsupported = std::mem::take(&mut manifests.unsupported);
     Some(scenario)

@@ -68,11 +68,17 @@ pub(crate) fn read(path: &Path) -> Result<Source, String> {
     }
 }
 
+/// A manifest and its text.
+pub(crate) struct Accepted {
+    pub(crate) source: Source,
+    pub(crate) manifest: Manifest,
+}
+
 /// The manifests of a scenario.
 pub(crate) struct Manifests<'f> {
     folder: &'f Folder,
     version: KubernetesVersion,
-    read: BTreeMap<String, Rc<Manifest>>,
+    read: BTreeMap<String, Rc<Accepted>>,
     /// What was found in files that are to be taken as they are.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Policies that are not understood, a sentence each.
@@ -91,15 +97,17 @@ impl<'f> Manifests<'f> {
     }
 
     /// A manifest that is to be taken as it is; its findings are kept, once.
-    pub(crate) fn accepted(&mut self, name: &str) -> Result<Rc<Manifest>, String> {
-        if let Some(manifest) = self.read.get(name) {
-            return Ok(manifest.clone());
+    pub(crate) fn accepted(&mut self, name: &str) -> Result<Rc<Accepted>, String> {
+        if let Some(accepted) = self.read.get(name) {
+            return Ok(accepted.clone());
         }
-        let manifest = Rc::new(self.judged(name)?);
+        let source = self.folder.read(name)?;
+        let manifest = manifest::read(&source, self.version);
         self.diagnostics.extend(manifest.diagnostics.iter().cloned());
         self.unsupported.extend(manifest.unsupported.iter().cloned());
-        self.read.insert(name.to_owned(), manifest.clone());
-        Ok(manifest)
+        let accepted = Rc::new(Accepted { source, manifest });
+        self.read.insert(name.to_owned(), accepted.clone());
+        Ok(accepted)
     }
 
     /// A manifest that is to be refused; its findings are the caller's.

@@ -48,7 +48,7 @@ pub fn load_scenarios(paths: &[PathBuf], options: &LoadOptions) -> Loaded {
     let mut found: Vec<(String, PathBuf)> = Vec::new();
     for path in paths {
         if let Err(error) = find(path, &mut found) {
-            loaded.diagnostics.push(error);
+            loaded.diagnostics.push(*error);
         }
     }
     found.sort();
@@ -116,7 +116,7 @@ fn name_of(folder: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-fn find(path: &Path, found: &mut Vec<(String, PathBuf)>) -> Result<(), Diagnostic> {
+fn find(path: &Path, found: &mut Vec<(String, PathBuf)>) -> Result<(), Box<Diagnostic>> {
     if path.is_file() {
         if path.file_name().is_some_and(|name| name == SCENARIO_FILE) {
             let folder = match path.parent() {
@@ -128,11 +128,11 @@ fn find(path: &Path, found: &mut Vec<(String, PathBuf)>) -> Result<(), Diagnosti
         }
         let message = format!("`{}` is no scenario", path.display());
         let help = format!("give a folder with a `{SCENARIO_FILE}`, or that file itself");
-        return Err(problem("no-scenario", path, message, &help));
+        return Err(Box::new(problem("no-scenario", path, message, &help)));
     }
     if !path.exists() {
         let message = format!("there is no `{}`", path.display());
-        return Err(problem("unreadable-file", path, message, ""));
+        return Err(Box::new(problem("unreadable-file", path, message, "")));
     }
     if path.join(SCENARIO_FILE).is_file() {
         found.push((name_of(path), path.to_owned()));
@@ -140,12 +140,13 @@ fn find(path: &Path, found: &mut Vec<(String, PathBuf)>) -> Result<(), Diagnosti
     }
     let before = found.len();
     descend(path, "", 0, found).map_err(|error| {
-        problem("unreadable-file", path, format!("cannot read `{}`: {error}", path.display()), "")
+        let message = format!("cannot read `{}`: {error}", path.display());
+        Box::new(problem("unreadable-file", path, message, ""))
     })?;
     if found.len() == before {
         let message = format!("`{}` holds no scenario", path.display());
         let help = format!("a scenario is a folder with a `{SCENARIO_FILE}`");
-        return Err(problem("no-scenario", path, message, &help));
+        return Err(Box::new(problem("no-scenario", path, message, &help)));
     }
     Ok(())
 }

@@ -8,7 +8,13 @@ fn all_nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     let allowed = (word.chars().count() / 3).max(1);
     let mut near: Vec<(usize, &str)> = candidates
         .into_iter()
-        .map(|name| (strsim::osa_distance(&lower, &name.to_lowercase()), name))
+        .map(|name| {
+            let candidate = name.to_lowercase();
+            // `proto` for `protocol`: a start of three letters or more is near.
+            let abbreviates = lower.len() >= 3 && candidate.starts_with(&lower);
+            let distance = if abbreviates { 1 } else { strsim::osa_distance(&lower, &candidate) };
+            (distance, name)
+        })
         .filter(|(distance, name)| *distance <= allowed && *name != word)
         .collect();
     near.sort();
@@ -43,8 +49,9 @@ pub(crate) fn near_or_all<'c>(
     did_you_mean(word, candidates.clone()).or_else(|| {
         let names: Vec<String> = candidates.into_iter().map(|name| format!("`{name}`")).collect();
         match names.len() {
-            0 => None,
-            1..=12 => Some(format!("expected one of {}", names.join(", "))),
+            // One name would only repeat what was expected.
+            0 | 1 => None,
+            2..=12 => Some(format!("expected one of {}", names.join(", "))),
             _ => None,
         }
     })
@@ -62,6 +69,7 @@ mod tests {
             ("podselector", Some("podSelector")),
             ("policyType", Some("policyTypes")),
             ("form", Some("from")),
+            ("pod", Some("podSelector")),
             ("namespaceSelector", None),
             ("x", None),
         ] {

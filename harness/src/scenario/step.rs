@@ -201,13 +201,14 @@ impl Steps<'_, '_> {
                 Some((file, name)) => (file, Some(name)),
                 None => (text, None),
             };
-            let manifest = match self.manifests.accepted(file) {
-                Ok(manifest) => manifest,
+            let accepted = match self.manifests.accepted(file) {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     unreadable(reader, &item, file, &error, self.manifests);
                     continue;
                 }
             };
+            let manifest = &accepted.manifest;
             if manifest.has_errors() {
                 self.sound = false;
                 continue;
@@ -378,11 +379,16 @@ fn label_changes(reader: &mut Reader<'_>, field: Field<'_>) -> Option<LabelChang
         }
         let value = match &field.node.value {
             Value::Null => None,
-            _ => Some(reader.string(&field)?.to_owned()),
+            _ => match reader.string(&field) {
+                Some(text) => Some(text.to_owned()),
+                None => continue,
+            },
         };
-        for why in value.iter().flat_map(|value| names::label_value(value)) {
-            let message = format!("{field}: Invalid value: {:?}: {why}", value.as_deref());
-            reader.error("label-value", &field, message);
+        if let Some(text) = &value {
+            for why in names::label_value(text) {
+                let message = format!("{field}: Invalid value: {text:?}: {why}");
+                reader.error("label-value", &field, message);
+            }
         }
         changes.insert(entry.key.clone(), value);
     }

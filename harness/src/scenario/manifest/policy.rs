@@ -117,7 +117,7 @@ fn lint(reader: &mut Reader<'_>, spec: &Object<'_>, policy: &NetworkPolicy) {
     let entry = |key: &str| spec.entries.iter().find(|entry| entry.key == key);
     if types.is_empty() {
         let Some(egress) = entry("egress") else { return };
-        if has(&policy.egress) && policy.ingress.is_none() {
+        if has(&policy.egress) && spec.get("ingress").is_none() {
             let path = format!("{}.egress", spec.field);
             let message = format!(
                 "{path}: without `policyTypes` this policy also denies all ingress of its pods"

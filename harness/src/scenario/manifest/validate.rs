@@ -53,7 +53,10 @@ pub(super) fn required<'r>(
     key: &str,
     why: &str,
 ) -> &'r mut Diagnostic {
-    let path = crate::scenario::field::join(&field.path, key);
+    let path = match field.path.as_str() {
+        "" => key.to_owned(),
+        path => format!("{path}.{key}"),
+    };
     let why = if why.is_empty() { String::new() } else { format!(": {why}") };
     let message = format!("{path}: Required value{why}");
     reader.error_at("missing-field", &path, field.node.place, message)

@@ -38,6 +38,7 @@ struct Builder<'t> {
     documents: Vec<Document>,
     errors: Vec<SyntaxError>,
     document: u32,
+    /// Where the last document ended: comments before the next are from here on.
     document_line: u32,
     root: Option<Node>,
     open: Vec<Open>,
@@ -118,7 +119,6 @@ impl Builder<'_> {
             Event::Nothing | Event::StreamStart | Event::StreamEnd => Ok(()),
             Event::DocumentStart(_) => {
                 self.anchors.clear();
-                self.document_line = place.line;
                 Ok(())
             }
             Event::DocumentEnd => {
@@ -127,6 +127,7 @@ impl Builder<'_> {
                 let template = self.template(root.place.line);
                 self.documents.push(Document { index: self.document, root, template });
                 self.document += 1;
+                self.document_line = place.line;
                 Ok(())
             }
             Event::Alias(anchor) => {

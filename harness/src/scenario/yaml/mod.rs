@@ -64,3 +64,106 @@ impl Entries {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every scalar and key with its place, one a line.
+    fn places(node: &Node, out: &mut Vec<String>) {
+        let Place { line, column, width } = node.place;
+        match &node.value {
+            Value::List(items) => items.iter().for_each(|item| places(item, out)),
+            Value::Map(entries) => {
+                for entry in entries {
+                    let Place { line, column, width } = entry.key_place;
+                    out.push(format!("{line}:{column}+{width} {}:", entry.key));
+                    places(&entry.value, out);
+                }
+            }
+            value => out.push(format!("{line}:{column}+{width} {value:?}")),
+        }
+    }
+
+    fn all_places(file: &str, text: &str) -> String {
+        let (documents, errors) = parse(file, text);
+        assert_eq!(errors, []);
+        let mut out = Vec::new();
+        for document in &documents {
+            out.push(format!("document {}", document.index));
+            places(&document.root, &mut out);
+        }
+        out.join("\n")
+    }
+
+    #[test]
+    fn places_are_those_of_the_text_in_characters() {
+        let text = "é: \"ü\"\nlist:\n- a\n-   {k: 'v'}\n--- # second\nyes: |\n  text\n";
+        expect_test::expect![[r#"
+            document 0
+            1:1+1 é:
+            1:4+3 String("ü")
+            2:1+4 list:
+            3:3+1 String("a")
+            4:6+1 k:
+            4:9+3 String("v")
+            document 1
+            6:1+3 true:
+            7:3+1 String("text\n")"#]]
+        .assert_eq(&all_places("a.yaml", text));
+    }
+
+    #[test]
+    fn json_has_places_too() {
+        let text =
+            "{\n\t\"a\": [1, -2.5e3, null],\n\t\"\\ud83d\\ude00\": \"x\\n\"\n}\n{\"b\": true}";
+        let expected = expect_test::expect![[r#"
+            document 0
+            2:2+3 a:
+            2:8+1 Int(1)
+            2:11+6 Float(-2500.0)
+            2:19+4 Null
+            3:2+14 😀:
+            3:18+5 String("x\n")
+            document 1
+            5:2+3 b:
+            5:7+4 Bool(true)"#]];
+        expected.assert_eq(&all_places("a.json", text));
+        expected.assert_eq(&all_places("a.yaml", text));
+    }
+
+    #[test]
+    fn anchors_and_merges_are_expanded() {
+        let text = "base: &b { a: 1, b: 2 }\nuse: { <<: *b, b: 3 }\nmany: { <<: [*b, { c: 4 }] }\n";
+        let (documents, errors) = parse("a.yaml", text);
+        assert_eq!(errors, []);
+        let json = serde_json::json!({
+            "base": { "a": 1, "b": 2 },
+            "use": { "a": 1, "b": 3 },
+            "many": { "a": 1, "b": 2, "c": 4 },
+        });
+        assert_eq!(documents[0].root.to_json(), json);
+    }
+
+    #[test]
+    fn a_quoted_merge_key_is_a_key() {
+        let (documents, _) = parse("a.yaml", "'<<': { a: 1 }\n");
+        assert_eq!(documents[0].root.to_json(), serde_json::json!({ "<<": { "a": 1 } }));
+    }
+
+    #[test]
+    fn documents_before_an_error_are_kept() {
+        let (documents, errors) = parse("a.yaml", "a: 1\n---\nb: [\n");
+        assert_eq!((documents.len(), errors.len()), (1, 1));
+        assert_eq!((errors[0].code, errors[0].document), ("yaml-syntax", 1));
+    }
+
+    #[test]
+    fn templates_are_told_apart() {
+        let text =
+            "---\n# Source: chart/a.yaml\na: 1\n---\n# Source: chart/b.yaml\nb: 1\n---\nc: 1\n";
+        let (documents, _) = parse("a.yaml", text);
+        let templates: Vec<_> = documents.iter().map(|d| d.template.as_deref()).collect();
+        assert_eq!(templates, [Some("chart/a.yaml"), Some("chart/b.yaml"), None]);
+    }
+}
