@@ -14,11 +14,6 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
-    /// No address.
-    pub(super) const fn none(family: Family) -> Self {
-        Self { family, ranges: Vec::new() }
-    }
-
     /// The family.
     pub(super) const fn family(&self) -> Family {
         self.family
@@ -74,9 +69,14 @@ impl Addresses {
         self.ranges == [(0, highest(self.family))]
     }
 
-    /// Whether no range holds more than one address.
-    pub(super) fn are_single(&self) -> bool {
-        self.ranges.iter().all(|(first, last)| first == last)
+    /// Each address, where that is no longer a list than the bounds of the ranges would be.
+    pub(super) fn singles(&self) -> Option<impl Iterator<Item = IpAddr>> {
+        let count = self.ranges.iter().fold(0u128, |count, (first, last)| {
+            count.saturating_add(last - first).saturating_add(1)
+        });
+        let all = || self.ranges.iter().flat_map(|(first, last)| *first..=*last);
+        (count <= 2 * self.ranges.len() as u128)
+            .then(|| all().map(|number| address(self.family, number)))
     }
 
     /// Whether the address is among them.
@@ -199,6 +199,10 @@ mod tests {
                 ("255.0.0.0".parse().unwrap(), None)
             ]
         );
+        assert!(found.singles().is_none());
+        let few = ["10.0.0.9", "10.0.0.8"].map(|text| text.parse().unwrap());
+        let found = Addresses::of(Family::Ipv4, few, []);
+        assert_eq!(found.singles().unwrap().collect::<Vec<_>>(), [few[1], few[0]]);
     }
 
     proptest! {

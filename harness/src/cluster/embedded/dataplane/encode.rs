@@ -28,22 +28,22 @@ pub(super) const fn key(set: &Set) -> &'static [DataType] {
 
 /// Whether a set's elements are the bounds of ranges.
 pub(super) fn is_interval(set: &Set) -> bool {
-    matches!(set, Set::Addresses(addresses) if !addresses.are_single())
+    matches!(set, Set::Addresses(addresses) if addresses.singles().is_none())
 }
 
 /// A set's elements; the bounds of ranges in order.
 pub(super) fn elements(set: &Set) -> Vec<Element<'static>> {
     match set {
-        Set::Addresses(addresses) if addresses.are_single() => {
-            addresses.bounds().map(|(first, _)| Element::Key(address_key(first))).collect()
-        }
-        Set::Addresses(addresses) => addresses
-            .bounds()
-            .flat_map(|(first, behind)| {
-                let end = behind.map(|behind| Element::RangeEnd(address_key(behind)));
-                [Some(Element::Key(address_key(first))), end].into_iter().flatten()
-            })
-            .collect(),
+        Set::Addresses(addresses) => match addresses.singles() {
+            Some(singles) => singles.map(|one| Element::Key(address_key(one))).collect(),
+            None => addresses
+                .bounds()
+                .flat_map(|(first, behind)| {
+                    let end = behind.map(|behind| Element::RangeEnd(address_key(behind)));
+                    std::iter::once(Element::Key(address_key(first))).chain(end)
+                })
+                .collect(),
+        },
         Set::Ports(ports) => ports
             .iter()
             .map(|(protocol, port)| Element::Key(with_service(Key::default(), *protocol, *port)))
