@@ -8,6 +8,7 @@
 
 mod clock;
 mod descriptors;
+mod filter;
 mod flight;
 mod icmp;
 mod launch;

@@ -1,6 +1,6 @@
 //! The servers' thread: accepts, reads, answers.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -61,6 +61,8 @@ struct Connection {
     from: SocketAddr,
     socket: Socket,
     request: Vec<u8>,
+    /// How many were accepted before it.
+    order: u64,
 }
 
 /// Whether a connection is done with.
@@ -77,8 +79,9 @@ pub(super) struct Reactor {
     epoll: Epoll,
     endpoints: Vec<Option<Endpoint>>,
     free: Vec<usize>,
-    /// Connections in order of their acceptance; may name some that are gone.
-    unasked: VecDeque<usize>,
+    /// The connections among the endpoints, by the order of their acceptance.
+    unasked: BTreeMap<u64, usize>,
+    accepted: u64,
     resting: Vec<usize>,
     arrived: Vec<(Arc<str>, Arrival)>,
     arrivals: Arc<Mutex<Arrivals>>,
@@ -99,7 +102,8 @@ impl Reactor {
             epoll,
             endpoints: Vec::new(),
             free: Vec::new(),
-            unasked: VecDeque::new(),
+            unasked: BTreeMap::new(),
+            accepted: 0,
             resting: Vec::new(),
             arrived: Vec::new(),
             arrivals,
@@ -217,9 +221,18 @@ impl Reactor {
     }
 
     fn remove(&mut self, index: usize) {
-        if self.endpoints[index].take().is_some() {
-            self.free.push(index);
+        if let Some(endpoint) = self.endpoints[index].take() {
+            self.forget(index, endpoint);
         }
+    }
+
+    /// Drops an endpoint, which closes its socket, and frees its place.
+    fn forget(&mut self, index: usize, endpoint: Endpoint) {
+        if let Endpoint::Connection(connection) = &endpoint {
+            self.unasked.remove(&connection.order);
+        }
+        drop(endpoint);
+        self.free.push(index);
     }
 
     fn close(&mut self, closing: &str) {
@@ -268,8 +281,7 @@ impl Reactor {
         if keep {
             self.endpoints[index] = Some(endpoint);
         } else {
-            drop(endpoint);
-            self.free.push(index);
+            self.forget(index, endpoint);
         }
     }
 
@@ -304,14 +316,15 @@ impl Reactor {
             };
             let Some(from) = from.as_socket() else { continue };
             let identity = Arc::clone(&listener.identity);
-            let request = Vec::new();
+            let (request, order) = (Vec::new(), self.accepted);
+            self.accepted += 1;
             let mut connection =
-                Connection { identity, listen: listener.listen, from, socket, request };
+                Connection { identity, listen: listener.listen, from, socket, request, order };
             // The request is usually there already: it left right after the handshake.
             if self.converse(&mut connection) == Progress::Waiting {
                 let wanted = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
                 if let Ok(index) = self.insert(Endpoint::Connection(connection), wanted) {
-                    self.unasked.push_back(index);
+                    self.unasked.insert(order, index);
                 }
                 if self.unasked.len() > MOST_UNASKED {
                     self.forget_oldest_unasked();
@@ -323,13 +336,9 @@ impl Reactor {
 
     /// Makes room; whether there was something to forget.
     fn forget_oldest_unasked(&mut self) -> bool {
-        while let Some(index) = self.unasked.pop_front() {
-            if let Some(Some(Endpoint::Connection(_))) = self.endpoints.get(index) {
-                self.remove(index);
-                return true;
-            }
-        }
-        false
+        let Some((_, index)) = self.unasked.pop_first() else { return false };
+        self.remove(index);
+        true
     }
 
     /// Reads a request and answers it. The server closes first and with nothing left unread,
