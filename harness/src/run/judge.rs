@@ -22,8 +22,6 @@ pub(super) struct Question {
     pub(super) known: Option<Known>,
     /// What the policies specify.
     pub(super) specified: Decision,
-    /// Why they do, in one sentence.
-    pub(super) because: String,
 }
 
 /// A rule of `faults` that matches a cell.
@@ -77,8 +75,16 @@ enum Wire {
     CannotTell(String),
 }
 
+/// Says in one sentence why the policies specify what they do for a cell.
+pub(super) type Because = fn(&Cell, &Decision) -> String;
+
 /// Judges one cell. `strict` makes a policy fault of an intent that is not portable.
-pub(super) fn judge(question: &Question, sight: &Sight, strict: bool) -> CellJudgement {
+pub(super) fn judge(
+    question: &Question,
+    sight: &Sight,
+    strict: bool,
+    because: Because,
+) -> CellJudgement {
     let meaning = meaning(question, strict);
     let wire = wire(question, sight);
     let open = matches!(question.specified.verdict, Verdict::Undefined(_) | Verdict::Unknown(_));
@@ -100,7 +106,7 @@ pub(super) fn judge(question: &Question, sight: &Sight, strict: bool) -> CellJud
         (Meaning::Agree, Wire::Agrees) => Finding::Agrees,
     };
     let why =
-        (finding != Finding::Agrees).then(|| sentence(question, sight, &meaning, &wire, &finding));
+        (finding != Finding::Agrees).then(|| sentence(question, sight, &meaning, &wire, because));
     CellJudgement {
         cell: question.cell.clone(),
         intended: question.intended,
@@ -151,8 +157,10 @@ fn wire(question: &Question, sight: &Sight) -> Wire {
         Control::Open | Control::Untried(_) => {}
     }
     match &sight.course {
-        Course::Free => Wire::Agrees,
-        Course::Agreed => Wire::Agrees,
+        Course::Free if matches!(specified(question), Some(Intent::Allow | Intent::Deny)) => {
+            Wire::CannotTell(format!("observed {seen}, and it was not waited for"))
+        }
+        Course::Free | Course::Agreed => Wire::Agrees,
         Course::Differed { rounds } => {
             Wire::Differs(format!("observed {seen}, {rounds} rounds in a row"))
         }
@@ -193,13 +201,15 @@ fn sentence(
     sight: &Sight,
     meaning: &Meaning,
     wire: &Wire,
-    finding: &Finding,
+    because: Because,
 ) -> String {
-    let Question { intended, expect_at, because, .. } = question;
+    let Question { intended, expect_at, .. } = question;
+    let because = because(&question.cell, &question.specified);
     let specified = match specified(question) {
-        Some(Intent::Any) => "the API leaves it open".to_owned(),
-        Some(specified) => format!("the policies specify {specified}"),
-        None => "what the policies specify is unknown".to_owned(),
+        // The sentence about an open cell says itself that the API leaves it open.
+        Some(Intent::Any) => because,
+        Some(specified) => format!("the policies specify {specified}: {because}"),
+        None => format!("what the policies specify is unknown: {because}"),
     };
     let wants = match intended {
         Intent::Any => {
@@ -207,27 +217,24 @@ fn sentence(
         }
         _ => format!("`expect` wants {intended} ({expect_at}), and"),
     };
-    let mut text = match (finding, meaning) {
-        (Finding::MissingPolicyFault, _) | (Finding::EnforcementFault, Meaning::MissingFault) => {
+    let mut text = match meaning {
+        Meaning::MissingFault => {
             let at = question.known.as_ref().map(|known| known.at.to_string()).unwrap_or_default();
             format!(
-                "`faults` says that intended and specified part here ({at}), and they do not: {specified}: {because}"
+                "`faults` says that intended and specified part here ({at}), and they do not: {specified}"
             )
         }
-        (_, Meaning::Fault) => {
-            let listed = question
-                .known
-                .as_ref()
-                .map(|known| format!(" (`faults` says {} instead, {})", known.specified, known.at));
-            format!("{wants} {specified}{}: {because}", listed.unwrap_or_default())
+        Meaning::Fault | Meaning::KnownFault | Meaning::NotPortable => {
+            format!("{wants} {specified}")
         }
-        (_, Meaning::KnownFault | Meaning::NotPortable) => {
-            format!("{wants} {specified}: {because}")
-        }
-        _ => format!("{specified}: {because}"),
+        _ => specified,
     };
-    if *meaning == Meaning::KnownFault {
-        text.push_str("; known, by `faults`");
+    match (meaning, &question.known) {
+        (Meaning::KnownFault, _) => text.push_str("; known, by `faults`"),
+        (Meaning::Fault, Some(Known { specified, at })) => {
+            let _ = write!(text, "; `faults` says {specified} instead ({at})");
+        }
+        _ => {}
     }
     let rest = match wire {
         Wire::Agrees if matches!(sight.course, Course::Free) => {

@@ -23,6 +23,8 @@ pub use event::{
 };
 pub use scenario::run_scenario;
 pub use schedule::run_all;
-pub use settings::{AGREEING_ROUNDS, ENFORCEMENT_MARGIN, Pause, Settings, Silence};
+pub use settings::{
+    AGREEING_ROUNDS, ENFORCEMENT_MARGIN, MEASURED_ROUNDS, Pause, Settings, Silence,
+};
 pub use sink::EventSink;
 pub use stop::{Stop, Stopper};

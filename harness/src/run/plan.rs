@@ -11,7 +11,7 @@ use crate::model::{
     Topology, Verdict, Via, World,
 };
 use crate::scenario::{Diagnostic, Expectation, Limits, Step, resolve};
-use crate::semantics::{Engine, why};
+use crate::semantics::Engine;
 
 use super::judge::{Known, Question};
 use super::settle::Goal;
@@ -46,7 +46,6 @@ pub(super) fn plan(
                 known: faults
                     .get(cell)
                     .map(|intent| Known { specified: *intent, at: fault_origin(step, *intent) }),
-                because: why(cell, &specified),
                 specified,
             }
         })

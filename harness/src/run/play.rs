@@ -157,20 +157,26 @@ impl Play<'_> {
             cells.extend(plan.into_iter().filter(|cell| plan::has_ends(&there, cell)));
         }
         self.stage.open_sentinel().await?;
-        self.open(cells, Purpose::Control).await
+        let open = self.open(cells, Purpose::Control).await?;
+        self.stage.measure(open).await
     }
 
     /// Shows paths open without policies; those that the API lets be shut even
-    /// then need no control.
-    async fn open(&mut self, cells: BTreeSet<Cell>, purpose: Purpose) -> Result<(), ClusterError> {
-        let required = plan::open_without_policies(&self.world.topology, cells.iter());
-        let mut shut = self.stage.open(required, purpose).await?;
+    /// then need no control. Returns those that opened.
+    async fn open(
+        &mut self,
+        cells: BTreeSet<Cell>,
+        purpose: Purpose,
+    ) -> Result<BTreeSet<Cell>, ClusterError> {
+        let mut open = plan::open_without_policies(&self.world.topology, cells.iter());
+        let mut shut = self.stage.open(open.clone(), purpose).await?;
+        open.retain(|cell| !shut.contains_key(cell));
         for cell in cells {
             let control = shut.remove(&cell).map_or(Control::Open, Control::NeverOpen);
             let path = self.progress.paths.path(&cell);
             self.progress.paths.learn(path, control);
         }
-        Ok(())
+        Ok(open)
     }
 
     async fn step(&mut self, index: usize, step: &Step) -> Result<(), ClusterError> {
@@ -261,8 +267,11 @@ impl Play<'_> {
             }
         }
         for (_, path) in &questions {
+            // A late pod's path that connects under policies works without them too.
             let observed = seen.get(&path.cell).and_then(|(_, observed)| observed.as_ref());
-            if observed.is_some_and(|seen| seen.outcome.is_connected()) {
+            if self.progress.paths.control(path).is_none()
+                && observed.is_some_and(|seen| seen.outcome.is_connected())
+            {
                 self.progress.paths.learn(path.clone(), Control::Open);
             }
         }
@@ -320,7 +329,7 @@ impl Play<'_> {
         let lifted = self.world.policies.keys().cloned().map(Change::DeletePolicy).collect();
         self.stage.lift(lifted).await?;
         let cells = needed.into_iter().map(|path| path.cell).collect();
-        self.open(cells, Purpose::Lift).await
+        self.open(cells, Purpose::Lift).await.map(drop)
     }
 
     /// Applies the policies again that were lifted, and waits until every node

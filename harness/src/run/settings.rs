@@ -13,7 +13,7 @@ pub struct Settings {
     /// real cluster pulls images.
     pub deploy_deadline: Duration,
     /// How long a single change or round may take beyond what it waits for by
-    /// itself. Default 60 s: after that the cluster is taken to hang.
+    /// itself. Default 150 s: after that the cluster is taken to hang.
     pub call_deadline: Duration,
     /// How long paths may take to open, before any policy and after all are
     /// lifted. Default 30 s.
@@ -41,7 +41,7 @@ impl Default for Settings {
             strict: false,
             seed: 0,
             deploy_deadline: Duration::from_secs(600),
-            call_deadline: Duration::from_secs(60),
+            call_deadline: Duration::from_secs(150),
             control_deadline: Duration::from_secs(30),
             step_deadline: Duration::from_secs(30),
             teardown_deadline: Duration::from_secs(60),
@@ -60,9 +60,12 @@ pub const AGREEING_ROUNDS: u32 = 2;
 /// cell that differs may be called wrong.
 pub const ENFORCEMENT_MARGIN: u32 = 2;
 
+/// In how many of the last rounds the slowest allowed latency is looked for.
+pub const MEASURED_ROUNDS: usize = 8;
+
 /// How long silence must last to count as a drop: a multiple of the slowest
-/// latency with which an allowed attempt has answered on this cluster, between
-/// a floor and a ceiling. The value is written into every round of the record.
+/// latency with which an allowed attempt has answered in the last
+/// [`MEASURED_ROUNDS`] rounds on this cluster, between a floor and a ceiling. The value is written into every round of the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Silence {
     /// Never shorter than this. Default 250 ms: an idle machine answers within
@@ -70,7 +73,8 @@ pub struct Silence {
     pub floor: Duration,
     /// Times the slowest allowed latency. Default 10.
     pub multiple: u32,
-    /// Never longer than this, and the value before anything was measured.
+    /// Never longer than this, and the value while paths are shown open, before
+    /// anything was measured.
     /// Default 2 s: above one second, which is when TCP sends a lost SYN again
     /// for the first time (RFC 6298, section 2.1).
     pub ceiling: Duration,
@@ -83,7 +87,7 @@ impl Default for Silence {
 }
 
 impl Silence {
-    /// The deadline that follows from the slowest allowed latency seen so far.
+    /// The deadline that follows from the slowest allowed latency just seen.
     pub fn deadline(&self, slowest: Option<Duration>) -> Duration {
         slowest.map_or(self.ceiling, |slowest| {
             slowest.saturating_mul(self.multiple).max(self.floor).min(self.ceiling)

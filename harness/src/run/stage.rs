@@ -1,6 +1,6 @@
 //! A deployed cluster with its sentinel: changes, rounds, and waiting by rounds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
@@ -9,6 +9,7 @@ use crate::cluster::{Cluster, ClusterError, Round};
 use crate::model::{Cell, Change, Matrix, Name, Observation, Topology};
 
 use super::sentinel::Sentinel;
+use super::settings::MEASURED_ROUNDS;
 use super::settle::{Goal, Settling, agrees};
 use super::{Event, EventSink, Purpose, Settings};
 
@@ -20,8 +21,9 @@ pub(super) struct Stage<'a> {
     sentinel: Sentinel,
     sentinel_cells: BTreeSet<Cell>,
     rounds: u32,
-    /// The slowest answer of an allowed attempt, from which silence is measured.
-    slowest_answer: Option<Duration>,
+    /// The slowest answer of an allowed attempt in each of the last rounds
+    /// that had one, from which silence is measured.
+    slowest_answers: VecDeque<Duration>,
     /// The slowest enforcement, of the sentinel's or a step's policies.
     slowest_enforcement: Duration,
 }
@@ -59,7 +61,7 @@ impl<'a> Stage<'a> {
             sentinel,
             sentinel_cells: BTreeSet::new(),
             rounds: 0,
-            slowest_answer: None,
+            slowest_answers: VecDeque::new(),
             slowest_enforcement: Duration::ZERO,
         };
         let topology = stage.give(&stage.sentinel.deployment()).await?;
@@ -104,10 +106,15 @@ impl<'a> Stage<'a> {
     }
 
     /// Makes a round of its own number; what it is for is recorded apart.
-    async fn attempt(&mut self, cells: Vec<Cell>) -> Result<Attempt, ClusterError> {
-        let deadline = self.settings.silence.deadline(self.slowest_answer);
+    async fn attempt(
+        &mut self,
+        cells: Vec<Cell>,
+        deadline: Duration,
+    ) -> Result<Attempt, ClusterError> {
         let round = Round { cells, deadline };
-        let limit = deadline + self.settings.call_deadline;
+        // Attempts go in windows that respect the limit of open files.
+        let windows = u32::try_from(round.cells.len() / 1000).unwrap_or(u32::MAX);
+        let limit = self.settings.call_deadline + deadline.saturating_mul(windows + 1);
         let started = Instant::now();
         let seen = timeout(limit, self.cluster.probe(&round)).await.map_err(|_| {
             ClusterError::Deadline {
@@ -124,9 +131,17 @@ impl<'a> Stage<'a> {
         }
         self.rounds += 1;
         let answers = seen.iter().filter(|seen| seen.outcome.is_connected());
-        self.slowest_answer = answers.map(|seen| seen.latency).chain(self.slowest_answer).max();
+        if let Some(slowest) = answers.map(|seen| seen.latency).max() {
+            self.slowest_answers.truncate(MEASURED_ROUNDS - 1);
+            self.slowest_answers.push_front(slowest);
+        }
         let observations = round.cells.into_iter().zip(seen).collect();
         Ok(Attempt { number: self.rounds, deadline, started, observations })
+    }
+
+    /// How long silence must last, from what was just measured.
+    fn silence(&self) -> Duration {
+        self.settings.silence.deadline(self.slowest_answers.iter().max().copied())
     }
 
     fn record(&self, step: Option<usize>, purpose: Purpose, attempt: &Attempt) {
@@ -166,10 +181,12 @@ impl<'a> Stage<'a> {
         purpose: Purpose,
     ) -> Result<BTreeMap<Cell, String>, ClusterError> {
         let end = Instant::now() + self.settings.control_deadline;
+        // Nothing is known yet of how fast a path answers that is being set up.
+        let deadline = self.settings.silence.ceiling;
         let mut shut = BTreeMap::new();
         let mut idle = 0;
         while !cells.is_empty() {
-            let attempt = self.attempt(cells.iter().cloned().collect()).await?;
+            let attempt = self.attempt(cells.iter().cloned().collect(), deadline).await?;
             self.record(None, purpose, &attempt);
             for (cell, seen) in attempt.observations.iter() {
                 if seen.outcome.is_connected() {
@@ -186,6 +203,20 @@ impl<'a> Stage<'a> {
             idle += 1;
         }
         Ok(shut)
+    }
+
+    /// Measures how fast paths answer that were shown open, the sentinel's among
+    /// them. What they took to open says nothing of that: a path's first packets
+    /// may be lost while a cluster still sets it up, and TCP sends a lost SYN
+    /// again after a whole second.
+    pub(super) async fn measure(&mut self, mut cells: BTreeSet<Cell>) -> Result<(), ClusterError> {
+        cells.extend(self.sentinel_cells.iter().cloned());
+        self.slowest_answers.clear();
+        let deadline = self.silence();
+        let attempt = self.attempt(cells.into_iter().collect(), deadline).await?;
+        self.record(None, Purpose::Sentinel, &attempt);
+        self.record(None, Purpose::Control, &attempt);
+        Ok(())
     }
 
     /// Makes rounds until a step has settled, or its deadline passes.
@@ -206,7 +237,7 @@ impl<'a> Stage<'a> {
             if !blind.is_empty() {
                 cells.extend(self.sentinel_cells.iter().cloned());
             }
-            let attempt = match self.attempt(cells).await {
+            let attempt = match self.attempt(cells, self.silence()).await {
                 Ok(attempt) => attempt,
                 Err(error) => return Settled { settling, blind: Vec::new(), lost: Some(error) },
             };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Cell, Observation, Verdict};
+use crate::semantics::why;
 
 use super::judge::{Control, Question, Sight, judge};
 use super::paths::{Path, Paths};
@@ -104,7 +105,7 @@ impl Tally {
                     Some(control) => control.clone(),
                     None => Control::Untried(untried.to_owned()),
                 };
-                judge(question, &Sight { course, observed, control }, strict)
+                judge(question, &Sight { course, observed, control }, strict, why)
             })
             .collect();
         let status = status(&cells, rejected);

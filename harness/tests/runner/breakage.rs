@@ -8,7 +8,7 @@ use crate::script::{X_TO_Y, Y_TO_X, fence, fenced, run, run_with, step, with_pro
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_session_is_no_pass() {
-    for round in 1..=5 {
+    for round in 1..=6 {
         let mut fake = Fake::honest().lost_at(round);
         let told = run(&fenced(), &mut fake).await;
         assert_eq!(told.status, Status::Errored, "round {round}");
@@ -17,8 +17,9 @@ async fn a_lost_session_is_no_pass() {
         assert!(told.found(Finding::Agrees).is_empty());
         assert_eq!(fake.log.lock().unwrap().torn_down, 1);
     }
-    // Control is one round of the sentinel and one of the cells; the step takes three more.
-    assert_eq!(run(&fenced(), &mut Fake::honest().lost_at(6)).await.status, Status::Passed);
+    // Control is one round of the sentinel, one of the cells, and one that measures; the step
+    // takes three more.
+    assert_eq!(run(&fenced(), &mut Fake::honest().lost_at(7)).await.status, Status::Passed);
 }
 
 #[tokio::test(start_paused = true)]

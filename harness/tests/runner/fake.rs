@@ -49,6 +49,7 @@ pub(crate) struct Fake {
     lie: Lie,
     lost_at: Option<usize>,
     on_teardown: Box<dyn Fn() + Send>,
+    warm_up: Duration,
     pub(crate) log: Arc<Mutex<Log>>,
 }
 
@@ -72,6 +73,7 @@ impl Fake {
             lie: Box::new(|_| None),
             lost_at: None,
             on_teardown: Box::new(|| ()),
+            warm_up: Duration::ZERO,
             log: Arc::default(),
         }
     }
@@ -88,6 +90,12 @@ impl Fake {
     /// Lets a node enforce what was changed only after a while.
     pub(crate) fn lag(mut self, node: &str, lag: Duration) -> Self {
         self.lag.insert(node.to_owned(), lag);
+        self
+    }
+
+    /// Answers its very first round so much later.
+    pub(crate) fn warms_up(mut self, late: Duration) -> Self {
+        self.warm_up = late;
         self
     }
 
@@ -213,7 +221,7 @@ impl Cluster for Fake {
         if self.lost_at.is_some_and(|at| number >= at) {
             return Err(ClusterError::Lost("the session ended".into()));
         }
-        let answer = Duration::from_millis(1);
+        let answer = Duration::from_millis(1) + std::mem::take(&mut self.warm_up);
         let observed: Vec<Observation> = round
             .cells
             .iter()

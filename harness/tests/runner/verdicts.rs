@@ -57,7 +57,8 @@ async fn over_enforcement_is_a_fault_too() {
 #[tokio::test(start_paused = true)]
 async fn a_flapping_cell_is_unstable() {
     let lie = |scene: &Scene<'_>| {
-        let flaps = scene.cell.to_string() == X_TO_Y && scene.changes > 1 && scene.round % 2 == 0;
+        let flaps =
+            scene.cell.to_string() == X_TO_Y && scene.changes > 1 && scene.round.is_multiple_of(2);
         flaps.then_some(Outcome::Connected)
     };
     let told = run(&fenced(), &mut Fake::honest().lie(lie)).await;

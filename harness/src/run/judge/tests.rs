@@ -32,14 +32,17 @@ fn question(intended: Intent, verdict: Verdict, known: Option<Intent>) -> Questi
         expect_at: at(12),
         known: known.map(|specified| Known { specified, at: at(20) }),
         specified: Decision { verdict, egress: side.clone(), ingress: side },
-        because: match verdict {
-            Verdict::Allow => "no policy isolates either end",
-            Verdict::Deny => "`prod/db-policy` isolates `prod/db` (db.yaml:1:1)",
-            Verdict::Undefined(_) => "a pod that connects to itself",
-            Verdict::Unknown(_) => "an ipBlock decides, and the address is not known",
-        }
-        .to_owned(),
     }
+}
+
+fn because(_: &Cell, specified: &Decision) -> String {
+    match specified.verdict {
+        Verdict::Allow => "no policy isolates either end",
+        Verdict::Deny => "`prod/db-policy` isolates `prod/db` (db.yaml:1:1)",
+        Verdict::Undefined(_) => "the API leaves it open: a pod that connects to itself",
+        Verdict::Unknown(_) => "an ipBlock decides, and the address is not known",
+    }
+    .to_owned()
 }
 
 fn sight(course: Course, outcome: Outcome) -> Sight {
@@ -212,6 +215,12 @@ fn rows() -> Vec<(&'static str, Question, Sight, Finding)> {
             Finding::Agrees,
         ),
         (
+            "not waited for",
+            question(Deny, DENY, None),
+            sight(Course::Free, Connected),
+            Finding::Inconclusive,
+        ),
+        (
             "untold",
             question(Deny, DENY, None),
             sight(Course::Untold("node `b` did not show that it looked".into()), Dropped),
@@ -223,7 +232,7 @@ fn rows() -> Vec<(&'static str, Question, Sight, Finding)> {
 #[test]
 fn every_rule_of_judging() {
     for (name, question, sight, finding) in rows() {
-        let judged = judge(&question, &sight, false);
+        let judged = judge(&question, &sight, false, because);
         assert_eq!(judged.finding, finding, "{name}");
         assert_eq!(judged.why.is_none(), finding == Finding::Agrees, "{name}");
     }
@@ -232,7 +241,8 @@ fn every_rule_of_judging() {
 #[test]
 fn strict_makes_a_policy_fault_of_what_is_not_portable() {
     let seen = sight(Course::Free, Outcome::Connected);
-    let judge = |intended, known| judge(&question(intended, OPEN, known), &seen, true).finding;
+    let judge =
+        |intended, known| judge(&question(intended, OPEN, known), &seen, true, because).finding;
     assert_eq!(judge(Intent::Deny, None), Finding::PolicyFault);
     assert_eq!(judge(Intent::Any, None), Finding::Choice);
     assert_eq!(judge(Intent::Deny, Some(Intent::Any)), Finding::KnownPolicyFault);
@@ -242,7 +252,7 @@ fn strict_makes_a_policy_fault_of_what_is_not_portable() {
 fn every_sentence() {
     let mut text = String::new();
     for (name, question, sight, _) in rows() {
-        if let Some(why) = judge(&question, &sight, false).why {
+        if let Some(why) = judge(&question, &sight, false, because).why {
             let _ = writeln!(text, "{name}:\n  {why}");
         }
     }
