@@ -16,9 +16,9 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use ringfence::cluster::embedded::doctor::checks;
 use ringfence::cluster::embedded::{Embedded, EmbeddedOptions};
 use ringfence::cluster::{Cluster, ClusterError};
-use ringfence::report::{Look, Run, prerequisites, terminal};
+use ringfence::report::{Look, Run, findings, prerequisites, terminal};
 use ringfence::run::{EventSink, Settings, Status, Stop, run_all};
-use ringfence::scenario::Scenario;
+use ringfence::scenario::{LoadOptions, Scenario, load_scenarios};
 
 /// The only cluster that there is so far.
 const EMBEDDED: &str = "embedded";
@@ -55,6 +55,14 @@ fn trials() -> Vec<Trial> {
         }));
     }
     trials
+}
+
+fn load(library: &Path) -> Result<Vec<Arc<Scenario>>, String> {
+    let loaded = load_scenarios(&[library.to_owned()], &LoadOptions::default());
+    if loaded.has_errors() {
+        return Err(findings(&loaded.diagnostics, Look::PLAIN));
+    }
+    Ok(loaded.scenarios.into_iter().map(Arc::new).collect())
 }
 
 fn trial(scenario: &Arc<Scenario>) -> Result<Completion, Failed> {

@@ -58,6 +58,7 @@ pub enum Command {
 pub struct Run {
     /// Scenario folders, or folders of them [default: the nearest `scenarios` folder, from the
     /// current directory upwards].
+    #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// The cluster to run on.
     #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
@@ -68,8 +69,8 @@ pub struct Run {
     /// Run only the scenarios with this tag. Given more than once, with any of them.
     #[arg(long, value_name = "TAG")]
     pub tag: Vec<String>,
-    /// How many scenarios run at the same time, each in a cluster of its own [default: one for
-    /// each core].
+    /// How many scenarios run at the same time, each in a cluster of its own [default: four for
+    /// each core, since a scenario mostly waits].
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
     /// Write the record, everything that was done and seen as JSON lines, to this file.

@@ -8,24 +8,24 @@ use crate::exit::ExitCode;
 
 /// Why a command ended before its work was done.
 #[derive(Debug)]
-pub struct Failure {
+pub(super) struct Failure {
     code: ExitCode,
     error: anyhow::Error,
 }
 
 impl Failure {
     /// The command line asks for what cannot be.
-    pub fn usage(error: impl Into<anyhow::Error>) -> Self {
+    pub(super) fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self { code: ExitCode::Usage, error: error.into() }
     }
 
     /// It could not be told.
-    pub fn untold(error: impl Into<anyhow::Error>) -> Self {
+    pub(super) fn untold(error: impl Into<anyhow::Error>) -> Self {
         Self { code: ExitCode::CouldNotTell, error: error.into() }
     }
 
     /// Prints it to standard error, and says how the process ends.
-    pub fn report(&self) -> ExitCode {
+    pub(super) fn report(&self) -> ExitCode {
         screen::complain(&self.to_string());
         self.code
     }

@@ -1,6 +1,5 @@
 //! `ringfence matrix` and `ringfence explain`: what manifests specify, without a cluster.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use super::args::{Explain, Explanation, Form, Matrix};
@@ -40,6 +39,17 @@ pub(super) fn matrix(args: Matrix) -> Result<ExitCode, Failure> {
     Ok(ending(whole))
 }
 
+/// The explanations, or the first alone where the second says the same of IPv6.
+fn collapse(texts: &[String]) -> String {
+    let [one, other] = texts else { return texts.concat() };
+    let (ipv4, ipv6) = (Family::Ipv4.to_string(), Family::Ipv6.to_string());
+    if other.replace(&ipv6, &ipv4) == *one {
+        one.replacen(&format!(" over {ipv4}"), &format!(" over {ipv4} and {ipv6}"), 1)
+    } else {
+        format!("{one}\n{other}")
+    }
+}
+
 /// Prints the decision for one connection, in every family that it can have.
 pub(super) fn explain(args: Explain) -> Result<ExitCode, Failure> {
     let connection = Connection::parse(&args.from, &args.to).map_err(Failure::usage)?;
@@ -50,12 +60,8 @@ pub(super) fn explain(args: Explain) -> Result<ExitCode, Failure> {
     let explanations: Vec<_> = cells.iter().map(|cell| trace(&world, cell)).collect();
     let text = match args.output {
         Explanation::Text => {
-            let mut text = String::new();
-            for (n, explanation) in explanations.iter().enumerate() {
-                let gap = if n == 0 { "" } else { "\n" };
-                let _ = write!(text, "{gap}{explanation}");
-            }
-            text
+            let texts: Vec<String> = explanations.iter().map(ToString::to_string).collect();
+            collapse(&texts)
         }
         Explanation::Json => {
             serde_json::to_string_pretty(&explanations).map_err(Failure::untold)? + "\n"

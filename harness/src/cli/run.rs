@@ -1,5 +1,6 @@
 //! `ringfence run`.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -11,9 +12,9 @@ use crate::cluster::embedded::{Embedded, EmbeddedOptions};
 use crate::cluster::{Cluster, ClusterError};
 use crate::exit::ExitCode;
 use crate::report::live::Live;
-use crate::report::{Look, Run, terminal};
+use crate::report::{self, Look, Run, terminal};
 use crate::run::record::{RecordError, RecordWriter};
-use crate::run::{Event, EventSink, Line, Settings, Stop, run_all};
+use crate::run::{Event, EventSink, Line, ScenarioInfo, Settings, Stop, run_all};
 use crate::scenario::{Diagnostic, Scenario};
 
 /// Runs what is asked for, and reports it.
@@ -40,7 +41,8 @@ pub(super) fn run(settings: &RunSettings) -> Result<ExitCode, Failure> {
     }
     let look = screen::stdout();
     if settings.list {
-        screen::print(list(&chosen).as_bytes())?;
+        let infos: Vec<ScenarioInfo> = chosen.iter().map(|s| ScenarioInfo::from(&**s)).collect();
+        screen::print(report::list(&infos, look).as_bytes())?;
         return Ok(ExitCode::Passed);
     }
     let record = match &settings.record {
@@ -53,7 +55,7 @@ pub(super) fn run(settings: &RunSettings) -> Result<ExitCode, Failure> {
         live,
         record,
         broken_record: None,
-        warnings: library.warnings,
+        warnings: about(&chosen, library.warnings),
     };
     let runtime = tokio::runtime::Runtime::new()?;
     let code = runtime.block_on(play(chosen, settings, &mut follower));
@@ -61,10 +63,13 @@ pub(super) fn run(settings: &RunSettings) -> Result<ExitCode, Failure> {
     follower.end(look, code?)
 }
 
-/// The identifiers, a line each, with what each scenario shows.
-fn list(scenarios: &[Arc<Scenario>]) -> String {
-    let widest = scenarios.iter().map(|s| s.id.chars().count()).max().unwrap_or(0);
-    scenarios.iter().map(|s| format!("{:widest$}  {}\n", s.id, s.about)).collect()
+/// The findings about the files of these scenarios.
+fn about(scenarios: &[Arc<Scenario>], mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    findings.retain(|finding| {
+        let file = Path::new(&*finding.origin.file);
+        scenarios.iter().any(|scenario| file.starts_with(&scenario.folder))
+    });
+    findings
 }
 
 /// Runs the scenarios while the follower shows and keeps every line. Ctrl-C

@@ -66,10 +66,13 @@ pub(super) fn warn(message: &str) {
     let _ = writeln!(anstream::stderr(), "{word}warning:{word:#} {message}");
 }
 
-/// Prints findings about input files to standard error.
+/// Prints findings about input files to standard error, and how many there are.
 pub(super) fn diagnose(diagnostics: &[Diagnostic]) {
+    if diagnostics.is_empty() {
+        return;
+    }
     let stderr = io::stderr();
-    let text = report::excerpts(diagnostics, look(&stderr));
+    let text = report::findings(diagnostics, look(&stderr));
     // As in `complain`.
     let _ = stderr.lock().write_all(text.as_bytes());
 }

@@ -115,9 +115,7 @@ impl RunSettings {
             paths: existing(paths)?,
             cluster: args.on.parse()?,
             selection: Selection { filter: args.filter, tags: args.tag },
-            jobs: args.jobs.unwrap_or_else(|| {
-                std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
-            }),
+            jobs: args.jobs.unwrap_or_else(default_jobs),
             record: args.record,
             strict: args.strict,
             evidence: args.evidence == args::Evidence::Nflog,
@@ -126,6 +124,14 @@ impl RunSettings {
             list: args.list,
         })
     }
+}
+
+/// Several for each core: most of a scenario's time is spent waiting for packets.
+/// On two cores the library took 8.9 s with one or two jobs, 4.3 s with eight,
+/// and 6.1 s with sixteen.
+fn default_jobs() -> NonZeroUsize {
+    const PER_CORE: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).saturating_mul(PER_CORE)
 }
 
 /// Short enough to be typed again.

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use super::look::{BAD, DOUBTFUL, FAINT, KNOWN, Look, count, duration};
 use super::mark::Mark;
-use crate::model::{Decision, Direction, Effect, Family, Outcome, RuleRef, Side, Verdict, Via};
+use crate::model::{Decision, Direction, Effect, Family, Outcome, RuleRef, Verdict, Via};
 use crate::run::{CellJudgement, Finding};
+use crate::semantics::why;
 
 /// How many cells of one finding are told in full.
 const TOLD: usize = 5;
@@ -64,9 +65,12 @@ impl<'a> Difference<'a> {
         if cell.via != Via::Pod {
             let _ = write!(text, " via {}", cell.via);
         }
-        let families: Vec<String> =
-            self.cells.iter().map(|judgement| judgement.cell.family.to_string()).collect();
-        let _ = write!(text, " over {}", families.join(" and "));
+        match self.cells.as_slice() {
+            [only] => {
+                let _ = write!(text, " over {}", only.cell.family);
+            }
+            _ => text += " over both families",
+        }
         text
     }
 
@@ -93,13 +97,14 @@ impl<'a> Difference<'a> {
             text += &look.wrap(&format!("     {name:<11}"), &" ".repeat(16), value);
         };
         field("intended", &format!("{}, by `{}`", first.intended, first.expect));
-        let why = self.why();
-        // The sentence of why names the policies and rules already.
-        let verdict = if why.is_empty() { specified } else { briefly };
-        field("specified", &verdict(&first.specified));
+        field("specified", &briefly(&first.specified));
         field("observed", &self.observed());
-        for why in why {
-            field("why", why);
+        let sentences = self.why();
+        if sentences.is_empty() {
+            field("why", &why(&first.cell, &first.specified));
+        }
+        for sentence in sentences {
+            field("why", sentence);
         }
         text
     }
@@ -156,29 +161,6 @@ fn without_family(sentence: &str) -> String {
     Family::ALL.iter().fold(sentence.to_owned(), |s, family| s.replace(&family.to_string(), ""))
 }
 
-/// The verdict, with the policies and rules that make it so.
-pub(crate) fn specified(decision: &Decision) -> String {
-    let mut text = decision.verdict.to_string();
-    match decision.verdict {
-        Verdict::Undefined(clause) => {
-            let _ = write!(text, ": {}", clause.sentence());
-        }
-        Verdict::Unknown(fact) => {
-            let _ = write!(text, ": {fact}");
-        }
-        Verdict::Allow | Verdict::Deny => {}
-    }
-    let sides = [(Direction::Egress, &decision.egress), (Direction::Ingress, &decision.ingress)];
-    let denied = decision.verdict == Verdict::Deny;
-    for (direction, side) in sides {
-        let decides = !denied || side.effect == Effect::Denied;
-        if let Some(phrase) = self::side(direction, side).filter(|_| decides) {
-            let _ = write!(text, "; {phrase}");
-        }
-    }
-    text
-}
-
 /// The verdict, with the directions that deny.
 fn briefly(decision: &Decision) -> String {
     let sides = [(Direction::Egress, &decision.egress), (Direction::Ingress, &decision.ingress)];
@@ -190,28 +172,6 @@ fn briefly(decision: &Decision) -> String {
     match decision.verdict {
         Verdict::Deny if !denying.is_empty() => format!("deny, at {}", denying.join(" and ")),
         verdict => verdict.to_string(),
-    }
-}
-
-/// What one direction makes of a cell, where policies have a part in it.
-fn side(direction: Direction, side: &Side) -> Option<String> {
-    let rules = || side.rules.iter().map(rule).collect::<Vec<_>>().join(" and ");
-    let policies = || {
-        let each = side.isolating.iter().map(|p| format!("`{}` at {}", p.name, p.origin));
-        each.collect::<Vec<_>>().join(" and ")
-    };
-    match side.effect {
-        Effect::Exempt(_) | Effect::NotIsolated => None,
-        Effect::Allowed => Some(format!("{direction} allowed by {}", rules())),
-        Effect::Denied => {
-            Some(format!("{direction} isolated by {}, and no rule allows it", policies()))
-        }
-        Effect::Undefined(_) | Effect::Unknown(_) if side.rules.is_empty() => {
-            side.isolating.first().map(|_| format!("{direction} isolated by {}", policies()))
-        }
-        Effect::Undefined(_) | Effect::Unknown(_) => {
-            Some(format!("{direction} hangs on {}", rules()))
-        }
     }
 }
 
@@ -253,7 +213,7 @@ pub(crate) fn render(cells: &[CellJudgement], look: Look) -> String {
     text
 }
 
-/// One example of a known fault: the connection, and the sentence.
+/// One example of a known fault: the connection, and the rules that make it so.
 pub(crate) fn example(cells: &[&CellJudgement], look: Look) -> String {
     let Some(first) = Difference::group(cells.iter().copied()).into_iter().next() else {
         return String::new();
@@ -266,10 +226,6 @@ pub(crate) fn example(cells: &[&CellJudgement], look: Look) -> String {
         judgement.intended,
         judgement.specified.verdict
     );
-    let mut text = look.wrap(&format!("    {sign} "), "      ", &line);
-    match first.why().first() {
-        Some(why) => text += &look.wrap("      ", "      ", why),
-        None => text += &look.wrap("      ", "      ", &specified(&judgement.specified)),
-    }
-    text
+    look.wrap(&format!("    {sign} "), "      ", &line)
+        + &look.wrap("      ", "      ", &why(&judgement.cell, &judgement.specified))
 }

@@ -5,7 +5,8 @@ use crate::scenario::{Diagnostic, Severity, render};
 
 /// Every finding with its place, a blank line between them, and how many there are.
 pub fn findings(findings: &[Diagnostic], look: Look) -> String {
-    let mut text = excerpts(findings, look);
+    let each = findings.iter().map(|finding| render(finding, look.color, look.table()));
+    let mut text = each.collect::<Vec<_>>().join("\n");
     let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
     if !text.is_empty() {
@@ -18,10 +19,4 @@ pub fn findings(findings: &[Diagnostic], look: Look) -> String {
         _ => format!("{}, {}\n", count(errors, "error"), count(warnings, "warning")),
     };
     text
-}
-
-/// Every finding with its place, a blank line between them.
-pub fn excerpts(findings: &[Diagnostic], look: Look) -> String {
-    let each = findings.iter().map(|finding| render(finding, look.color, look.table()));
-    each.collect::<Vec<_>>().join("\n")
 }

@@ -129,6 +129,9 @@ fn leave_out(
     })
 }
 
+/// What keeps the columns of one heading together, and the heading.
+type Level = fn(&Column) -> (String, String);
+
 struct Grid {
     rows: Vec<Endpoint>,
     names: Vec<String>,
@@ -159,13 +162,13 @@ impl Grid {
         let room = look.table().saturating_sub(widest.width() + 6);
         let mut table = Builder::default();
         let mut spans = Vec::new();
-        // The destination in two lines, and its port.
-        let levels_above = 3;
-        let levels: [fn(&Column) -> (String, String); 2] = [
-            |column| (String::new(), column.names().0.to_owned()),
-            |column| (column.destination.to_string(), column.names().1.to_owned()),
-        ];
-        for (level, key) in levels.into_iter().enumerate() {
+        // The destination in two lines, of which hosts outside the cluster need one.
+        let mut levels: Vec<Level> =
+            vec![|column| (String::new(), column.names().0.to_owned()), |column| {
+                (column.destination.to_string(), column.names().1.to_owned())
+            }];
+        levels.retain(|level| columns.iter().any(|column| !level(column).1.is_empty()));
+        for (level, key) in levels.iter().enumerate() {
             let mut record = vec![String::new()];
             let mut start = 0;
             for group in columns.chunk_by(|a, b| key(a) == key(b)) {
@@ -179,8 +182,10 @@ impl Grid {
         let corner = if rows.is_empty() { widest.clone() } else { String::new() };
         table.push_record(std::iter::once(corner).chain(columns.iter().map(Column::port)));
         for (row, name) in rows.iter().zip(&self.names) {
-            let signs = columns.iter().map(|column| self.sign(row, column));
-            table.push_record(std::iter::once(name.clone()).chain(signs));
+            let signs: Vec<String> = columns.iter().map(|column| self.sign(row, column)).collect();
+            if signs.iter().any(|sign| !sign.is_empty()) {
+                table.push_record(std::iter::once(name.clone()).chain(signs));
+            }
         }
         let mut table = table.build();
         table
@@ -193,7 +198,7 @@ impl Grid {
                     .with(Span::column(isize::try_from(span).unwrap_or(isize::MAX))),
             );
         }
-        ruled(&table.to_string(), levels_above)
+        ruled(&table.to_string(), levels.len() + 1)
     }
 
     fn sign(&self, row: &Endpoint, column: &Column) -> String {

@@ -118,7 +118,11 @@ impl Live {
         bars.follow(run, key, scenario);
         match told {
             Some((status, text)) if status != Some(Status::Passed) => {
-                bars.all.suspend(|| writeln!(out, "{text}").and_then(|()| out.flush()))
+                let text = match self.look.width {
+                    Some(_) => self.look.wrap("", "      ", &text),
+                    None => text + "\n",
+                };
+                bars.all.suspend(|| write!(out, "{text}").and_then(|()| out.flush()))
             }
             _ => Ok(()),
         }

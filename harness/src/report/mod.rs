@@ -6,6 +6,7 @@ mod findings;
 #[cfg(test)]
 mod fixture;
 mod grid;
+mod list;
 pub mod live;
 mod look;
 mod mark;
@@ -16,6 +17,7 @@ mod summary;
 pub mod terminal;
 mod totals;
 
-pub use findings::{excerpts, findings};
+pub use findings::findings;
+pub use list::list;
 pub use look::Look;
 pub use summary::{Finished, FoldError, Run, ScenarioRun, Stage, Started, StepRun};

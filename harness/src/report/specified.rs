@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::difference::{rule, specified};
+use super::difference::rule;
 use super::look::{Look, count};
 use super::mark::Mark;
 use super::{grid, look};
 use crate::model::{Cell, Decision, Matrix, Verdict};
+use crate::semantics::why;
 
 /// The version of the JSON and CSV forms.
 pub const SCHEMA: u32 = 1;
@@ -112,7 +113,7 @@ pub fn csv(matrix: &Matrix<Decision>) -> csv::Result<Vec<u8>> {
             decision.verdict.to_string(),
             rules(&decision.egress),
             rules(&decision.ingress),
-            specified(decision),
+            why(cell, decision),
         ])?;
     }
     writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))

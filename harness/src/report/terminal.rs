@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 
 use super::difference;
-use super::findings::excerpts;
 use super::look::{DOUBTFUL, FAINT, KNOWN, Look, count, tame};
 use super::mark::Mark;
 use super::open;
@@ -17,14 +16,11 @@ pub fn render(run: &Run, look: Look) -> String {
     let mut text = String::new();
     for ((_, cluster), scenario) in &run.scenarios {
         if matches!(scenario.status, Some(Status::Failed | Status::Errored)) {
-            let _ = write!(text, "{}\n", self::scenario(scenario, cluster, look));
+            let _ = writeln!(text, "{}", self::scenario(scenario, cluster, look));
         }
     }
-    for section in [broken_claims(run, look), open::render(run, look), warnings(run, look)]
-        .into_iter()
-        .flatten()
-    {
-        let _ = write!(text, "{section}\n");
+    for section in [broken_claims(run, look), open::render(run, look)].into_iter().flatten() {
+        let _ = writeln!(text, "{section}");
     }
     text += &totals::render(run, look);
     tame(&text, look.color)
@@ -87,8 +83,11 @@ fn broken_claims(run: &Run, look: Look) -> Option<String> {
             continue;
         }
         let _ = write!(text, "\n{}", look.wrap("  ", "  ", &look.heading(id)));
+        if !scenario.info.about.is_empty() {
+            text += &look.wrap("    ", "    ", &scenario.info.about);
+        }
         for (step, cells) in steps {
-            let line = format!("{}: {}", step.name, count(cells.len(), "cell"));
+            let line = format!("{}: {}, for example", step.name, count(cells.len(), "cell"));
             text += &look.wrap("    ", "    ", &line);
             text += &difference::example(&cells, look);
         }
@@ -99,17 +98,6 @@ fn broken_claims(run: &Run, look: Look) -> Option<String> {
     let title = look.paint(KNOWN.bold(), "policies that break their claim");
     let told = "meant one thing, say another; each scenario lists these cells and holds them";
     Some(format!("{title}\n{}{text}", look.wrap("  ", "  ", &look.paint(FAINT, told))))
-}
-
-/// What was found in the input files.
-fn warnings(run: &Run, look: Look) -> Option<String> {
-    if run.diagnostics.is_empty() {
-        return None;
-    }
-    let mut text = look.heading("about the input");
-    text.push('\n');
-    text += &excerpts(&run.diagnostics, look);
-    Some(text)
 }
 
 #[cfg(test)]

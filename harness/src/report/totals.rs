@@ -20,8 +20,11 @@ const LEAST_NAME: usize = 16;
 /// At most so many scenarios that share a reason are named.
 const NAMED: usize = 3;
 
-/// The optional columns, and those that stay longest last.
-const HEADINGS: [&str; 5] = ["wall", "cells", "steps", "allow", "enforce"];
+/// The columns of numbers.
+const HEADINGS: [&str; 5] = ["steps", "cells", "enforce", "allow", "wall"];
+
+/// Which of them go first where the width does not suffice.
+const DISPENSABLE: [&[usize]; 4] = [&[2, 3], &[0], &[1], &[4]];
 
 /// The summary of a run.
 pub(crate) fn render(run: &Run, look: Look) -> String {
@@ -30,6 +33,7 @@ pub(crate) fn render(run: &Run, look: Look) -> String {
         text.push('\n');
     }
     text += &reasons(run, look);
+    text += &warnings(run, look);
     text += &counts(run, look);
     if run.finished.is_none() {
         let told = "the record breaks off before the run's end: what is above is not the whole";
@@ -54,11 +58,11 @@ fn rows(run: &Run, look: Look) -> Vec<Row> {
             name: if several { format!("{id} on {cluster}") } else { id.clone() },
             result: live::word(scenario.status, look),
             numbers: [
-                time(scenario.took),
-                scenario.cells().to_string(),
                 scenario.step_count().to_string(),
-                time(scenario.longest(|timing| timing.to_allow)),
+                scenario.cells().to_string(),
                 time(scenario.longest(|timing| timing.to_enforce)),
+                time(scenario.longest(|timing| timing.to_allow)),
+                time(scenario.took),
             ],
         })
         .collect()
@@ -76,13 +80,14 @@ fn table(run: &Run, look: Look) -> String {
         column.max(HEADINGS[n].width()) + 2
     };
     let room = look.width.unwrap_or(usize::MAX).saturating_sub("result".len() + 2 + 2);
-    let mut kept = HEADINGS.len();
-    let needed = |kept: usize| (0..kept).map(width).sum::<usize>();
-    while kept > 0 && needed(kept) + longest.min(LEAST_NAME) > room {
-        kept -= 1;
+    let mut shown: Vec<usize> = (0..HEADINGS.len()).collect();
+    let needed = |shown: &[usize]| shown.iter().copied().map(width).sum::<usize>();
+    for dispensable in DISPENSABLE {
+        if needed(&shown) + longest.min(LEAST_NAME) > room {
+            shown.retain(|n| !dispensable.contains(n));
+        }
     }
-    let name_room = room.saturating_sub(needed(kept)).max(LEAST_NAME);
-    let shown: Vec<usize> = (0..kept).rev().collect();
+    let name_room = room.saturating_sub(needed(&shown)).max(LEAST_NAME);
 
     let mut builder = Builder::default();
     let heading = |n: &usize| HEADINGS[*n].to_owned();
@@ -152,6 +157,24 @@ fn reasons(run: &Run, look: Look) -> String {
         text.push('\n');
     }
     text
+}
+
+/// How many findings there are about the input: `ringfence lint` shows them.
+fn warnings(run: &Run, look: Look) -> String {
+    let mut codes = BTreeMap::<&str, usize>::new();
+    for diagnostic in &run.diagnostics {
+        *codes.entry(&diagnostic.code).or_default() += 1;
+    }
+    if codes.is_empty() {
+        return String::new();
+    }
+    let each: Vec<String> = codes.iter().map(|(code, n)| format!("{code} {n}")).collect();
+    let line = format!(
+        "{} about the input ({}): `ringfence lint` shows them",
+        count(run.diagnostics.len(), "warning"),
+        each.join(", ")
+    );
+    look.wrap("", "  ", &look.paint(DOUBTFUL, &line)) + "\n"
 }
 
 fn counts(run: &Run, look: Look) -> String {
