@@ -124,7 +124,11 @@ async fn compare(seed: u64) -> Result<(), Ending> {
             _ => !seen.outcome.is_stopped(),
         })
         .map(|((cell, verdict), seen)| {
-            format!("{cell}: specified {verdict}, observed {}\n{}", seen.outcome, told(&world, cell))
+            format!(
+                "{cell}: specified {verdict}, observed {}\n{}",
+                seen.outcome,
+                told(&world, cell)
+            )
         })
         .collect();
     if cells.is_empty() {
