@@ -101,15 +101,13 @@ impl Steps<'_, '_> {
         field: &Field<'_>,
         place: Place,
     ) {
-        let world = &self.world;
-        let (code, help) = match world.clone().change(&change) {
+        let (code, help) = match self.world.change(&change) {
             Ok(()) => {
-                // Checked on a copy only where it fails: the change itself cannot.
-                let _ = self.world.change(&change);
                 step.changes.push(change);
                 return;
             }
             Err(error) => {
+                let world = &self.world;
                 let (code, help) = match &error {
                     ChangeError::NoSuchPolicy(name) => {
                         ("unknown-policy", near(name, world.policies.keys()))
