@@ -112,6 +112,26 @@ fn a_list_is_its_items() {
 }
 
 #[test]
+fn items_of_a_typed_list_have_its_type() {
+    let bundle = bundle(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicyList\nitems:\n  - metadata: { name: p }\n    spec: {}\n",
+    );
+    let policy = &bundle.policies[0];
+    assert_eq!(policy.manifest["kind"], "NetworkPolicy");
+    assert_eq!((&*policy.origin.path, policy.origin.line), ("items[0]", 4));
+}
+
+#[test]
+fn many_findings_cost_little_each() {
+    let unknown: String = (0..20_000).map(|n| format!("field{n}: x\n")).collect();
+    let text = format!(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{ name: p }}\n{unknown}"
+    );
+    let bundle = parse_manifests("a.yaml", &text, &LoadOptions::default());
+    assert_eq!(bundle.diagnostics.len(), 20_000);
+}
+
+#[test]
 fn pods_and_workloads_become_rows() {
     let bundle = bundle(
         "apiVersion: v1\nkind: Pod\nmetadata: { name: a, namespace: prod, labels: { app: a }, deletionTimestamp: '2026-01-01T00:00:00Z' }\nspec:\n  nodeName: n1\n  hostNetwork: yes\n  initContainers:\n    - { name: once, ports: [{ name: once, containerPort: 1 }] }\n    - { name: side, restartPolicy: Always, ports: [{ name: side, containerPort: 2, protocol: UDP }] }\n  containers:\n    - { name: c, ports: [{ name: http, containerPort: 80 }, { containerPort: 80, name: http }] }\nstatus: { phase: Succeeded, podIP: 10.0.0.1, podIPs: [{ ip: 10.0.0.1 }, { ip: 'fd00::1' }] }\n---\napiVersion: batch/v1\nkind: CronJob\nmetadata: { name: b, labels: { not: this } }\nspec: { jobTemplate: { spec: { template: { metadata: { labels: { app: b } }, spec: { containers: [{ name: c }] } } } } }\n---\napiVersion: v1\nkind: Service\nmetadata: { name: ignored }\nspec: { anything: goes }\n",

@@ -35,7 +35,7 @@ impl Steps<'_, '_> {
             "rejects",
         ];
         let object = reader.object(field, &known)?;
-        let before = errors(reader) + self.manifests.diagnostics.len();
+        let before = all_errors(reader, self.manifests);
         let mut step = Step {
             name: String::new(),
             changes: Vec::new(),
@@ -60,9 +60,7 @@ impl Steps<'_, '_> {
         for item in list(reader, &object, "bind") {
             step.bindings.extend(self.binding(reader, item, &step.changes));
         }
-        if errors(reader) + self.manifests.diagnostics.len() > before {
-            self.sound &= !has_errors(reader, self.manifests);
-        }
+        self.sound &= all_errors(reader, self.manifests) == before;
         let before = errors(reader);
         step.expect = rules(reader, &object, "expect");
         step.faults = rules(reader, &object, "faults");
@@ -101,15 +99,13 @@ impl Steps<'_, '_> {
         field: &Field<'_>,
         place: Place,
     ) {
-        let world = &self.world;
-        let (code, help) = match world.clone().change(&change) {
+        let (code, help) = match self.world.change(&change) {
             Ok(()) => {
-                // Checked on a copy only where it fails: the change itself cannot.
-                let _ = self.world.change(&change);
                 step.changes.push(change);
                 return;
             }
             Err(error) => {
+                let world = &self.world;
                 let (code, help) = match &error {
                     ChangeError::NoSuchPolicy(name) => {
                         ("unknown-policy", near(name, world.policies.keys()))
@@ -353,9 +349,9 @@ fn errors(reader: &Reader<'_>) -> usize {
     reader.diagnostics.iter().filter(|d| d.severity == super::Severity::Error).count()
 }
 
-fn has_errors(reader: &Reader<'_>, manifests: &Manifests<'_>) -> bool {
-    let all = reader.diagnostics.iter().chain(&manifests.diagnostics);
-    all.into_iter().any(|d| d.severity == super::Severity::Error)
+fn all_errors(reader: &Reader<'_>, manifests: &Manifests<'_>) -> usize {
+    let found = manifests.diagnostics.iter();
+    errors(reader) + found.filter(|d| d.severity == super::Severity::Error).count()
 }
 
 fn bad_name(reader: &mut Reader<'_>, field: &Field<'_>, text: &str, expected: &str) {

@@ -8,7 +8,7 @@ use super::{Manifest, Object};
 use crate::scenario::KubernetesVersion;
 use crate::scenario::field::{Field, Reader, join};
 use crate::scenario::nearby::nearest;
-use crate::scenario::yaml::Value;
+use crate::scenario::yaml::{Entry, Node, Value};
 
 /// How an object is read.
 #[derive(Clone, Copy)]
@@ -179,9 +179,33 @@ fn list(
             continue;
         }
         reader.object = format!("{}[{index}]", join(&outer, "items"));
-        self::object(reader, Field::root(item.node), version, manifest, depth + 1);
+        let typed = typed_item(object, item.node);
+        let node = typed.as_ref().unwrap_or(item.node);
+        self::object(reader, Field::root(node), version, manifest, depth + 1);
     }
     reader.object = outer;
+}
+
+/// An item of a typed list with the list's own type, where it has none: raw
+/// lists of the API carry it once, and kubectl fills it in the same way.
+fn typed_item(list: &crate::scenario::field::Object<'_>, item: &Node) -> Option<Node> {
+    let Value::Map(entries) = &item.value else { return None };
+    let Value::String(list_kind) = &list.get("kind")?.node.value else { return None };
+    let kind = list_kind.strip_suffix("List").filter(|kind| !kind.is_empty())?;
+    if item.get("kind").is_some() {
+        return None;
+    }
+    let entry = |key: &str, value: Value| Entry {
+        key: key.to_owned(),
+        key_place: item.place,
+        value: Node::new(value, item.place),
+    };
+    let mut entries = entries.clone();
+    entries.retain(|entry| entry.key != "apiVersion");
+    let api_version = list.get("apiVersion")?.node.value.clone();
+    entries.insert(0, entry("apiVersion", api_version));
+    entries.insert(1, entry("kind", Value::String(kind.to_owned())));
+    Some(Node { value: Value::Map(entries), ..item.clone() })
 }
 
 fn take(
