@@ -10,7 +10,7 @@ use super::settings::{existing, kubernetes};
 use super::{input, screen};
 use crate::exit::ExitCode;
 use crate::model::{Family, universe};
-use crate::report::specified;
+use crate::report::{self, specified};
 use crate::semantics::{Engine, trace};
 
 fn load(files: Vec<PathBuf>, version: &str) -> Result<Option<Manifests>, Failure> {
@@ -61,7 +61,7 @@ pub(super) fn explain(args: Explain) -> Result<ExitCode, Failure> {
     let text = match args.output {
         Explanation::Text => {
             let texts: Vec<String> = explanations.iter().map(ToString::to_string).collect();
-            collapse(&texts)
+            report::tame(&collapse(&texts), false)
         }
         Explanation::Json => {
             serde_json::to_string_pretty(&explanations).map_err(Failure::untold)? + "\n"

@@ -78,7 +78,7 @@ impl Look {
 /// The text with everything that could steer a terminal replaced, but for line
 /// ends and, where colours are wanted, colours: names and sentences come from
 /// files and from the network.
-pub(crate) fn tame(text: &str, color: bool) -> String {
+pub fn tame(text: &str, color: bool) -> String {
     let mut tamed = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {

@@ -19,5 +19,5 @@ mod totals;
 
 pub use findings::findings;
 pub use list::list;
-pub use look::Look;
+pub use look::{Look, tame};
 pub use summary::{Finished, FoldError, Run, ScenarioRun, Stage, Started, StepRun};
