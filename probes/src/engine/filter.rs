@@ -6,40 +6,39 @@
 //! client's socket is connected and gets its peer's packets only, so it needs a
 //! filter, which costs 40 µs, only where very many ask the same peer.
 
-use std::io;
-
 use nix::libc;
 use socket2::{SockFilter, Socket};
 
 use crate::Family;
 
 /// Lets a client's socket have what is for its port and carries its tag.
-pub(crate) fn only_answers(
-    socket: &Socket,
-    family: Family,
-    port: u16,
-    initiate_tag: u32,
-) -> io::Result<()> {
-    socket.attach_filter(&[
-        sctp_header(family),
-        load(libc::BPF_H, 2),
-        unless(u32::from(port), 3),
-        load(libc::BPF_W, 4),
-        unless(initiate_tag, 1),
-        verdict(u32::MAX),
-        verdict(0),
-    ])
+pub(crate) fn only_answers(socket: &Socket, family: Family, port: u16, initiate_tag: u32) {
+    attach(
+        socket,
+        &[
+            sctp_header(family),
+            load(libc::BPF_H, 2),
+            unless(u32::from(port), 3),
+            load(libc::BPF_W, 4),
+            unless(initiate_tag, 1),
+            verdict(u32::MAX),
+            verdict(0),
+        ],
+    );
 }
 
 /// Lets a server's socket have packets that start with INIT.
-pub(crate) fn only_inits(socket: &Socket, family: Family) -> io::Result<()> {
-    socket.attach_filter(&[
-        sctp_header(family),
-        load(libc::BPF_B, 12),
-        unless(1, 1),
-        verdict(u32::MAX),
-        verdict(0),
-    ])
+pub(crate) fn only_inits(socket: &Socket, family: Family) {
+    attach(
+        socket,
+        &[sctp_header(family), load(libc::BPF_B, 12), unless(1, 1), verdict(u32::MAX), verdict(0)],
+    );
+}
+
+/// A filter only saves room: every packet is also looked at when it is read. The kernel can
+/// refuse one, as Linux 6.18 was seen to do to an ordinary user (`EPERM`).
+fn attach(socket: &Socket, filter: &[SockFilter]) {
+    let _ = socket.attach_filter(filter);
 }
 
 /// Points the index register at the SCTP header: behind the IPv4 header, of which a raw socket

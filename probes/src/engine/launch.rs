@@ -140,7 +140,7 @@ fn dial(
             let port = ports.next(attempt.from);
             let initiate_tag = sctp::initiate_tag(attempt.nonce, port);
             if speech.crowded {
-                filter::only_answers(&socket, family, port, initiate_tag)?;
+                filter::only_answers(&socket, family, port, initiate_tag);
             }
             // A raw socket has no port to bind, and over IPv6 takes none to connect to
             // (rawv6_sendmsg); connecting chooses the source address.

@@ -104,7 +104,7 @@ fn open_one(listen: Listen, family: Family, sctp: Sctp) -> io::Result<(Socket, L
     } else {
         enlarge(&socket);
         if socket_type == Type::RAW {
-            filter::only_inits(&socket, family)?;
+            filter::only_inits(&socket, family);
         }
         // A host with several addresses must answer from the one that was asked.
         match family {

@@ -13,6 +13,7 @@ mod flight;
 mod icmp;
 mod launch;
 mod listener;
+mod packet;
 mod ports;
 mod prober;
 mod reactor;
