@@ -10,11 +10,13 @@ mod correlate;
 mod engine;
 pub mod exchange;
 pub mod frame;
+mod half_open;
 mod outcome;
 mod traffic;
 pub mod wire;
 
 pub use correlate::correlate;
 pub use engine::{Environment, Here, Prober, ProberOptions, Report, Servers, sctp_support};
+pub use half_open::{HalfOpen, correlate_half_open, half_open};
 pub use outcome::Outcome;
 pub use traffic::{Family, Protocol, UnknownProtocol};

@@ -1,5 +1,7 @@
 //! The engine against itself, over loopback.
 
+#[path = "support/serving.rs"]
+mod serving;
 mod support;
 
 use std::cell::RefCell;
@@ -8,11 +10,26 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::thread;
 
-use ringfence_probe::wire::{AttemptResult, Evidence, Sctp};
+use nix::libc;
+use ringfence_probe::wire::{Attempt, AttemptResult, Evidence, Round, Sctp};
 use ringfence_probe::{
-    Environment, Here, Outcome, ProberOptions, Protocol, Report, Servers, correlate, sctp_support,
+    Environment, HalfOpen, Here, Outcome, ProberOptions, Protocol, Report, Servers, correlate,
+    correlate_half_open, exchange, half_open, sctp_support,
 };
-use support::{BOTH, address, attempt, fly, in_namespace, listen, outcome, prober, round, servers};
+use serving::{listen, servers};
+use socket2::{Domain, SockFilter, Socket, Type};
+use support::{BOTH, address, attempt, in_namespace, prober, round};
+
+fn fly(round: &Round) -> Vec<AttemptResult> {
+    prober(ProberOptions::default()).round(round, &mut Here)
+}
+
+/// The only attempt's outcome.
+fn outcome(deadline_ms: u64, attempt: Attempt) -> Outcome {
+    let mut results = fly(&round(deadline_ms, vec![attempt]));
+    assert_eq!(results.len(), 1);
+    results.remove(0).outcome
+}
 
 /// Long enough never to pass on a busy machine.
 const LONG: u64 = 20_000;
@@ -138,12 +155,76 @@ fn what_arrived_and_stayed_silent_is_a_lost_reply() {
         let mut results = fly(&round);
         let mut buffer = [0; 64];
         let (length, from) = silent.recv_from(&mut buffer).unwrap();
-        let nonce = ringfence_probe::exchange::parse_request(&buffer[..length]).unwrap().unwrap();
+        let nonce = exchange::parse_request(&buffer[..length]).unwrap().unwrap();
         let port = silent.local_addr().unwrap().port();
         let arrival = ringfence_probe::wire::Arrival { nonce, protocol: Protocol::Udp, port, from };
         correlate(&round, &mut results, [&arrival]);
         assert_eq!(results[0].outcome, Outcome::ReplyLost);
         assert_eq!(results[0].seen_source, Some(from.ip()));
+    });
+}
+
+/// The client's filter swallows the SYN ACK, as a policy on the way back would.
+#[test]
+fn a_handshake_whose_answer_is_lost_is_half_open() {
+    in_namespace(|_| {
+        for host in BOTH {
+            let listener = TcpListener::bind(address(host, 0)).unwrap();
+            let target = listener.local_addr().unwrap();
+            let client =
+                Socket::new(Domain::for_address(target), Type::STREAM.nonblocking(), None).unwrap();
+            let keep_nothing = u16::try_from(libc::BPF_RET | libc::BPF_K).unwrap();
+            if client.attach_filter(&[SockFilter::new(keep_nothing, 0, 0, 0)]).is_err() {
+                // The kernel may refuse an ordinary user a filter.
+                return;
+            }
+            let error = client.connect(&target.into()).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EINPROGRESS));
+            let local = client.local_addr().unwrap().as_socket().unwrap();
+            let found = half_open().unwrap();
+            assert!(found.contains(&HalfOpen { listener: target, client: local }), "{found:?}");
+
+            let round =
+                round(SHORT, (0..2).map(|id| attempt(id, Protocol::Tcp, target, "x")).collect());
+            let result = |id, local| AttemptResult {
+                id,
+                outcome: Outcome::Dropped,
+                latency_us: 1,
+                local: Some(local),
+                seen_source: None,
+                evidence: None,
+                tries: 2,
+            };
+            let mut results = [result(0, local), result(1, address(host, 1))];
+            correlate_half_open(&round, &mut results, &found);
+            assert_eq!(results[0].outcome, Outcome::ReplyLost);
+            assert_eq!(results[0].seen_source, Some(local.ip()));
+            assert_eq!(results[1].outcome, Outcome::Dropped);
+        }
+    });
+}
+
+/// A lost packet: the first try is not answered, the second is.
+#[test]
+fn a_retry_makes_up_for_a_lost_packet() {
+    in_namespace(|_| {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let target = server.local_addr().unwrap();
+        let answering = thread::spawn(move || {
+            let mut buffer = [0; 64];
+            let (_, lost) = server.recv_from(&mut buffer).unwrap();
+            let (length, seen) = server.recv_from(&mut buffer).unwrap();
+            let nonce = exchange::parse_request(&buffer[..length]).unwrap().unwrap();
+            let mut answer = Vec::new();
+            exchange::Answer { nonce, seen, identity: "prod/db" }.write(&mut answer);
+            server.send_to(&answer, seen).unwrap();
+            (lost, seen)
+        });
+        let results = fly(&round(1000, vec![attempt(1, Protocol::Udp, target, "prod/db")]));
+        let (lost, seen) = answering.join().unwrap();
+        assert_eq!((&results[0].outcome, results[0].tries), (&Outcome::Connected, 2));
+        assert_eq!(results[0].local, Some(seen));
+        assert_ne!(lost, seen);
     });
 }
 

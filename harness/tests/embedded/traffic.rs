@@ -195,7 +195,7 @@ pub(crate) async fn pods_come_and_go() -> Trial {
         Protocol::Tcp,
         Family::Ipv4,
     );
-    let seen = probe(&mut cluster, &[host.clone()], Duration::from_secs(1)).await?;
+    let seen = probe(&mut cluster, std::slice::from_ref(&host), Duration::from_secs(1)).await?;
     assert_eq!(seen[0].outcome, Outcome::Connected);
 
     let after = cluster.change(&[Change::RemoveNamespace(Name::from("b"))]).await?;

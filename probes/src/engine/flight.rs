@@ -35,6 +35,8 @@ pub(crate) struct Flight {
     pub(crate) started: Instant,
     /// When silence counts as a drop, on the prober's clock.
     pub(crate) due: Duration,
+    /// Whether it is counted among those to which a server owes an answer.
+    pub(crate) owed: bool,
     pub(crate) tries: Vec<Try>,
 }
 
@@ -90,9 +92,20 @@ impl Try {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return self.failed(&error, attempt),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                // An error that settles nothing is gone once read, and there may be more behind it.
+                Err(error) => {
+                    if let Some(seen) = self.failed(&error, attempt) {
+                        return Some(seen);
+                    }
+                }
             }
         }
+    }
+
+    /// Whether a handshake is finished and the request is out.
+    pub(crate) const fn has_asked(&self) -> bool {
+        matches!(self.kind, Kind::Stream { asked: true })
     }
 
     /// Looks once more before silence counts: also into the error queue, of which a TCP
@@ -170,6 +183,8 @@ impl Try {
             // A packet filter on the way out of this very host dropped the packet, and
             // sendto(2) tells: as silent as any other drop, so the deadline decides.
             (Some(libc::EPERM), Kind::Datagram | Kind::RawSctp { .. }) => None,
+            // A hint to send smaller packets (ICMP "fragmentation needed"): ours are small.
+            (Some(libc::EMSGSIZE), Kind::Datagram | Kind::RawSctp { .. }) => None,
             // The kernel gave up before the deadline did. The rest of it is silence too.
             (Some(libc::ETIMEDOUT), Kind::Stream { .. }) => Some(Outcome::Dropped.into()),
             // A raw socket also hears of errors about other sockets' packets.
@@ -209,7 +224,6 @@ fn is_path_error(error: &io::Error) -> bool {
         libc::EOPNOTSUPP,
         libc::EACCES,
         libc::EPROTO,
-        libc::EMSGSIZE,
     ];
     error.raw_os_error().is_some_and(|errno| path.contains(&errno))
 }

@@ -102,9 +102,11 @@ impl IcmpError {
         let Self { family, icmp_type, icmp_code, offender } = *self;
         // Destination unreachable; of its codes, "host unreachable" (IPv4) and "address
         // unreachable" (IPv6) are also what a host tells itself when no neighbour answers.
+        // "Protocol unreachable" is a code of the former, and in IPv6 a parameter problem:
+        // unrecognized next header (RFC 4443, 3.4).
         let (unreachable, neighbour) = match family {
             Family::Ipv4 => (icmp_type == 3, icmp_code == 1),
-            Family::Ipv6 => (icmp_type == 1, icmp_code == 3),
+            Family::Ipv6 => (icmp_type == 1 || (icmp_type, icmp_code) == (4, 1), icmp_code == 3),
         };
         let own = offender.is_some() && offender == local.map(|local| local.ip());
         if unreachable && neighbour && own {
@@ -140,6 +142,8 @@ mod tests {
             (Family::Ipv4, 11, 0, "10.0.0.2", None),
             (Family::Ipv6, 1, 1, "fd00::2", rejected(1, 1)),
             (Family::Ipv6, 3, 0, "fd00::2", None),
+            (Family::Ipv6, 4, 1, "fd00::2", rejected(4, 1)),
+            (Family::Ipv6, 4, 0, "fd00::2", None),
         ];
         for (family, icmp_type, icmp_code, offender, expected) in cases {
             let offender = Some(offender.parse().unwrap());

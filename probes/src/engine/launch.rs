@@ -1,5 +1,6 @@
 //! Opening a try: a socket on a fresh source port, connected or on its way.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -10,6 +11,7 @@ use crate::wire::{Attempt, Sctp};
 use crate::{Family, Protocol, exchange};
 
 use super::descriptors::Permit;
+use super::filter;
 use super::flight::{Kind, Try};
 use super::icmp;
 use super::ports::SourcePorts;
@@ -18,8 +20,36 @@ use super::sctp;
 /// Source ports tried before an attempt has to wait for one.
 const PORT_TRIES: usize = 256;
 
+/// Taken ports in a row after which the walk goes on elsewhere.
+const CROWDED: usize = 16;
+
+/// Attempts at one peer from which on raw sockets need a filter. A buffer of stock size holds 277
+/// small packets, and each attempt may send two and get two answers.
+const CROWD: usize = 64;
+
 /// Times that a try is opened anew because its pair of addresses and ports is in use.
 const COLLISIONS: usize = 3;
+
+/// How SCTP is spoken in a round.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Speech {
+    sctp: Sctp,
+    /// Whether answers to others could fill the buffer of a raw socket.
+    crowded: bool,
+}
+
+impl Speech {
+    /// Looks for the target that most SCTP attempts from one place share.
+    pub(crate) fn of(attempts: &[Attempt], sctp: Sctp) -> Self {
+        let mut peers: HashMap<(u32, IpAddr), usize> = HashMap::new();
+        if sctp == Sctp::Raw {
+            for attempt in attempts.iter().filter(|attempt| attempt.protocol == Protocol::Sctp) {
+                *peers.entry((attempt.from, attempt.target.ip())).or_default() += 1;
+            }
+        }
+        Self { sctp, crowded: peers.into_values().any(|count| count > CROWD) }
+    }
+}
 
 /// Why a try could not be opened.
 #[derive(Debug)]
@@ -39,6 +69,7 @@ impl From<io::Error> for NotOpened {
                 | libc::ENOBUFS
                 | libc::ENOMEM
                 | libc::EAGAIN
+                | libc::EADDRINUSE
                 | libc::EINTR,
             ) => Self::Later(error),
             _ => Self::Never(error),
@@ -50,13 +81,13 @@ impl From<io::Error> for NotOpened {
 /// packet.
 pub(crate) fn open(
     attempt: &Attempt,
-    sctp: Sctp,
+    speech: Speech,
     ports: &mut SourcePorts,
     permit: Permit,
 ) -> Result<Try, NotOpened> {
     let mut left = COLLISIONS;
     loop {
-        match dial(attempt, sctp, ports) {
+        match dial(attempt, speech, ports) {
             // connect(2): the address is not available, here because another socket already
             // has the very same pair of addresses and ports.
             Err(NotOpened::Never(error)) if left > 0 && is_collision(&error) => left -= 1,
@@ -75,7 +106,7 @@ fn is_collision(error: &io::Error) -> bool {
 
 fn dial(
     attempt: &Attempt,
-    sctp: Sctp,
+    speech: Speech,
     ports: &mut SourcePorts,
 ) -> Result<(Socket, Kind, Option<SocketAddr>), NotOpened> {
     let target = attempt.target;
@@ -90,7 +121,7 @@ fn dial(
         icmp::subscribe(&socket, family)?;
         Ok::<_, io::Error>(socket)
     };
-    match (attempt.protocol, sctp) {
+    match (attempt.protocol, speech.sctp) {
         (Protocol::Tcp, _) | (Protocol::Sctp, Sctp::Kernel) => {
             let socket = socket(Type::STREAM)?;
             connect(&socket, family, attempt, ports)?;
@@ -106,12 +137,15 @@ fn dial(
         }
         (Protocol::Sctp, Sctp::Raw) => {
             let socket = socket(Type::RAW)?;
+            let port = ports.next(attempt.from);
+            let initiate_tag = sctp::initiate_tag(attempt.nonce, port);
+            if speech.crowded {
+                filter::only_answers(&socket, family, port, initiate_tag);
+            }
             // A raw socket has no port to bind, and over IPv6 takes none to connect to
             // (rawv6_sendmsg); connecting chooses the source address.
             socket.connect(&SocketAddr::new(target.ip(), 0).into())?;
-            let port = ports.next(attempt.from);
             let local = local(&socket).map(|local| SocketAddr::new(local.ip(), port));
-            let initiate_tag = sctp::initiate_tag(attempt.nonce, port);
             send(&socket, &sctp::init(port, target.port(), initiate_tag, attempt.nonce))?;
             Ok((socket, Kind::RawSctp { initiate_tag }, local))
         }
@@ -136,6 +170,9 @@ fn connect(
     let mut tries = 0;
     loop {
         tries += 1;
+        if tries % CROWDED == 0 {
+            ports.jump(attempt.from);
+        }
         let port = ports.next(attempt.from);
         match socket.bind(&SockAddr::from(SocketAddr::new(any, port))) {
             Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) && tries < PORT_TRIES => {}

@@ -13,13 +13,13 @@ use socket2::{Domain, Protocol as Transport, Socket, Type};
 use crate::wire::{Listen, Sctp};
 use crate::{Family, Protocol};
 
-use super::sctp_support;
+use super::{filter, sctp_support};
 
 /// Connections that wait for accept(2). The kernel caps it at `net.core.somaxconn`, 4096.
 const BACKLOG: i32 = 4096;
 
 /// Room for a burst of datagrams from many pods at once, in bytes.
-const RECEIVE_BUFFER: usize = 4 << 20;
+const RECEIVE_BUFFER: usize = 16 << 20;
 
 /// A server's socket.
 #[derive(Debug)]
@@ -103,6 +103,9 @@ fn open_one(listen: Listen, family: Family, sctp: Sctp) -> io::Result<(Socket, L
         socket.set_reuse_address(true)?;
     } else {
         enlarge(&socket);
+        if socket_type == Type::RAW {
+            filter::only_inits(&socket, family);
+        }
         // A host with several addresses must answer from the one that was asked.
         match family {
             Family::Ipv4 => setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?,

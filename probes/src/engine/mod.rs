@@ -8,10 +8,12 @@
 
 mod clock;
 mod descriptors;
+mod filter;
 mod flight;
 mod icmp;
 mod launch;
 mod listener;
+mod packet;
 mod ports;
 mod prober;
 mod reactor;

@@ -22,15 +22,22 @@ pub(crate) struct SourcePorts {
 impl SourcePorts {
     /// The next port of a place; the caller asks again where it is taken.
     pub(crate) fn next(&mut self, place: u32) -> u16 {
-        let next = self.next.entry(place).or_insert_with(|| {
-            let seed = RandomState::new().hash_one(place);
-            let offset = seed % (u64::from(LAST - FIRST) + 1);
-            FIRST + u16::try_from(offset).unwrap_or(0)
-        });
+        let next = self.next.entry(place).or_insert_with(anywhere);
         let port = *next;
         *next = if port == LAST { FIRST } else { port + 1 };
         port
     }
+
+    /// Goes on elsewhere: another prober is walking through the same ports.
+    pub(crate) fn jump(&mut self, place: u32) {
+        self.next.insert(place, anywhere());
+    }
+}
+
+fn anywhere() -> u16 {
+    // A fresh state is random; what it hashes does not matter.
+    let offset = RandomState::new().hash_one(()) % (u64::from(LAST - FIRST) + 1);
+    FIRST + u16::try_from(offset).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,18 +1,14 @@
 //! The servers' thread: accepts, reads, answers.
 
-use std::collections::{HashMap, VecDeque};
-use std::io::{self, IoSlice, IoSliceMut, Read};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::AsRawFd;
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 
 use nix::libc;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::EventFd;
-use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg,
-};
 use socket2::Socket;
 
 use crate::exchange::{self, Answer};
@@ -20,6 +16,7 @@ use crate::wire::{Arrival, Listen};
 use crate::{Family, Protocol};
 
 use super::listener::{Failure, Listener, ListenerKind};
+use super::packet::{receive, reply};
 use super::sctp::{self, Chunk, Header};
 use super::servers::{Arrivals, Command, lock};
 
@@ -61,6 +58,8 @@ struct Connection {
     from: SocketAddr,
     socket: Socket,
     request: Vec<u8>,
+    /// How many were accepted before it.
+    order: u64,
 }
 
 /// Whether a connection is done with.
@@ -77,8 +76,9 @@ pub(super) struct Reactor {
     epoll: Epoll,
     endpoints: Vec<Option<Endpoint>>,
     free: Vec<usize>,
-    /// Connections in order of their acceptance; may name some that are gone.
-    unasked: VecDeque<usize>,
+    /// The connections among the endpoints, by the order of their acceptance.
+    unasked: BTreeMap<u64, usize>,
+    accepted: u64,
     resting: Vec<usize>,
     arrived: Vec<(Arc<str>, Arrival)>,
     arrivals: Arc<Mutex<Arrivals>>,
@@ -99,7 +99,8 @@ impl Reactor {
             epoll,
             endpoints: Vec::new(),
             free: Vec::new(),
-            unasked: VecDeque::new(),
+            unasked: BTreeMap::new(),
+            accepted: 0,
             resting: Vec::new(),
             arrived: Vec::new(),
             arrivals,
@@ -217,9 +218,18 @@ impl Reactor {
     }
 
     fn remove(&mut self, index: usize) {
-        if self.endpoints[index].take().is_some() {
-            self.free.push(index);
+        if let Some(endpoint) = self.endpoints[index].take() {
+            self.forget(index, endpoint);
         }
+    }
+
+    /// Drops an endpoint, which closes its socket, and frees its place.
+    fn forget(&mut self, index: usize, endpoint: Endpoint) {
+        if let Endpoint::Connection(connection) = &endpoint {
+            self.unasked.remove(&connection.order);
+        }
+        drop(endpoint);
+        self.free.push(index);
     }
 
     fn close(&mut self, closing: &str) {
@@ -268,8 +278,7 @@ impl Reactor {
         if keep {
             self.endpoints[index] = Some(endpoint);
         } else {
-            drop(endpoint);
-            self.free.push(index);
+            self.forget(index, endpoint);
         }
     }
 
@@ -304,14 +313,15 @@ impl Reactor {
             };
             let Some(from) = from.as_socket() else { continue };
             let identity = Arc::clone(&listener.identity);
-            let request = Vec::new();
+            let (request, order) = (Vec::new(), self.accepted);
+            self.accepted += 1;
             let mut connection =
-                Connection { identity, listen: listener.listen, from, socket, request };
+                Connection { identity, listen: listener.listen, from, socket, request, order };
             // The request is usually there already: it left right after the handshake.
             if self.converse(&mut connection) == Progress::Waiting {
                 let wanted = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
                 if let Ok(index) = self.insert(Endpoint::Connection(connection), wanted) {
-                    self.unasked.push_back(index);
+                    self.unasked.insert(order, index);
                 }
                 if self.unasked.len() > MOST_UNASKED {
                     self.forget_oldest_unasked();
@@ -323,13 +333,9 @@ impl Reactor {
 
     /// Makes room; whether there was something to forget.
     fn forget_oldest_unasked(&mut self) -> bool {
-        while let Some(index) = self.unasked.pop_front() {
-            if let Some(Some(Endpoint::Connection(_))) = self.endpoints.get(index) {
-                self.remove(index);
-                return true;
-            }
-        }
-        false
+        let Some((_, index)) = self.unasked.pop_first() else { return false };
+        self.remove(index);
+        true
     }
 
     /// Reads a request and answers it. The server closes first and with nothing left unread,
@@ -428,75 +434,4 @@ impl Endpoint {
             Self::Connection(connection) => &connection.socket,
         }
     }
-}
-
-/// A packet's length and addresses.
-struct Packet {
-    length: usize,
-    from: SocketAddr,
-    /// The address of this host to which it was sent.
-    to: Option<IpAddr>,
-}
-
-/// Receives one packet; `None` when there is none.
-fn receive(socket: &Socket, buffer: &mut [u8]) -> Option<Packet> {
-    let mut control = nix::cmsg_space!(libc::in6_pktinfo);
-    loop {
-        let mut parts = [IoSliceMut::new(buffer)];
-        let flags = MsgFlags::MSG_DONTWAIT;
-        match recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags)
-        {
-            Ok(message) => {
-                let from = message.address.as_ref().and_then(socket_address)?;
-                let to = message.cmsgs().ok().and_then(|mut messages| messages.find_map(local));
-                return Some(Packet { length: message.bytes, from, to });
-            }
-            // Errors of earlier answers surface here: they are about somebody else.
-            Err(nix::Error::EINTR | nix::Error::ECONNREFUSED | nix::Error::EHOSTUNREACH) => {}
-            Err(_) => return None,
-        }
-    }
-}
-
-fn socket_address(address: &SockaddrStorage) -> Option<SocketAddr> {
-    let v4 = address.as_sockaddr_in().map(|&address| SocketAddr::from(address));
-    v4.or_else(|| address.as_sockaddr_in6().map(|&address| SocketAddr::from(address)))
-}
-
-fn local(message: ControlMessageOwned) -> Option<IpAddr> {
-    match message {
-        ControlMessageOwned::Ipv4PacketInfo(info) => {
-            Some(IpAddr::V4(Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr))))
-        }
-        ControlMessageOwned::Ipv6PacketInfo(info) => {
-            Some(IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr)))
-        }
-        _ => None,
-    }
-}
-
-/// Answers from the address that was asked. An answer that cannot be sent is a lost reply: the
-/// arrival tells.
-fn reply(socket: &Socket, bytes: &[u8], to: &Packet) {
-    let parts = [IoSlice::new(bytes)];
-    // A raw IPv6 socket takes no port (rawv6_sendmsg); a raw IPv4 socket's source has port 0.
-    let peer = SockaddrStorage::from(to.from);
-    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-    let descriptor = socket.as_raw_fd();
-    let _ = match to.to {
-        Some(IpAddr::V4(address)) => {
-            let ipi_spec_dst = libc::in_addr { s_addr: u32::from(address).to_be() };
-            let ipi_addr = libc::in_addr { s_addr: 0 };
-            let info = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst, ipi_addr };
-            let control = [ControlMessage::Ipv4PacketInfo(&info)];
-            sendmsg(descriptor, &parts, &control, flags, Some(&peer))
-        }
-        Some(IpAddr::V6(address)) => {
-            let ipi6_addr = libc::in6_addr { s6_addr: address.octets() };
-            let info = libc::in6_pktinfo { ipi6_addr, ipi6_ifindex: 0 };
-            let control = [ControlMessage::Ipv6PacketInfo(&info)];
-            sendmsg(descriptor, &parts, &control, flags, Some(&peer))
-        }
-        None => sendmsg(descriptor, &parts, &[], flags, Some(&peer)),
-    };
 }

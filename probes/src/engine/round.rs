@@ -13,7 +13,7 @@ use crate::{Outcome, Protocol};
 use super::clock::Clock;
 use super::descriptors::{self, Permit};
 use super::flight::{Flight, Seen, Try};
-use super::launch::{self, NotOpened};
+use super::launch::{self, NotOpened, Speech};
 use super::prober::Prober;
 use super::{Environment, Report};
 
@@ -24,6 +24,13 @@ const BURST: usize = 128;
 /// Launches after which an attempt is looked at for the first time. An answer is usually there
 /// by then, and the attempt never has to meet epoll.
 const GLANCE_AFTER: usize = 48;
+
+/// Answers that may be owed by servers which have shaken hands. More of them only queue up: that
+/// would inflate the latencies from which deadlines are computed.
+const MOST_OWED: usize = 256;
+
+/// Servers that owed so much answer nothing for so long are not slow but silent.
+const OWED_PATIENCE: Duration = Duration::from_millis(20);
 
 /// The longest wait before reports are looked at again.
 const LONGEST_WAIT: Duration = Duration::from_millis(5);
@@ -37,16 +44,21 @@ pub(super) struct Air<'a> {
     attempts: &'a [Attempt],
     deadline: Duration,
     clock: Clock,
+    speech: Speech,
     budget: usize,
     window: usize,
     /// Waiting for their launch, by place.
     queue: VecDeque<usize>,
     /// The place that the thread was moved to.
     place: Option<u32>,
-    /// Since when the first of the queue cannot be launched.
+    /// Since when nothing could be launched. When patience has ended, it has for all that follow.
     starved: Option<Instant>,
     flights: Vec<Option<Box<Flight>>>,
     live: usize,
+    /// Of those, how many have shaken hands and were silent at the first look.
+    owed: usize,
+    /// When an attempt was settled last.
+    settled: Duration,
     /// Launched and not looked at yet.
     recent: VecDeque<usize>,
     /// Looked at, and silent.
@@ -65,11 +77,13 @@ impl<'a> Air<'a> {
         order.sort_by_key(|&position| attempts[position].from);
         let budget = descriptors::budget();
         let window = prober.options.window.max(1);
+        let speech = Speech::of(attempts, prober.options.sctp);
         Self {
             prober,
             attempts,
             deadline: Duration::from_micros(round.deadline_us),
             clock: Clock::start(),
+            speech,
             budget,
             window,
             queue: order.into(),
@@ -77,6 +91,8 @@ impl<'a> Air<'a> {
             starved: None,
             flights: attempts.iter().map(|_| None).collect(),
             live: 0,
+            owed: 0,
+            settled: Duration::ZERO,
             recent: VecDeque::new(),
             quiet: Vec::new(),
             retries: VecDeque::new(),
@@ -111,7 +127,7 @@ impl<'a> Air<'a> {
 
     fn launch_burst(&mut self, env: &mut dyn Environment) -> usize {
         for launched in 0..BURST {
-            if self.live >= self.window {
+            if self.live >= self.window || self.servers_are_behind() {
                 return launched;
             }
             let Some(&position) = self.queue.front() else { return launched };
@@ -119,7 +135,6 @@ impl<'a> Air<'a> {
                 return launched;
             }
             self.queue.pop_front();
-            self.starved = None;
             if self.recent.len() > GLANCE_AFTER
                 && let Some(position) = self.recent.pop_front()
             {
@@ -127,6 +142,10 @@ impl<'a> Air<'a> {
             }
         }
         BURST
+    }
+
+    fn servers_are_behind(&self) -> bool {
+        self.owed >= MOST_OWED && self.clock.now() < self.settled + OWED_PATIENCE
     }
 
     /// Launches an attempt, or settles it at once; `false` where it has to wait.
@@ -151,16 +170,17 @@ impl<'a> Air<'a> {
             self.record(position, started, None, Outcome::Broken { reason }.into(), None, 0);
             return true;
         }
-        let sctp = self.prober.options.sctp;
-        match launch::open(attempt, sctp, &mut self.prober.ports, permit) {
+        match launch::open(attempt, self.speech, &mut self.prober.ports, permit) {
             Ok(opened) => {
                 if let Some(local) = opened.local {
                     self.by_source.insert((attempt.protocol, local), position);
                 }
                 let due = self.clock.now() + self.deadline;
                 let tries = vec![opened];
-                self.flights[position] = Some(Box::new(Flight { started, due, tries }));
+                self.flights[position] =
+                    Some(Box::new(Flight { started, due, owed: false, tries }));
                 self.live += 1;
+                self.starved = None;
                 self.recent.push_back(position);
                 if self.prober.options.retry {
                     self.retries.push_back(position);
@@ -206,9 +226,15 @@ impl<'a> Air<'a> {
 
     /// The first look at an attempt.
     fn glance(&mut self, position: usize) {
-        if !self.look(position, Try::look) && self.flights[position].is_some() {
-            self.quiet.push(position);
+        if self.look(position, Try::look) {
+            return;
         }
+        let Some(flight) = &mut self.flights[position] else { return };
+        if !flight.owed && flight.tries.iter().any(Try::has_asked) {
+            flight.owed = true;
+            self.owed += 1;
+        }
+        self.quiet.push(position);
     }
 
     /// Looks at an attempt's sockets; whether that settled it.
@@ -318,8 +344,8 @@ impl<'a> Air<'a> {
             if self.enter(attempt.from, env).is_err() {
                 continue;
             }
-            let sctp = self.prober.options.sctp;
-            let Ok(opened) = launch::open(attempt, sctp, &mut self.prober.ports, permit) else {
+            let Ok(opened) = launch::open(attempt, self.speech, &mut self.prober.ports, permit)
+            else {
                 continue;
             };
             if let Some(local) = opened.local {
@@ -363,6 +389,8 @@ impl<'a> Air<'a> {
     ) {
         let Some(flight) = self.flights[position].take() else { return };
         self.live -= 1;
+        self.owed -= usize::from(flight.owed);
+        self.settled = self.clock.now();
         self.window = (self.window + 1).min(self.prober.options.window.max(1));
         let protocol = self.attempts[position].protocol;
         for opened in &flight.tries {

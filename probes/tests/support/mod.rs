@@ -1,14 +1,15 @@
 //! A network namespace of a test's own, and rounds in it.
 
+mod namespace;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use nix::libc;
+use namespace::bring_up_loopback;
 use nix::sched::{CloneFlags, unshare};
-use ringfence_probe::wire::{Attempt, AttemptResult, Listen, Round};
-use ringfence_probe::{Here, Outcome, Prober, ProberOptions, Protocol, Servers};
-use socket2::{Domain, Socket, Type};
+use ringfence_probe::wire::{Attempt, Round};
+use ringfence_probe::{Prober, ProberOptions, Protocol};
 
 /// Runs a test on a thread in a network namespace of its own, with `lo` up. Without the
 /// privilege it runs on this machine's loopback, which serves as well; returns whether it had
@@ -27,41 +28,10 @@ pub(crate) fn in_namespace<T: Send + 'static>(test: impl FnOnce(bool) -> T + Sen
     }
 }
 
-/// RTM_NEWLINK for interface 1 with IFF_UP set (rtnetlink(7)).
-fn bring_up_loopback() {
-    let mut message = Vec::new();
-    message.extend_from_slice(&32u32.to_ne_bytes());
-    message.extend_from_slice(&libc::RTM_NEWLINK.to_ne_bytes());
-    let flags = u16::try_from(libc::NLM_F_REQUEST | libc::NLM_F_ACK).unwrap();
-    message.extend_from_slice(&flags.to_ne_bytes());
-    message.extend_from_slice(&[0; 8]);
-    message.extend_from_slice(&[0; 4]);
-    message.extend_from_slice(&1i32.to_ne_bytes());
-    let up = u32::try_from(libc::IFF_UP).unwrap();
-    message.extend_from_slice(&up.to_ne_bytes());
-    message.extend_from_slice(&up.to_ne_bytes());
-    let netlink = Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, None).unwrap();
-    assert_eq!(netlink.send(&message).unwrap(), 32);
-    let mut answer = [0; 128];
-    std::io::Read::read(&mut &netlink, &mut answer).unwrap();
-    let errno = i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]);
-    assert_eq!(errno, 0, "lo could not be brought up");
-}
-
 pub(crate) const BOTH: [&str; 2] = ["127.0.0.1", "[::1]"];
 
 pub(crate) fn address(host: &str, port: u16) -> SocketAddr {
     format!("{host}:{port}").parse().unwrap()
-}
-
-pub(crate) fn listen(protocol: Protocol, port: u16) -> Listen {
-    Listen { protocol, port }
-}
-
-pub(crate) fn servers(identity: &str, ports: &[Listen]) -> Servers {
-    let servers = Servers::start().unwrap();
-    assert_eq!(servers.listen(identity, ports), []);
-    servers
 }
 
 pub(crate) fn attempt(id: u32, protocol: Protocol, target: SocketAddr, expect: &str) -> Attempt {
@@ -78,15 +48,4 @@ pub(crate) fn prober(options: ProberOptions) -> Prober {
     let mut prober = Prober::new(options).unwrap();
     prober.allow_targets(BOTH.map(|host| address(host, 0).ip()));
     prober
-}
-
-pub(crate) fn fly(round: &Round) -> Vec<AttemptResult> {
-    prober(ProberOptions::default()).round(round, &mut Here)
-}
-
-/// The only attempt's outcome.
-pub(crate) fn outcome(deadline_ms: u64, attempt: Attempt) -> Outcome {
-    let mut results = fly(&round(deadline_ms, vec![attempt]));
-    assert_eq!(results.len(), 1);
-    results.remove(0).outcome
 }

@@ -17,7 +17,6 @@ mod deployment;
 pub mod doctor;
 mod facts;
 mod filter;
-mod half_open;
 mod helper;
 mod namespace;
 mod netlink;

@@ -35,10 +35,8 @@ static INITIALISED: AtomicBool = AtomicBool::new(false);
 /// `main` does, in every program that uses the library, test programs included:
 ///
 /// ```
-/// fn main() {
-///     ringfence::init();
-///     // …
-/// }
+/// // The first line of `fn main()`.
+/// ringfence::init();
 /// ```
 ///
 /// An embedded cluster lives in a helper process, which is the same program started

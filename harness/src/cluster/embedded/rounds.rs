@@ -10,13 +10,12 @@ use std::time::Duration;
 use anyhow::anyhow;
 use ringfence_probe::wire::{Attempt, AttemptResult, Round};
 use ringfence_probe::{Environment, Report};
-use ringfence_probe::{Outcome, Protocol, correlate};
+use ringfence_probe::{HalfOpen, Outcome, Protocol, correlate, correlate_half_open, half_open};
 
 use super::deployment::Deployment;
 use super::filter::Filter;
-use super::half_open::half_open;
 use super::namespace::Namespace;
-use crate::model::{Cell, Evidence, Name, Observation, Via};
+use crate::model::{Cell, Endpoint, Evidence, Name, Observation, Via};
 
 impl Deployment {
     /// Attempts every cell; one observation for each, in order.
@@ -43,7 +42,8 @@ impl Deployment {
         let mut results = self.run(&round)?;
         let arrivals = self.servers.take_arrivals();
         correlate(&round, &mut results, arrivals.iter().map(|(_, arrival)| arrival));
-        self.correlate_half_open(cells, &round, &mut results);
+        let half_open = self.half_open(cells, &results);
+        correlate_half_open(&round, &mut results, &half_open);
         for result in results {
             let number = result.id as usize;
             observations[number] = Some(observation(result));
@@ -96,9 +96,9 @@ impl Deployment {
             rounds[prober_of[&attempt.from]].attempts.push(attempt.clone());
         }
         let topology = &self.world.topology;
-        let pods = topology.pods.keys().cloned().map(crate::model::Endpoint::Pod);
-        let nodes = topology.nodes.keys().cloned().map(crate::model::Endpoint::Node);
-        let externals = topology.externals.keys().cloned().map(crate::model::Endpoint::External);
+        let pods = topology.pods.keys().cloned().map(Endpoint::Pod);
+        let nodes = topology.nodes.keys().cloned().map(Endpoint::Node);
+        let externals = topology.externals.keys().cloned().map(Endpoint::External);
         let owners = pods
             .chain(nodes)
             .chain(externals)
@@ -137,29 +137,24 @@ impl Deployment {
         Ok(results)
     }
 
-    /// Turns silence into a lost reply where the listener holds a half-open connection of
-    /// the attempt: a TCP request proper comes only after the handshake, so a lost SYN-ACK
-    /// leaves no other trace.
-    fn correlate_half_open(&self, cells: &[Cell], round: &Round, results: &mut [AttemptResult]) {
-        let mut tables: HashMap<u32, HashSet<(u16, SocketAddr)>> = HashMap::new();
-        for (attempt, result) in round.attempts.iter().zip(results) {
-            // Where the packet filter says that it dropped the request, nothing is left to ask.
-            let silent = result.outcome == Outcome::Dropped && result.evidence.is_none();
-            let (true, Protocol::Tcp, Some(local)) = (silent, attempt.protocol, result.local)
-            else {
-                continue;
-            };
-            let destination = &cells[attempt.id as usize].destination;
-            let Some(place) = self.network.place(destination) else { continue };
-            let table = tables.entry(place).or_insert_with(|| {
-                let entered = self.network.enter(destination);
-                entered.ok().and_then(|()| half_open().ok()).unwrap_or_default()
-            });
-            if table.contains(&(attempt.target.port(), local)) {
-                result.outcome = Outcome::ReplyLost;
-                result.seen_source = Some(local.ip());
-            }
-        }
+    /// Half-open handshakes at the listeners of silent TCP attempts: a request proper comes
+    /// only after the handshake, so a lost SYN-ACK leaves no other trace.
+    fn half_open(&self, cells: &[Cell], results: &[AttemptResult]) -> HashSet<HalfOpen> {
+        // Where the packet filter says that it dropped the request, nothing is left to ask.
+        let silent = results
+            .iter()
+            .filter(|result| result.outcome == Outcome::Dropped && result.evidence.is_none())
+            .map(|result| &cells[result.id as usize])
+            .filter(|cell| cell.protocol == Protocol::Tcp);
+        let places: BTreeMap<u32, &Endpoint> = silent
+            .filter_map(|cell| Some((self.network.place(&cell.destination)?, &cell.destination)))
+            .collect();
+        places
+            .into_values()
+            .filter_map(|endpoint| self.network.enter(endpoint).ok())
+            .filter_map(|()| half_open().ok())
+            .flatten()
+            .collect()
     }
 }
 

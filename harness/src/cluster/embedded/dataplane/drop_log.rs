@@ -115,11 +115,6 @@ impl DropLog {
             }
         });
     }
-
-    /// The socket: readable when there is something to read.
-    pub(in super::super) fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
 }
 
 impl AsFd for DropLog {

@@ -11,6 +11,7 @@ pub(in super::super) mod flags {
     /// Fail where it is there already.
     pub(in super::super::super) const EXCL: u16 = 0x200;
     /// Return every object.
+    #[cfg(test)]
     pub(in super::super::super) const DUMP: u16 = 0x300;
     /// Create it where it is not there.
     pub(in super::super::super) const CREATE: u16 = 0x400;

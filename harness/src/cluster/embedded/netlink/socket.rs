@@ -16,6 +16,7 @@ use super::super::sys;
 use super::message::{Messages, attributes, messages};
 
 const NLMSG_ERROR: u16 = 2;
+#[cfg(test)]
 const NLMSG_DONE: u16 = 3;
 const NLM_F_ACK_TLVS: u16 = 0x200;
 const NLMSGERR_ATTR_MSG: u16 = 1;
@@ -209,7 +210,8 @@ impl Socket {
         }
     }
 
-    /// Sends one dump request and hands every message of the answer to `each`.
+    /// For tests that read back what was configured: sends one dump request and hands every message of the answer to `each`.
+    #[cfg(test)]
     pub(in super::super) fn dump(
         &self,
         sent: &Messages,
