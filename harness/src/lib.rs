@@ -9,8 +9,11 @@
 //! Imports go one way: [`model`] → {[`semantics`], [`scenario`]} → [`cluster`] →
 //! [`run`] → [`report`] → [`cli`].
 
+pub mod cli;
 pub mod cluster;
+pub mod exit;
 pub mod model;
+pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod semantics;

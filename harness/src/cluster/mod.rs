@@ -69,7 +69,8 @@ pub struct Round {
 /// A cluster of the run's own.
 ///
 /// A cluster enforces the policies it was given; it never judges. It is used by
-/// one scenario at a time.
+/// one scenario at a time. A run that is interrupted drops a call half-way; only
+/// [`Cluster::teardown`] follows then.
 #[async_trait]
 pub trait Cluster: Send {
     /// What it can do; known before anything is created.

@@ -131,7 +131,11 @@ impl fmt::Display for Via {
 }
 
 /// One cell of a matrix: who, to whom, by which way, family, protocol and port.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+///
+/// Its text form, which is also how it stands in the record, is
+/// `prod/web -> prod/db:3306/TCP over ipv4`, with ` via service` where it is not
+/// the pod itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cell {
     /// Who connects.
     pub source: Endpoint,
@@ -148,7 +152,6 @@ pub struct Cell {
 }
 
 impl fmt::Display for Cell {
-    /// `prod/web -> prod/db:3306/TCP over ipv4`, with `via service` where it is not the pod itself.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { source, destination, port, protocol, family, via } = self;
         write!(f, "{source} -> {destination}:{port}/{protocol} over {family}")?;
@@ -156,6 +159,49 @@ impl fmt::Display for Cell {
             write!(f, " via {via}")?;
         }
         Ok(())
+    }
+}
+
+/// A text that is no cell.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected `SOURCE -> DESTINATION:PORT/PROTOCOL over FAMILY`, found `{0}`")]
+pub struct ParseCellError(pub String);
+
+impl FromStr for Cell {
+    type Err = ParseCellError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse(text).ok_or_else(|| ParseCellError(text.to_owned()))
+    }
+}
+
+fn parse(text: &str) -> Option<Cell> {
+    let (source, rest) = text.split_once(" -> ")?;
+    let (target, way) = rest.split_once(" over ")?;
+    let (destination, port) = target.rsplit_once(':')?;
+    let (port, protocol) = port.split_once('/')?;
+    let (family, via) = way.split_once(" via ").unwrap_or((way, "pod"));
+    Some(Cell {
+        source: source.parse().ok()?,
+        destination: destination.parse().ok()?,
+        port: port.parse().ok()?,
+        protocol: protocol.parse().ok()?,
+        family: Family::ALL.into_iter().find(|known| known.to_string() == family)?,
+        via: [Via::Pod, Via::Service, Via::NodePort]
+            .into_iter()
+            .find(|known| known.to_string() == via)?,
+    })
+}
+
+impl Serialize for Cell {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cell {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -183,6 +229,15 @@ mod tests {
             family: Family::Ipv4,
             via: Via::Service,
         };
-        assert_eq!(cell.to_string(), "prod/web -> prod/db:3306/TCP over ipv4 via service");
+        let text = "prod/web -> prod/db:3306/TCP over ipv4 via service";
+        assert_eq!(cell.to_string(), text);
+        assert_eq!(text.parse(), Ok(cell.clone()));
+        let direct = Cell { via: Via::Pod, ..cell };
+        assert_eq!(direct.to_string().parse(), Ok(direct));
+        for text in
+            ["", "a/b -> c/d:80/TCP", "a/b -> c/d:80/tcp over ipv4", "a/b -> c:x/TCP over ipv4"]
+        {
+            assert_eq!(text.parse::<Cell>(), Err(ParseCellError(text.into())));
+        }
     }
 }

@@ -72,26 +72,27 @@ pub enum Clause {
 }
 
 impl Clause {
-    /// The API's own sentence, quoted, or the closest one there is.
+    /// The sentence that leaves it open, quoted, with its source; all are of the concept
+    /// page `concepts/services-networking/network-policies` unless they say otherwise.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::PodToItself => {
-                "a Pod cannot block access to itself (concepts/network-policies: \"A Pod cannot block access to itself\"), and what its own isolation does to such traffic differs by plugin"
+                "\"a pod cannot block access to itself\" (concepts/services-networking/network-policies), while for an isolated pod \"the only allowed connections into the pod are those from the pod's node and those allowed by the `ingress` list\" (there)"
             }
             Self::PodToOwnNode => {
-                "traffic to and from the node where a Pod is running is always allowed (concepts/network-policies), but the API reference states it for ingress from the node only"
+                "\"traffic to and from the node where a Pod is running is always allowed\" (concepts/services-networking/network-policies), while the API reference says so of ingress only: \"OR if the traffic source is the pod's local node\" (NetworkPolicySpec.ingress)"
             }
             Self::HostNetworkSubject => {
-                "NetworkPolicy behaviour for hostNetwork pods is undefined, but it should be limited to two possibilities (concepts/network-policies, \"NetworkPolicy and hostNetwork pods\")"
+                "\"NetworkPolicy behaviour for `hostNetwork` pods is undefined, but it should be limited to 2 possibilities\"; it applies when \"a `hostNetwork` pod is selected by `spec.podSelector`\" (concepts/services-networking/network-policies)"
             }
             Self::HostNetworkPeer => {
-                "the plugin may be unable to distinguish hostNetwork pod traffic from node traffic, and then ignores it when matching podSelector and namespaceSelector (concepts/network-policies, \"NetworkPolicy and hostNetwork pods\")"
+                "\"NetworkPolicy behaviour for `hostNetwork` pods is undefined\": a plugin that \"cannot properly distinguish `hostNetwork` pod traffic\" \"ignores `hostNetwork` pods when matching `podSelector` and `namespaceSelector`\" (concepts/services-networking/network-policies)"
             }
             Self::IpBlockOnPod => {
-                "ipBlock: these should be cluster-external IPs, since Pod IPs are ephemeral and unpredictable (concepts/network-policies, \"Behavior of to and from selectors\")"
+                "of ipBlock: \"These should be cluster-external IPs, since Pod IPs are ephemeral and unpredictable.\" (concepts/services-networking/network-policies)"
             }
             Self::RewrittenAddress => {
-                "cluster ingress and egress mechanisms often require rewriting the source or destination IP of packets; it is not defined whether this happens before or after NetworkPolicy processing (concepts/network-policies)"
+                "\"Cluster ingress and egress mechanisms often require rewriting the source or destination IP of packets. In cases where this happens, it is not defined whether this happens before or after NetworkPolicy processing\" (concepts/services-networking/network-policies)"
             }
         }
     }

@@ -8,13 +8,14 @@ mod decision;
 mod intent;
 mod labels;
 mod matrix;
+pub(crate) mod micros;
 mod observation;
 mod origin;
 mod policy;
 mod topology;
 mod world;
 
-pub use cell::{Cell, Endpoint, Name, ParseEndpointError, PodName, Via};
+pub use cell::{Cell, Endpoint, Name, ParseCellError, ParseEndpointError, PodName, Via};
 pub use decision::{
     Clause, Decision, Direction, Effect, Exemption, MissingFact, PolicyRef, RuleRef, Side, Verdict,
 };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ringfence_probe::Outcome;
 use serde::{Deserialize, Serialize};
 
-use super::Name;
+use super::{Name, micros};
 
 /// The dataplane's own word for why it stopped a packet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,11 +22,15 @@ pub struct Evidence {
 pub struct Observation {
     /// What became of the attempt.
     pub outcome: Outcome,
-    /// From the start of the attempt to its outcome; for silence, the deadline.
+    /// From the start of the attempt to its outcome; for silence, the deadline. Whole
+    /// microseconds where it is written down.
+    #[serde(with = "micros")]
     pub latency: Duration,
     /// The source address that the listener saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_source: Option<IpAddr>,
     /// The dataplane's own word, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
 }
 

@@ -35,6 +35,12 @@ impl Origin {
             column: 0,
         }
     }
+
+    /// Compares by file, then line, then column: the order in which a reader meets things.
+    pub fn cmp_place(&self, other: &Self) -> std::cmp::Ordering {
+        let key = |origin: &Self| (origin.file.clone(), origin.line, origin.column);
+        key(self).cmp(&key(other))
+    }
 }
 
 impl fmt::Display for Origin {

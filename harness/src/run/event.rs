@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::Capabilities;
+use crate::model::micros;
 use crate::model::{Cell, Decision, Intent, Matrix, Observation, Topology};
 use crate::scenario::Diagnostic;
 
@@ -28,38 +29,6 @@ pub struct Line {
     pub scenario: String,
     /// What happened.
     pub event: Event,
-}
-
-/// Durations are whole microseconds in the record.
-mod micros {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_u64(u64::try_from(d.as_micros()).unwrap_or(u64::MAX))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
-        u64::deserialize(d).map(Duration::from_micros)
-    }
-}
-
-/// As [`micros`], for durations that may be missing.
-mod maybe_micros {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(d: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
-        d.map(|d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX)).serialize(s)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        d: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        Ok(Option::<u64>::deserialize(d)?.map(Duration::from_micros))
-    }
 }
 
 /// What a scenario is, for readers who do not have its folder.
@@ -155,13 +124,13 @@ pub struct CellJudgement {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepTiming {
     /// From the change's acceptance until the last cell that became a deny was one.
-    #[serde(with = "maybe_micros")]
+    #[serde(with = "micros::maybe")]
     pub to_enforce: Option<Duration>,
     /// From the change's acceptance until the last cell that became an allow was one.
-    #[serde(with = "maybe_micros")]
+    #[serde(with = "micros::maybe")]
     pub to_allow: Option<Duration>,
     /// From the step's start to its judgement.
-    #[serde(with = "maybe_micros")]
+    #[serde(with = "micros::maybe")]
     pub total: Option<Duration>,
     /// How many rounds of the step's cells were made.
     pub rounds: u32,

@@ -1,7 +1,30 @@
 //! Runs scenarios on clusters: control, apply, settle, compare, explain.
 
+mod binding;
 mod event;
+mod judge;
+mod paths;
+mod plan;
+mod play;
+pub mod record;
+mod scenario;
+mod schedule;
+mod sentinel;
+mod settings;
+mod settle;
+mod sink;
+mod stage;
+mod stop;
+mod tally;
 
+pub use binding::{BindingError, bind, bind_all};
 pub use event::{
     CellJudgement, Counts, Event, Finding, Line, Purpose, SCHEMA, ScenarioInfo, Status, StepTiming,
 };
+pub use scenario::run_scenario;
+pub use schedule::run_all;
+pub use settings::{
+    AGREEING_ROUNDS, ENFORCEMENT_MARGIN, MEASURED_ROUNDS, Pause, Settings, Silence,
+};
+pub use sink::EventSink;
+pub use stop::{Stop, Stopper};

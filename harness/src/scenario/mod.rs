@@ -1,9 +1,40 @@
 //! Scenario folders and manifests: from text to checked values, or diagnostics.
+//!
+//! A text becomes a tree in which every value knows its place (`yaml`), the
+//! tree is read with types (`field`), manifests are judged as the API server
+//! would (`manifest`), and a scenario's rules are resolved against its topology
+//! step by step (`expectation`). Whatever is wrong is said at once, before
+//! anything is created.
 
+mod binding;
+mod bundle;
 mod diagnostic;
+mod expect;
+mod expectation;
+mod external;
+mod field;
+mod file;
+mod folder;
+mod library;
+mod listener;
+mod manifest;
+mod nearby;
+mod pattern;
+mod rejection;
+mod render;
+mod source;
 mod spec;
+mod step;
+mod topology;
+mod version;
+mod yaml;
 
+pub use bundle::{Bundle, load_manifests, parse_manifests};
 pub use diagnostic::{Diagnostic, Excerpt, Severity};
+pub use expectation::{Expectation, Expected, Limits, resolve};
+pub use library::{LoadOptions, Loaded, load_scenarios, parse_scenario};
+pub use render::render;
 pub use spec::{
     Binding, EndpointPattern, ExpectRule, ExpectedDiagnostic, PortPattern, Scenario, Step,
 };
+pub use version::{KubernetesVersion, ParseVersionError};

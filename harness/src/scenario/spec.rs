@@ -1,11 +1,13 @@
 //! A scenario as it is meant: checked, with every name resolved.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Change, Family, Intent, Name, Origin, PodName, PolicyName, Protocol, Topology, Via,
+    Change, Family, Intent, Name, Origin, Peer, PodName, PolicyName, Protocol, Topology, Via,
 };
 
 /// A scenario: a topology, and steps that change it and say what is expected.
@@ -27,8 +29,37 @@ pub struct Scenario {
     pub topology: Topology,
     /// The steps, in order.
     pub steps: Vec<Step>,
+    /// Policies in its manifests that are of kinds we do not understand, a
+    /// sentence each. Where there is one the scenario is skipped, since what
+    /// the others specify is not the whole.
+    pub unsupported: Vec<String>,
     /// Where it starts.
     pub origin: Origin,
+}
+
+impl Scenario {
+    /// Every range that the scenario gives a meaning: the addresses of its
+    /// external hosts, and the CIDRs and exceptions of every step's ipBlocks
+    /// but `/0`. A cluster chooses its own ranges apart from them.
+    pub fn declared_ranges(&self) -> Vec<IpNet> {
+        let mut ranges = BTreeSet::new();
+        for external in self.topology.externals.values() {
+            ranges.extend(external.addresses.iter().copied().map(IpNet::from));
+        }
+        let policies = self.steps.iter().flat_map(|step| &step.changes).filter_map(|change| {
+            let Change::ApplyPolicy(policy) = change else { return None };
+            Some(policy)
+        });
+        for policy in policies {
+            let rules = policy.ingress.iter().chain(&policy.egress).flatten();
+            for peer in rules.filter_map(|rule| rule.peers.as_ref()).flatten() {
+                let Peer::IpBlock { cidr, except, .. } = peer else { continue };
+                let nets = except.iter().chain([cidr]).map(|cidr| cidr.net);
+                ranges.extend(nets.filter(|net| net.prefix_len() > 0));
+            }
+        }
+        ranges.into_iter().collect()
+    }
 }
 
 /// A step: changes, then what is expected once they are enforced.

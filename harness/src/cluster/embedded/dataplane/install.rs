@@ -1,34 +1,21 @@
 //! Ruleset → the kernel.
 
-use super::super::netlink::nftables::{
-    DataType, Element, Key, Meta, Register, Set as KernelSet, Transaction, Verdict,
-};
-use super::super::netlink::{Family as NetlinkFamily, NetlinkError, Socket};
+use super::super::netlink::nftables::Transaction;
+use super::super::netlink::{Family, NetlinkError, Socket};
 use super::drop_log::{DropLog, LongTexts};
-use super::encode;
 use super::flush_conntrack;
-use super::ruleset::{Ruleset, SetId};
-use crate::model::{Direction, Name};
-
-/// How much one transaction carries, in bytes, where the socket lets it.
-const PIECE: usize = 400_000;
-
-/// No single message is longer: 512 elements, or a rule.
-const LONGEST_MESSAGE: usize = 48_000;
-
-/// The two chains that every forwarded packet passes, in this order: an accept in one
-/// still runs the next.
-const HOOKS: [(Direction, Meta, i32); 2] =
-    [(Direction::Egress, Meta::InputInterface, 0), (Direction::Ingress, Meta::OutputInterface, 10)];
+use super::ruleset::Ruleset;
+use super::table::{Table, split};
+use crate::model::Name;
 
 /// The packet filter of one node.
 #[derive(Debug)]
 pub(in super::super) struct Dataplane {
     socket: Socket,
-    /// How many tables there were so far.
+    /// How many rulesets there were so far.
     generation: u64,
-    /// The table in force.
-    installed: Option<String>,
+    /// The tables in force.
+    installed: Vec<String>,
     texts: LongTexts,
 }
 
@@ -37,9 +24,9 @@ impl Dataplane {
     /// may change.
     pub(in super::super) fn open() -> Result<Self, NetlinkError> {
         Ok(Self {
-            socket: Socket::open(NetlinkFamily::Netfilter)?,
+            socket: Socket::open(Family::Netfilter)?,
             generation: 0,
-            installed: None,
+            installed: Vec::new(),
             texts: LongTexts::default(),
         })
     }
@@ -50,18 +37,20 @@ impl Dataplane {
     /// # Errors
     /// What the kernel refused. The ruleset before is then still in force.
     pub(in super::super) fn install(&mut self, ruleset: &Ruleset) -> Result<(), NetlinkError> {
-        let table = format!("ringfence-{}", self.generation);
+        let tables = split(ruleset, self.generation);
         self.generation += 1;
         self.texts.learn(ruleset);
-        let staged = self.stage(&table, ruleset).and_then(|()| self.flip(&table));
-        if let Err(error) = staged {
-            // The table may not be there; then there is nothing to remove.
-            let mut transaction = Transaction::begin(&self.socket);
-            transaction.delete_table(&table);
-            let _ = transaction.commit(&self.socket);
+        let mut staged = tables.iter().map(|table| table.stage(&self.socket, &ruleset.sets));
+        if let Err(error) = staged.try_for_each(|staged| staged).and_then(|()| self.flip(&tables)) {
+            for table in &tables {
+                // Where the table was not made, this is refused, and as well.
+                let mut transaction = Transaction::begin(&self.socket);
+                transaction.delete_table(table.name());
+                let _ = transaction.commit(&self.socket);
+            }
             return Err(error);
         }
-        self.installed = Some(table);
+        self.installed = tables.iter().map(|table| table.name().to_owned()).collect();
         Ok(())
     }
 
@@ -82,93 +71,17 @@ impl Dataplane {
         &self.socket
     }
 
-    /// The name of the table in force.
+    /// The names of the tables in force.
     #[cfg(test)]
-    pub(super) fn table(&self) -> Option<&str> {
-        self.installed.as_deref()
+    pub(super) fn tables(&self) -> &[String] {
+        &self.installed
     }
 
-    /// Loads everything but what leads packets there, in as many transactions as it takes.
-    fn stage(&self, table: &str, ruleset: &Ruleset) -> Result<(), NetlinkError> {
-        let limit = PIECE.min(self.socket.send_limit()?).saturating_sub(LONGEST_MESSAGE);
-        let mut piece = Transaction::begin(&self.socket);
-        let room = |piece: &mut Transaction| {
-            if piece.size() < limit {
-                return Ok(());
-            }
-            std::mem::replace(piece, Transaction::begin(&self.socket)).commit(&self.socket)
-        };
-        piece.add_table(table);
-        for (position, set) in ruleset.sets.iter().enumerate() {
-            room(&mut piece)?;
-            let name = SetId(position).to_string();
-            let elements = encode::elements(set);
-            let (key, interval) = (encode::key(set), encode::is_interval(set));
-            let size = elements.len();
-            let kernel_set = KernelSet { name: &name, key, interval, verdicts: false, size };
-            piece.add_set(table, &kernel_set);
-            for part in elements.chunks(512) {
-                room(&mut piece)?;
-                piece.add_elements(table, &name, part);
-            }
-        }
-        for chain in &ruleset.chains {
-            let name = chain.name();
-            room(&mut piece)?;
-            piece.add_chain(table, &name);
-            for rule in &chain.rules {
-                room(&mut piece)?;
-                piece.add_rule(table, &name, |e| {
-                    encode::accept(e, chain.direction, rule, &ruleset.sets);
-                });
-            }
-            room(&mut piece)?;
-            piece.add_rule(table, &name, |e| encode::deny(e, chain));
-        }
-        for (direction, ..) in HOOKS {
-            let map = map_name(direction);
-            let names: Vec<(u32, String)> =
-                ruleset.chains(direction).map(|chain| (chain.interface, chain.name())).collect();
-            let elements: Vec<Element<'_>> = names
-                .iter()
-                .map(|(interface, name)| {
-                    let key = Key::default().with(&interface.to_ne_bytes());
-                    Element::Verdict(key, Verdict::Jump(name))
-                })
-                .collect();
-            room(&mut piece)?;
-            let key = &[DataType::Interface];
-            let size = elements.len();
-            let set = KernelSet { name: &map, key, interval: false, verdicts: true, size };
-            piece.add_set(table, &set);
-            for part in elements.chunks(512) {
-                room(&mut piece)?;
-                piece.add_elements(table, &map, part);
-            }
-        }
-        piece.commit(&self.socket)
-    }
-
-    /// Leads packets to the staged table, and drops the one before, at once.
-    fn flip(&self, table: &str) -> Result<(), NetlinkError> {
+    /// Leads packets to the staged tables, and drops those before, at once.
+    fn flip(&self, tables: &[Table<'_>]) -> Result<(), NetlinkError> {
         let mut transaction = Transaction::begin(&self.socket);
-        for (direction, interface, priority) in HOOKS {
-            let chain = direction.to_string();
-            transaction.add_forward_chain(table, &chain, priority);
-            transaction.add_rule(table, &chain, |e| {
-                e.known_connection().verdict(Verdict::Accept);
-            });
-            transaction.add_rule(table, &chain, |e| {
-                e.meta(interface, Register(0)).verdict_map(&map_name(direction), Register(0));
-            });
-        }
-        if let Some(before) = &self.installed {
-            transaction.delete_table(before);
-        }
+        tables.iter().for_each(|table| table.hook(&mut transaction));
+        self.installed.iter().for_each(|table| transaction.delete_table(table));
         transaction.commit(&self.socket)
     }
-}
-
-fn map_name(direction: Direction) -> String {
-    format!("{direction}-pods")
 }

@@ -23,6 +23,7 @@ mod install;
 mod pods;
 mod ports;
 mod ruleset;
+mod table;
 #[cfg(test)]
 mod tests;
 

@@ -31,7 +31,7 @@ pub(super) enum Set {
 }
 
 /// A set by its position in the ruleset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct SetId(pub(super) usize);
 
 impl fmt::Display for SetId {

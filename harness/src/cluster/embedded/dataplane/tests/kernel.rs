@@ -169,7 +169,9 @@ fn read_chains(dataplane: &Dataplane, table: &str) -> BTreeMap<String, Vec<Strin
     let key_lengths: BTreeMap<String, u32> =
         sets.iter().map(|set| (text(&set[&2]), number(&set[&5]))).collect();
     let mut chains: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for chain in dump(dataplane, GET_CHAINS, &[(1, table)]) {
+    // The kernel returns the chains of all tables, whatever is asked.
+    let all = dump(dataplane, GET_CHAINS, &[]);
+    for chain in all.into_iter().filter(|chain| text(&chain[&1]) == table) {
         let lines = chains.entry(text(&chain[&3])).or_default();
         if let Some(hook) = chain.get(&4) {
             assert_eq!(number(&chain[&5]), 1, "the policy of a base chain is accept");
@@ -187,8 +189,8 @@ fn read_chains(dataplane: &Dataplane, table: &str) -> BTreeMap<String, Vec<Strin
     chains
 }
 
-/// The same from the ruleset's own text.
-fn expected_chains(ruleset: &Ruleset) -> BTreeMap<String, Vec<String>> {
+/// The chains by which packets come to a table.
+fn base_chains() -> BTreeMap<String, Vec<String>> {
     let mut chains: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (direction, interface, priority) in [("egress", "iif", 0), ("ingress", "oif", 10)] {
         chains.insert(
@@ -200,6 +202,12 @@ fn expected_chains(ruleset: &Ruleset) -> BTreeMap<String, Vec<String>> {
             ],
         );
     }
+    chains
+}
+
+/// The chains of pods from the ruleset's own text.
+fn expected_chains(ruleset: &Ruleset) -> BTreeMap<String, Vec<String>> {
+    let mut chains: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for chain in &ruleset.chains {
         let mut lines: Vec<String> = Vec::new();
         for line in chain.to_string().lines().skip(1) {
@@ -251,20 +259,41 @@ fn service(bytes: &[u8]) -> (Protocol, u16) {
 }
 
 fn assert_loaded(dataplane: &Dataplane, ruleset: &Ruleset) {
-    let table = dataplane.table().unwrap();
     let tables: Vec<String> =
         dump(dataplane, GET_TABLES, &[]).iter().map(|table| text(&table[&1])).collect();
-    assert_eq!(tables, [table], "the table before is gone");
-    assert_eq!(read_chains(dataplane, table), expected_chains(ruleset));
+    assert_eq!(tables, dataplane.tables(), "the tables before are gone");
+    let mut chains = BTreeMap::new();
+    let (mut sets, mut maps) = (BTreeMap::new(), BTreeMap::<String, BTreeSet<_>>::new());
+    for table in &tables {
+        let base = base_chains();
+        for (name, lines) in read_chains(dataplane, table) {
+            match base.get(&name) {
+                Some(expected) => assert_eq!(&lines, expected, "`{name}` of `{table}`"),
+                None => assert_eq!(chains.insert(name, lines), None, "a chain is in one table"),
+            }
+        }
+        for set in dump(dataplane, GET_SETS, &[(1, table)]) {
+            let name = text(&set[&2]);
+            let found = elements(dataplane, table, &name);
+            if name.starts_with("set-") {
+                // Tables that share a set have the same one.
+                assert_eq!(sets.entry(name).or_insert_with(|| found.clone()), &found);
+            } else {
+                maps.entry(name).or_default().extend(found);
+            }
+        }
+    }
+    assert_eq!(chains, expected_chains(ruleset));
+    assert_eq!(sets.len(), ruleset.sets.len());
     for (position, set) in ruleset.sets.iter().enumerate() {
         let id = SetId(position);
-        let found = elements(dataplane, table, &id.to_string());
+        let found = &sets[&id.to_string()];
         let keys = || found.iter().map(|(key, ..)| key.as_slice());
         match set {
             Set::Addresses(expected) => {
                 // In order of the address, a range's end before the next one's start.
                 let mut ranges: Vec<(IpAddr, Option<IpAddr>)> = Vec::new();
-                for (key, end, _) in &found {
+                for (key, end, _) in found {
                     match ranges.last_mut() {
                         Some(last) if *end => last.1 = Some(address(key)),
                         _ => ranges.push((address(key), None)),
@@ -293,12 +322,12 @@ fn assert_loaded(dataplane: &Dataplane, ruleset: &Ruleset) {
         }
     }
     for direction in [Direction::Egress, Direction::Ingress] {
-        let found = elements(dataplane, table, &format!("{direction}-pods"));
+        let found = &maps[&format!("{direction}-pods")];
         let expected: BTreeSet<_> = ruleset
             .chains(direction)
             .map(|chain| (chain.interface.to_ne_bytes().to_vec(), false, chain.name()))
             .collect();
-        assert_eq!(found, expected, "{direction}");
+        assert_eq!(found, &expected, "{direction}");
     }
 }
 
@@ -350,15 +379,23 @@ fn the_kernel_has_what_the_ruleset_says() {
     });
 }
 
-/// More than one transaction carries, and more elements than one message does.
+/// More than one transaction carries, more elements than one message does, and more sets
+/// than one table has.
 #[test]
 fn large_rulesets_are_loaded_in_pieces() {
     in_namespace(|| {
-        let world = super::scale::world_of(100, 40);
+        let mut world = super::scale::world_of(200, 40);
+        let wide = (0..3000).map(|n| format!("10.9.{}.{}/32", n / 125, n % 125 * 2));
+        let wide: Vec<_> = wide.map(|text| block(&text, &[])).collect();
+        let wide = policy("many/wide", everything()).ingress(&[rule(Some(&wide), None)]);
+        world.policies.insert(wide.name.clone(), wide.into());
         let ruleset = compile(&world, &super::scale::node_view(&world, "n0"), true);
         let mut dataplane = Dataplane::open().unwrap();
-        dataplane.install(&ruleset).unwrap();
-        assert_loaded(&dataplane, &ruleset);
+        for _ in 0..2 {
+            dataplane.install(&ruleset).unwrap();
+            assert!(dataplane.tables().len() > 1);
+            assert_loaded(&dataplane, &ruleset);
+        }
     });
 }
 
@@ -378,7 +415,7 @@ fn a_refused_ruleset_changes_nothing() {
         assert_eq!(
             error.to_string(),
             format!(
-                "the kernel refused a new chain `{}` in table `ringfence-1`: \
+                "the kernel refused a new chain `{}` in table `ringfence-1-0`: \
                  EEXIST: File exists",
                 ruleset.chains[0].name()
             )

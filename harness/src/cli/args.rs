@@ -1,0 +1,172 @@
+//! The command line, as clap reads it. What it means is settled in [`super::settings`].
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Proves with real connections that Kubernetes network policies hold.
+///
+/// Ringfence makes a cluster, deploys probe pods, makes real connections from
+/// every pod to every port, and compares what was intended, what the policies
+/// specify, and what was observed.
+#[derive(Debug, Parser)]
+#[command(name = "ringfence", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Arguments {
+    /// When to use colours. NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM=dumb are respected.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
+    pub color: When,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+  0  something was judged, and all of it is as it should be
+  1  a policy fault or an enforcement fault
+  2  the command line or an input file is not valid; nothing was run
+  3  it could not be told, or nothing was judged";
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// Where the output is a terminal that shows them.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run scenarios: make a cluster for each, and judge every cell.
+    Run(Run),
+    /// Show what manifests specify for every connection, without a cluster.
+    Matrix(Matrix),
+    /// Say what manifests specify for one connection, and every rule on the way.
+    Explain(Explain),
+    /// Check manifests and scenario folders.
+    Lint(Lint),
+    /// Show what the embedded cluster needs, and whether it is there.
+    Doctor,
+}
+
+/// `ringfence run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Scenario folders, or folders of them [default: the nearest `scenarios` folder, from the
+    /// current directory upwards].
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// The cluster to run on.
+    #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
+    pub on: String,
+    /// Run only the scenarios whose identifier contains this text.
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// Run only the scenarios with this tag. Given more than once, with any of them.
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<String>,
+    /// How many scenarios run at the same time, each in a cluster of its own [default: four for
+    /// each core, since a scenario mostly waits].
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+    /// Write the record, everything that was done and seen as JSON lines, to this file.
+    #[arg(long, value_name = "PATH")]
+    pub record: Option<PathBuf>,
+    /// Take an intent that rests on what the API leaves open for a policy fault.
+    #[arg(long)]
+    pub strict: bool,
+    /// What proves a drop: the embedded cluster's own log, or silence alone.
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = Evidence::Nflog)]
+    pub evidence: Evidence,
+    /// The version of Kubernetes by whose rules manifests are checked.
+    #[arg(long, value_name = "VERSION", default_value = "1.36")]
+    pub kubernetes: String,
+    /// The seed of everything random [default: a new one, which is printed].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// List the scenarios that would run, and make nothing.
+    #[arg(long)]
+    pub list: bool,
+}
+
+/// What proves a drop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Evidence {
+    /// The dataplane reports each drop at once, through the kernel's NFLOG.
+    Nflog,
+    /// Nothing but silence until the deadline.
+    None,
+}
+
+/// `ringfence matrix`.
+#[derive(Debug, Args)]
+pub struct Matrix {
+    /// Manifests, or folders of them: pods and workloads, namespaces, policies. `-` is standard
+    /// input.
+    #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
+    pub files: Vec<PathBuf>,
+    /// The form. In a table both families share a sign where they agree; JSON and CSV have an
+    /// entry for each family.
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = Form::Table)]
+    pub output: Form,
+    /// The version of Kubernetes by whose rules manifests are checked.
+    #[arg(long, value_name = "VERSION", default_value = "1.36")]
+    pub kubernetes: String,
+}
+
+/// The form of a matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// A grid.
+    Table,
+    /// One JSON object.
+    Json,
+    /// Comma-separated values.
+    Csv,
+}
+
+/// `ringfence explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Manifests, or folders of them: pods and workloads, namespaces, policies. `-` is standard
+    /// input.
+    #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
+    pub files: Vec<PathBuf>,
+    /// Who connects: NAMESPACE/POD, or an address outside the cluster.
+    #[arg(long, value_name = "SOURCE")]
+    pub from: String,
+    /// Who is connected to: NAMESPACE/POD:PORT[/PROTOCOL] or ADDRESS:PORT[/PROTOCOL]; the port a
+    /// number or a name, the protocol TCP, UDP or SCTP. An IPv6 address stands in brackets.
+    #[arg(long, value_name = "DESTINATION")]
+    pub to: String,
+    /// The form.
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = Explanation::Text)]
+    pub output: Explanation,
+    /// The version of Kubernetes by whose rules manifests are checked.
+    #[arg(long, value_name = "VERSION", default_value = "1.36")]
+    pub kubernetes: String,
+}
+
+/// The form of an explanation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Explanation {
+    /// Sentences.
+    Text,
+    /// A JSON list, with an entry for each address family.
+    Json,
+}
+
+/// `ringfence lint`.
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// Manifests, scenario folders, or folders of either.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// The version of Kubernetes by whose rules manifests are checked.
+    #[arg(long, value_name = "VERSION", default_value = "1.36")]
+    pub kubernetes: String,
+}

@@ -1,0 +1,49 @@
+//! The command line: arguments → settings → what is done → an exit code.
+
+pub mod args;
+mod doctor;
+pub mod endpoint;
+mod failure;
+mod input;
+mod lint;
+mod manifests;
+mod run;
+mod screen;
+pub mod settings;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+use self::args::{Arguments, Command};
+use self::failure::Failure;
+use self::settings::RunSettings;
+use crate::exit::ExitCode;
+
+/// Carries out a command line, the program's name first. Reports go to
+/// standard output, everything else to standard error.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nothing is left to be done where the help cannot be printed.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Passed };
+        }
+    };
+    screen::choose_colors(arguments.color);
+    dispatch(arguments.command).unwrap_or_else(|failure| failure.report())
+}
+
+fn dispatch(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Run(args) => {
+            let here = std::env::current_dir()?;
+            run::run(&RunSettings::new(args, &here).map_err(Failure::usage)?)
+        }
+        Command::Matrix(args) => manifests::matrix(args),
+        Command::Explain(args) => manifests::explain(args),
+        Command::Lint(args) => lint::lint(args),
+        Command::Doctor => doctor::doctor(),
+    }
+}

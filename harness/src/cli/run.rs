@@ -1,0 +1,176 @@
+//! `ringfence run`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+
+use super::failure::Failure;
+use super::settings::{ClusterKind, RunSettings};
+use super::{input, screen};
+use crate::cluster::embedded::{Embedded, EmbeddedOptions};
+use crate::cluster::{Cluster, ClusterError};
+use crate::exit::ExitCode;
+use crate::report::live::Live;
+use crate::report::{self, Look, Run, terminal};
+use crate::run::record::{RecordError, RecordWriter};
+use crate::run::{Event, EventSink, Line, ScenarioInfo, Settings, Stop, run_all};
+use crate::scenario::{Diagnostic, Scenario};
+
+/// Runs what is asked for, and reports it.
+pub(super) fn run(settings: &RunSettings) -> Result<ExitCode, Failure> {
+    let Some(library) = input::scenarios(&settings.paths, settings.kubernetes) else {
+        return Ok(ExitCode::Usage);
+    };
+    let all = library.scenarios.len();
+    let chosen: Vec<Arc<Scenario>> = library
+        .scenarios
+        .into_iter()
+        .filter(|scenario| settings.selection.wants(&scenario.id, &scenario.tags))
+        .map(Arc::new)
+        .collect();
+    if chosen.is_empty() {
+        let asked = &settings.selection;
+        return Err(Failure::untold(if asked.is_all() {
+            anyhow!("expected at least one scenario, found none: nothing was judged")
+        } else {
+            anyhow!(
+                "expected a scenario for `{asked}`, found none among {all}: `ringfence run --list` shows them"
+            )
+        }));
+    }
+    let look = screen::stdout();
+    if settings.list {
+        let infos: Vec<ScenarioInfo> = chosen.iter().map(|s| ScenarioInfo::from(&**s)).collect();
+        screen::print(report::list(&infos, look).as_bytes())?;
+        return Ok(ExitCode::Passed);
+    }
+    let record = match &settings.record {
+        Some(path) => Some(RecordWriter::create(path).map_err(Failure::usage)?),
+        None => None,
+    };
+    let live = if screen::draws_bars() { Live::bars(look) } else { Live::plain(look) };
+    let mut follower = Follower {
+        run: Run::default(),
+        live,
+        record,
+        broken_record: None,
+        warnings: about(&chosen, library.warnings),
+    };
+    let runtime = tokio::runtime::Runtime::new()?;
+    let code = runtime.block_on(play(chosen, settings, &mut follower));
+    runtime.shutdown_background();
+    follower.end(look, code?)
+}
+
+/// The findings about the files of these scenarios.
+fn about(scenarios: &[Arc<Scenario>], mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    findings.retain(|finding| {
+        let file = Path::new(&*finding.origin.file);
+        scenarios.iter().any(|scenario| file.starts_with(&scenario.folder))
+    });
+    findings
+}
+
+/// Runs the scenarios while the follower shows and keeps every line. Ctrl-C
+/// tears everything down and reports what was seen; a second one ends at once.
+async fn play(
+    scenarios: Vec<Arc<Scenario>>,
+    settings: &RunSettings,
+    follower: &mut Follower,
+) -> Result<ExitCode, Failure> {
+    let (sink, mut lines) = EventSink::channel();
+    let (stopper, stop) = Stop::new();
+    let all = {
+        let on = settings.cluster.to_string();
+        let make = maker(settings);
+        let jobs = settings.jobs.get();
+        let settings =
+            Settings { strict: settings.strict, seed: settings.seed, ..Settings::default() };
+        tokio::spawn(
+            async move { run_all(scenarios, &on, make, jobs, &settings, &sink, &stop).await },
+        )
+    };
+    let mut interrupts = 0;
+    loop {
+        tokio::select! {
+            line = lines.recv() => match line {
+                Some(line) => follower.take(&line)?,
+                None => break,
+            },
+            signal = tokio::signal::ctrl_c() => {
+                signal?;
+                interrupts += 1;
+                if interrupts > 1 {
+                    return Err(Failure::untold(anyhow!("interrupted twice: ended without teardown")));
+                }
+                stopper.stop();
+            }
+        }
+    }
+    let counts = all.await.map_err(Failure::untold)?;
+    Ok(counts.exit_code())
+}
+
+type Made = std::pin::Pin<Box<dyn Future<Output = Result<Box<dyn Cluster>, ClusterError>> + Send>>;
+
+/// Makes a cluster of the kind that was asked for, for one scenario.
+fn maker(settings: &RunSettings) -> impl Fn(Arc<Scenario>) -> Made + Clone + Send + 'static {
+    let (kind, evidence) = (settings.cluster, settings.evidence);
+    move |_| {
+        Box::pin(async move {
+            match kind {
+                ClusterKind::Embedded => {
+                    let options = EmbeddedOptions { evidence, ..EmbeddedOptions::default() };
+                    Ok(Box::new(Embedded::start(options).await?) as Box<dyn Cluster>)
+                }
+            }
+        })
+    }
+}
+
+/// Takes in every line of a run: folds it, shows it, keeps it.
+struct Follower {
+    run: Run,
+    live: Live,
+    record: Option<RecordWriter>,
+    broken_record: Option<RecordError>,
+    warnings: Vec<Diagnostic>,
+}
+
+impl Follower {
+    fn take(&mut self, line: &Line) -> Result<(), Failure> {
+        self.fold(line)?;
+        // The files were read before the run had a first line.
+        if matches!(line.event, Event::RunStarted { .. }) && !self.warnings.is_empty() {
+            let diagnostics = std::mem::take(&mut self.warnings);
+            self.fold(&Line { event: Event::Diagnosed { diagnostics }, ..line.clone() })?;
+        }
+        Ok(())
+    }
+
+    fn fold(&mut self, line: &Line) -> Result<(), Failure> {
+        if let Some(Err(error)) = self.record.as_mut().map(|record| record.append(line)) {
+            // The run goes on; that its record is not whole is said at the end.
+            self.record = None;
+            self.broken_record = Some(error);
+        }
+        self.run.fold(line).map_err(Failure::untold)?;
+        let shown = self.live.show(&self.run, line, &mut std::io::stdout().lock());
+        Ok(screen::quiet(shown)?)
+    }
+
+    /// Prints the report.
+    fn end(self, look: Look, code: ExitCode) -> Result<ExitCode, Failure> {
+        self.live.clear();
+        screen::print(format!("\n{}", terminal::render(&self.run, look)).as_bytes())?;
+        match self.broken_record {
+            None => Ok(code),
+            Some(error) => {
+                let failure = Failure::untold(error);
+                let untold = failure.report();
+                Ok(if code == ExitCode::Passed { untold } else { code })
+            }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! What the command line means: checked, with every default filled in, and free of clap.
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::{BuildHasher, Hasher};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, Result, bail};
+
+use super::args;
+use crate::scenario::KubernetesVersion;
+
+/// The path that stands for standard input.
+const STDIN: &str = "-";
+
+/// The folder that is taken where no path is given.
+const LIBRARY: &str = "scenarios";
+
+/// A cluster that scenarios can run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClusterKind {
+    /// Network namespaces of the run's own.
+    Embedded,
+}
+
+impl fmt::Display for ClusterKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Embedded => "embedded",
+        })
+    }
+}
+
+/// A text that names no cluster.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected `embedded` as the cluster to run on, found `{0}`: this version has no other")]
+pub struct UnknownCluster(pub String);
+
+impl FromStr for ClusterKind {
+    type Err = UnknownCluster;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "embedded" => Ok(Self::Embedded),
+            _ => Err(UnknownCluster(text.to_owned())),
+        }
+    }
+}
+
+/// Which scenarios are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// A part of the identifier.
+    pub filter: Option<String>,
+    /// Any of these tags; none asks for all.
+    pub tags: Vec<String>,
+}
+
+impl Selection {
+    /// Whether a scenario is wanted.
+    pub fn wants(&self, id: &str, tags: &[String]) -> bool {
+        self.filter.as_ref().is_none_or(|text| id.contains(text.as_str()))
+            && (self.tags.is_empty() || self.tags.iter().any(|tag| tags.contains(tag)))
+    }
+
+    /// Whether it asks for anything in particular.
+    pub fn is_all(&self) -> bool {
+        self.filter.is_none() && self.tags.is_empty()
+    }
+}
+
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let filter = self.filter.iter().map(|text| format!("--filter {text}"));
+        let tags = self.tags.iter().map(|tag| format!("--tag {tag}"));
+        f.write_str(&filter.chain(tags).collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// What `ringfence run` is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunSettings {
+    /// Scenario folders, or folders of them.
+    pub paths: Vec<PathBuf>,
+    /// The cluster.
+    pub cluster: ClusterKind,
+    /// Which scenarios.
+    pub selection: Selection,
+    /// How many scenarios at the same time.
+    pub jobs: NonZeroUsize,
+    /// Where the record goes.
+    pub record: Option<PathBuf>,
+    /// Whether an intent that is not portable is a fault.
+    pub strict: bool,
+    /// Whether the dataplane's own log of drops is used.
+    pub evidence: bool,
+    /// The version whose rules manifests are checked by.
+    pub kubernetes: KubernetesVersion,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// Whether to list and do no more.
+    pub list: bool,
+}
+
+impl RunSettings {
+    /// Checks the arguments and fills in the defaults.
+    ///
+    /// # Errors
+    /// What was expected of the argument that is wrong.
+    pub fn new(args: args::Run, here: &Path) -> Result<Self> {
+        let paths = if args.paths.is_empty() { vec![library(here)?] } else { args.paths };
+        Ok(Self {
+            paths: existing(paths)?,
+            cluster: args.on.parse()?,
+            selection: Selection { filter: args.filter, tags: args.tag },
+            jobs: args.jobs.unwrap_or_else(default_jobs),
+            record: args.record,
+            strict: args.strict,
+            evidence: args.evidence == args::Evidence::Nflog,
+            kubernetes: kubernetes(&args.kubernetes)?,
+            seed: args.seed.unwrap_or_else(new_seed),
+            list: args.list,
+        })
+    }
+}
+
+/// Several for each core: most of a scenario's time is spent waiting for packets.
+/// On two cores the library took 8.9 s with one or two jobs, 4.3 s with eight,
+/// and 6.1 s with sixteen.
+fn default_jobs() -> NonZeroUsize {
+    const PER_CORE: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).saturating_mul(PER_CORE)
+}
+
+/// Short enough to be typed again.
+fn new_seed() -> u64 {
+    u64::from(RandomState::new().build_hasher().finish() as u32)
+}
+
+/// The version of `--kubernetes`.
+///
+/// # Errors
+/// Where it is no version.
+pub fn kubernetes(text: &str) -> Result<KubernetesVersion> {
+    text.parse().context("`--kubernetes` is not understood")
+}
+
+/// The paths, if all of them are there.
+///
+/// # Errors
+/// Names every path that is not.
+pub fn existing(paths: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
+    let missing: Vec<String> = paths
+        .iter()
+        .filter(|p| !p.exists() && p.as_os_str() != STDIN)
+        .map(|p| format!("`{}`", p.display()))
+        .collect();
+    if !missing.is_empty() {
+        bail!("expected a file or a folder at {}, found nothing", missing.join(" and "));
+    }
+    Ok(paths)
+}
+
+/// The nearest `scenarios` folder, from a folder upwards; relative where it is
+/// in the folder itself, so that places in messages stay short.
+fn library(here: &Path) -> Result<PathBuf> {
+    if here.join(LIBRARY).is_dir() {
+        return Ok(PathBuf::from(LIBRARY));
+    }
+    let found = here.ancestors().map(|folder| folder.join(LIBRARY)).find(|path| path.is_dir());
+    found.with_context(|| {
+        format!(
+            "expected a folder `{LIBRARY}` in `{}` or above it, found none: name the scenarios, \
+             as in `ringfence run PATH`",
+            here.display()
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn settings(arguments: &[&str], here: &Path) -> Result<RunSettings> {
+        let all = ["ringfence", "run"].iter().chain(arguments);
+        match args::Arguments::try_parse_from(all)?.command {
+            args::Command::Run(run) => RunSettings::new(run, here),
+            _ => unreachable!("`run` was asked for"),
+        }
+    }
+
+    #[test]
+    fn the_nearest_library_is_found_upwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/b");
+        std::fs::create_dir_all(&deep).unwrap();
+        let library = folder.path().join("scenarios");
+        std::fs::create_dir(&library).unwrap();
+        assert_eq!(settings(&[], &deep).unwrap().paths, [library]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        let here = tempfile::tempdir().unwrap();
+        for (arguments, message) in [
+            (
+                ["--on", "kind:calico", "."],
+                "expected `embedded` as the cluster to run on, found `kind:calico`: this version has no other",
+            ),
+            (["--kubernetes", "new", "."], "`--kubernetes` is not understood"),
+            (
+                ["--strict", "nowhere", "never"],
+                "expected a file or a folder at `nowhere` and `never`, found nothing",
+            ),
+        ] {
+            let error = settings(&arguments, here.path()).unwrap_err();
+            assert_eq!(error.to_string(), message);
+        }
+    }
+
+    #[test]
+    fn defaults() {
+        let settings = settings(&["."], Path::new(".")).unwrap();
+        assert_eq!(settings.cluster, ClusterKind::Embedded);
+        assert!(settings.evidence && !settings.strict && settings.selection.is_all());
+        assert_eq!(settings.kubernetes, KubernetesVersion::default());
+    }
+
+    #[test]
+    fn a_selection_takes_any_of_its_tags_and_the_filter() {
+        let tags = ["ingress".to_owned()];
+        let wants = |filter: Option<&str>, wanted: &[&str]| {
+            let tags_wanted = wanted.iter().map(|t| (*t).to_owned()).collect();
+            Selection { filter: filter.map(str::to_owned), tags: tags_wanted }.wants("a/b", &tags)
+        };
+        assert!(wants(None, &[]) && wants(Some("/b"), &["ingress", "egress"]));
+        assert!(!wants(Some("c"), &[]) && !wants(None, &["egress"]));
+    }
+}

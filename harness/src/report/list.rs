@@ -1,0 +1,55 @@
+//! The scenarios that would run.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::look::{Look, tame};
+use crate::run::ScenarioInfo;
+
+/// What each scenario is and shows: a line each, or, where the width is
+/// limited, the sentence beneath the identifier.
+pub fn list(scenarios: &[ScenarioInfo], look: Look) -> String {
+    let widest = scenarios.iter().map(|info| info.id.width()).max().unwrap_or(0);
+    let each = scenarios.iter().map(|info| match look.width {
+        Some(_) => {
+            format!("{}\n{}", look.heading(&info.id), look.wrap("    ", "    ", &info.about))
+        }
+        None => {
+            let gap = " ".repeat(widest - info.id.width());
+            format!("{}{gap}  {}\n", info.id, info.about)
+        }
+    });
+    tame(&each.collect::<String>(), look.color)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn a_line_each_where_nothing_limits_it() {
+        let info = |id: &str| ScenarioInfo {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            about: "What it shows, in a sentence.".to_owned(),
+            tags: vec![],
+            steps: vec![],
+        };
+        let infos = [info("a"), info("long/name")];
+        expect![[r"
+            a          What it shows, in a sentence.
+            long/name  What it shows, in a sentence.
+        "]]
+        .assert_eq(&list(&infos, Look::PLAIN));
+        expect![[r"
+            a
+                What it shows,
+                in a sentence.
+            long/name
+                What it shows,
+                in a sentence.
+        "]]
+        .assert_eq(&list(&infos, Look { width: Some(20), color: false }));
+    }
+}

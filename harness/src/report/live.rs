@@ -1,0 +1,241 @@
+//! What is shown while a run is under way: bars on a terminal, a line for each
+//! finished scenario everywhere else.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::look::{BAD, DOUBTFUL, GOOD, Look, count, tame};
+use super::summary::{Run, ScenarioRun, Stage};
+use crate::run::{Event, Finding, Line, Status};
+
+/// How often the spinners of running scenarios turn.
+const TICK: Duration = Duration::from_millis(120);
+
+/// A result as a word of five columns, in its colour.
+pub(crate) fn word(status: Option<Status>, look: Look) -> String {
+    let (style, word) = match status {
+        Some(Status::Passed) => (GOOD, "PASS "),
+        Some(Status::Failed) => (BAD, "FAIL "),
+        Some(Status::Errored) => (DOUBTFUL, "ERROR"),
+        Some(Status::Skipped) => (DOUBTFUL, "SKIP "),
+        None => (DOUBTFUL, "?    "),
+    };
+    look.paint(style, word)
+}
+
+/// The line of a finished scenario: `PASS  tiered-database  3 steps  412 cells  0.31s`.
+pub fn finished(scenario: &ScenarioRun, cluster: Option<&str>, look: Look) -> String {
+    let mut text = format!("{} {}", word(scenario.status, look), scenario.info.id);
+    if let Some(cluster) = cluster {
+        let _ = write!(text, " on {cluster}");
+    }
+    if scenario.status == Some(Status::Skipped) {
+        let _ = write!(text, "  {}", scenario.reason.as_deref().unwrap_or("no reason given"));
+        return tame(&text, look.color);
+    }
+    let took = scenario.took.unwrap_or_default().as_secs_f64();
+    let _ = write!(
+        text,
+        "  {}  {}  {took:.2}s",
+        count(scenario.step_count(), "step"),
+        count(scenario.cells(), "cell"),
+    );
+    for (finding, noun) in [
+        (Finding::EnforcementFault, "enforcement fault"),
+        (Finding::PolicyFault, "policy fault"),
+        (Finding::MissingPolicyFault, "missing policy fault"),
+        (Finding::KnownPolicyFault, "known policy fault"),
+        (Finding::Unstable, "unstable cell"),
+        (Finding::Inconclusive, "inconclusive cell"),
+    ] {
+        let n = scenario.count(&[finding]);
+        if n > 0 {
+            let _ = write!(text, "  {}", count(n, noun));
+        }
+    }
+    if let Some(reason) = &scenario.reason {
+        let _ = write!(text, "  {reason}");
+    }
+    tame(&text, look.color)
+}
+
+/// The display of a run that is under way.
+pub struct Live {
+    look: Look,
+    bars: Option<Bars>,
+}
+
+struct Bars {
+    all: MultiProgress,
+    total: ProgressBar,
+    running: BTreeMap<(String, String), ProgressBar>,
+}
+
+impl Live {
+    /// Plain lines, one for each finished scenario.
+    pub const fn plain(look: Look) -> Self {
+        Self { look, bars: None }
+    }
+
+    /// Bars on standard error; of finished scenarios only those that did not
+    /// pass get a line, since the summary lists them all.
+    pub fn bars(look: Look) -> Self {
+        Self::drawn(look, ProgressDrawTarget::stderr())
+    }
+
+    fn drawn(look: Look, target: ProgressDrawTarget) -> Self {
+        let all = MultiProgress::with_draw_target(target);
+        let total = all.add(ProgressBar::new(0));
+        total.set_style(style("{bar:24} {pos}/{len} scenarios  {msg}  {elapsed}"));
+        Self { look, bars: Some(Bars { all, total, running: BTreeMap::new() }) }
+    }
+
+    /// Shows one line of the record; `run` has it folded in already.
+    ///
+    /// # Errors
+    /// Where `out` cannot be written.
+    pub fn show(&mut self, run: &Run, line: &Line, out: &mut dyn Write) -> io::Result<()> {
+        let key = (line.scenario.clone(), line.cluster.clone());
+        let scenario = run.scenarios.get(&key);
+        let over = matches!(line.event, Event::ScenarioFinished { .. });
+        let several = run.started.as_ref().is_some_and(|started| started.clusters.len() > 1);
+        let told = scenario.filter(|_| over).map(|scenario| {
+            (
+                scenario.status,
+                finished(scenario, several.then_some(line.cluster.as_str()), self.look),
+            )
+        });
+        let Some(bars) = &mut self.bars else {
+            return match told {
+                Some((_, text)) => writeln!(out, "{text}").and_then(|()| out.flush()),
+                None => Ok(()),
+            };
+        };
+        bars.follow(run, key, scenario);
+        match told {
+            Some((status, text)) if status != Some(Status::Passed) => {
+                let text = match self.look.width {
+                    Some(_) => self.look.wrap("", "      ", &text),
+                    None => text + "\n",
+                };
+                bars.all.suspend(|| write!(out, "{text}").and_then(|()| out.flush()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the bars away, so that the report starts on a clean line.
+    pub fn clear(self) {
+        if let Some(bars) = self.bars {
+            for bar in bars.running.values() {
+                bar.finish_and_clear();
+            }
+            bars.total.finish_and_clear();
+        }
+    }
+}
+
+impl Bars {
+    fn follow(&mut self, run: &Run, key: (String, String), scenario: Option<&ScenarioRun>) {
+        let counts = run.counts();
+        let over = counts.passed + counts.failed + counts.errored + counts.skipped;
+        self.total.set_length(run.scenarios.len() as u64);
+        self.total.set_position(over as u64);
+        let mut parts = vec![format!("{} passed", counts.passed)];
+        for (n, word) in
+            [(counts.failed, "failed"), (counts.errored, "errored"), (counts.skipped, "skipped")]
+        {
+            if n > 0 {
+                parts.push(format!("{n} {word}"));
+            }
+        }
+        self.total.set_message(parts.join(", "));
+        let Some(scenario) = scenario else { return };
+        if scenario.stage == Stage::Over {
+            if let Some(bar) = self.running.remove(&key) {
+                bar.finish_and_clear();
+                self.all.remove(&bar);
+            }
+            return;
+        }
+        let (all, total) = (&self.all, &self.total);
+        let bar = self.running.entry(key).or_insert_with(|| {
+            let bar = all.insert_before(total, ProgressBar::new_spinner());
+            bar.set_style(style("{spinner} {wide_msg}"));
+            bar.enable_steady_tick(TICK);
+            bar
+        });
+        bar.set_message(tame(&format!("{}  {}", scenario.info.id, scenario.phrase()), false));
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╾─")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use expect_test::{expect, expect_file};
+    use indicatif::InMemoryTerm;
+
+    use super::*;
+    use crate::report::fixture;
+
+    fn shown(lines: &[Line], mut live: Live) -> String {
+        let (mut run, mut out) = (Run::default(), Vec::new());
+        for line in lines {
+            run.fold(line).unwrap();
+            live.show(&run, line, &mut out).unwrap();
+        }
+        live.clear();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn plain_lines() {
+        let mut text = String::new();
+        for lines in fixture::all() {
+            let _ = write!(text, "{}", shown(&lines, Live::plain(Look::PLAIN)));
+        }
+        expect_file!["../../tests/golden/report/plain-progress.txt"].assert_eq(&text);
+    }
+
+    #[test]
+    fn bars_show_the_step_of_each_scenario_and_vanish() {
+        let term = InMemoryTerm::new(10, 60);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), 255);
+        let mut live = Live::drawn(Look::PLAIN, target);
+        let (mut run, mut out) = (Run::default(), Vec::new());
+        let lines = fixture::policy_fault();
+        let until =
+            lines.iter().position(|line| matches!(line.event, Event::StepStarted { .. })).unwrap();
+        for line in &lines[..=until] {
+            run.fold(line).unwrap();
+            live.show(&run, line, &mut out).unwrap();
+        }
+        let text = term.contents();
+        assert!(text.contains("tiered-database  step 1 of 1: the database is fenced"), "{text}");
+        assert!(text.contains("0/1 scenarios  0 passed"), "{text}");
+        live.clear();
+        assert_eq!(term.contents(), "");
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn beside_bars_only_what_did_not_pass_gets_a_line() {
+        let hidden = || Live::drawn(Look::PLAIN, ProgressDrawTarget::hidden());
+        assert_eq!(shown(&fixture::passing(), hidden()), "");
+        expect![[r#"
+            FAIL  tiered-database  1 step  4 cells  0.31s  2 policy faults
+        "#]]
+        .assert_eq(&shown(&fixture::policy_fault(), hidden()));
+    }
+}

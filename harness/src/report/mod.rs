@@ -1,0 +1,23 @@
+//! Reports: pure folds over the record's lines. Nothing here reads or writes
+//! but [`live::Live`], which is handed what it writes to.
+
+mod difference;
+mod findings;
+#[cfg(test)]
+mod fixture;
+mod grid;
+mod list;
+pub mod live;
+mod look;
+mod mark;
+mod open;
+pub mod prerequisites;
+pub mod specified;
+mod summary;
+pub mod terminal;
+mod totals;
+
+pub use findings::findings;
+pub use list::list;
+pub use look::{Look, tame};
+pub use summary::{Finished, FoldError, Run, ScenarioRun, Stage, Started, StepRun};

@@ -1,0 +1,176 @@
+//! The report after a run: what failed and why, what is known to be wrong,
+//! what the API leaves open, and the summary.
+
+use std::fmt::Write as _;
+
+use super::difference;
+use super::look::{DOUBTFUL, FAINT, KNOWN, Look, count, tame};
+use super::mark::Mark;
+use super::open;
+use super::summary::{Run, ScenarioRun, StepRun};
+use super::{grid, live, totals};
+use crate::run::{CellJudgement, Finding, Status};
+
+/// The whole report.
+pub fn render(run: &Run, look: Look) -> String {
+    let mut text = String::new();
+    for ((_, cluster), scenario) in &run.scenarios {
+        if matches!(scenario.status, Some(Status::Failed | Status::Errored)) {
+            let _ = writeln!(text, "{}", self::scenario(scenario, cluster, look));
+        }
+    }
+    for section in [broken_claims(run, look), open::render(run, look)].into_iter().flatten() {
+        let _ = writeln!(text, "{section}");
+    }
+    text += &totals::render(run, look);
+    tame(&text, look.color)
+}
+
+/// What is to be said of one scenario that failed or erred.
+pub fn scenario(scenario: &ScenarioRun, cluster: &str, look: Look) -> String {
+    let mut text = format!(
+        "{} {}{}\n",
+        live::word(scenario.status, look),
+        look.heading(&scenario.info.id),
+        look.paint(FAINT, &format!(" on {cluster}")),
+    );
+    if !scenario.info.about.is_empty() {
+        text += &look.wrap("  ", "  ", &scenario.info.about);
+    }
+    if let Some(reason) = &scenario.reason {
+        text += &look.wrap("  ", "  ", &look.paint(DOUBTFUL, reason));
+    }
+    for (index, step) in &scenario.steps {
+        if matches!(step.status, Some(Status::Failed | Status::Errored)) {
+            text += &self::step(*index, step, scenario.step_count(), look);
+        }
+    }
+    tame(&text, look.color)
+}
+
+fn step(index: usize, step: &StepRun, of: usize, look: Look) -> String {
+    let title = format!("step {} of {of}: {}", index + 1, step.name);
+    let mut text = format!("\n{}", look.wrap("  ", "    ", &look.heading(&title)));
+    for change in &step.changes {
+        text += &look.wrap("  + ", "    ", &look.paint(FAINT, change));
+    }
+    if !step.cells.is_empty() {
+        text.push('\n');
+        let marks = step.cells.iter().map(|cell| (cell.cell.clone(), Mark::judged(cell)));
+        text += &grid::render(marks, look);
+        text += &difference::render(&step.cells, look);
+    }
+    if !step.notes.is_empty() {
+        text.push('\n');
+    }
+    for note in &step.notes {
+        text += &look.wrap("  note: ", "        ", note);
+    }
+    text
+}
+
+/// Published policies that break their claim, as their scenarios say they do.
+fn broken_claims(run: &Run, look: Look) -> Option<String> {
+    let mut text = String::new();
+    for ((id, _), scenario) in &run.scenarios {
+        let steps: Vec<(&StepRun, Vec<&CellJudgement>)> = scenario
+            .steps
+            .values()
+            .map(|step| (step, step.found(&Finding::KnownPolicyFault).collect::<Vec<_>>()))
+            .filter(|(_, cells)| !cells.is_empty())
+            .collect();
+        if steps.is_empty() {
+            continue;
+        }
+        let _ = write!(text, "\n{}", look.wrap("  ", "  ", &look.heading(id)));
+        if !scenario.info.about.is_empty() {
+            text += &look.wrap("    ", "    ", &scenario.info.about);
+        }
+        for (step, cells) in steps {
+            let line = format!("{}: {}, for example", step.name, count(cells.len(), "cell"));
+            text += &look.wrap("    ", "    ", &line);
+            text += &difference::example(&cells, look);
+        }
+    }
+    if text.is_empty() {
+        return None;
+    }
+    let title = look.paint(KNOWN.bold(), "policies that break their claim");
+    let told = "meant one thing, say another; each scenario lists these cells and holds them";
+    Some(format!("{title}\n{}{text}", look.wrap("  ", "  ", &look.paint(FAINT, told))))
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{ExpectFile, expect_file};
+    use unicode_width::UnicodeWidthStr;
+
+    use super::*;
+    use crate::report::fixture;
+    use crate::run::Line;
+
+    const WIDE: Look = Look { width: Some(80), color: false };
+    const NARROW: Look = Look { width: Some(60), color: false };
+
+    fn check(lines: &[Line], look: Look, golden: ExpectFile) {
+        golden.assert_eq(&render(&Run::of(lines).unwrap(), look));
+    }
+
+    #[test]
+    fn golden_reports() {
+        let all = [
+            (fixture::passing(), expect_file!["../../tests/golden/report/passing.txt"]),
+            (fixture::policy_fault(), expect_file!["../../tests/golden/report/policy-fault.txt"]),
+            (
+                fixture::enforcement_fault(),
+                expect_file!["../../tests/golden/report/enforcement-fault.txt"],
+            ),
+            (fixture::known_faults(), expect_file!["../../tests/golden/report/known-faults.txt"]),
+            (fixture::errored(), expect_file!["../../tests/golden/report/errored.txt"]),
+            (fixture::skipped(), expect_file!["../../tests/golden/report/skipped.txt"]),
+            (fixture::unstable(), expect_file!["../../tests/golden/report/unstable.txt"]),
+        ];
+        for (lines, golden) in all {
+            check(&lines, WIDE, golden);
+        }
+    }
+
+    #[test]
+    fn narrow_plain_and_coloured() {
+        let lines = fixture::many();
+        check(&lines, NARROW, expect_file!["../../tests/golden/report/many-narrow.txt"]);
+        check(&lines, Look::PLAIN, expect_file!["../../tests/golden/report/many-plain.txt"]);
+        check(
+            &fixture::enforcement_fault(),
+            Look { color: true, ..WIDE },
+            expect_file!["../../tests/golden/report/enforcement-fault-colour.txt"],
+        );
+    }
+
+    #[test]
+    fn colour_adds_nothing_but_escapes() {
+        for lines in fixture::all() {
+            let run = Run::of(&lines).unwrap();
+            let coloured = render(&run, Look { color: true, ..WIDE });
+            let stripped = anstream::adapter::strip_str(&coloured).to_string();
+            assert_eq!(stripped, render(&run, WIDE));
+        }
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal_unless_a_place_is() {
+        let run = Run::of(&fixture::many()).unwrap();
+        for line in render(&run, NARROW).lines() {
+            let longest = line.split(' ').map(UnicodeWidthStr::width).max().unwrap_or(0);
+            assert!(line.width() <= 60 || longest > 40, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_breaks_off_is_no_pass() {
+        let mut lines = fixture::passing();
+        lines.pop();
+        let text = render(&Run::of(&lines).unwrap(), WIDE);
+        assert!(text.contains("the record breaks off"), "{text}");
+    }
+}

@@ -1,0 +1,217 @@
+//! The summary table, and the lines beneath it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use tabled::builder::Builder;
+use tabled::settings::object::Columns;
+use tabled::settings::style::Style;
+use tabled::settings::{Alignment, Modify, Padding};
+use unicode_width::UnicodeWidthStr;
+
+use super::live;
+use super::look::{BAD, DOUBTFUL, FAINT, GOOD, Look, count, duration};
+use super::summary::{Run, StepRun};
+use crate::run::{Counts, Finding, Status};
+
+/// A scenario's name keeps at least this many columns.
+const LEAST_NAME: usize = 16;
+
+/// At most so many scenarios that share a reason are named.
+const NAMED: usize = 3;
+
+/// The columns of numbers.
+const HEADINGS: [&str; 5] = ["steps", "cells", "enforce", "allow", "wall"];
+
+/// Which of them go first where the width does not suffice.
+const DISPENSABLE: [&[usize]; 4] = [&[2, 3], &[0], &[1], &[4]];
+
+/// The summary of a run.
+pub(crate) fn render(run: &Run, look: Look) -> String {
+    let mut text = table(run, look);
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text += &reasons(run, look);
+    text += &warnings(run, look);
+    text += &counts(run, look);
+    if run.finished.is_none() {
+        let told = "the record breaks off before the run's end: what is above is not the whole";
+        text += &look.wrap("", "", &look.paint(DOUBTFUL, told));
+    }
+    text
+}
+
+struct Row {
+    name: String,
+    result: String,
+    /// In the order of [`HEADINGS`].
+    numbers: [String; 5],
+}
+
+fn rows(run: &Run, look: Look) -> Vec<Row> {
+    let several = run.started.as_ref().is_some_and(|started| started.clusters.len() > 1);
+    let time = |d: Option<std::time::Duration>| d.map_or_else(|| "-".to_owned(), duration);
+    run.scenarios
+        .iter()
+        .map(|((id, cluster), scenario)| Row {
+            name: if several { format!("{id} on {cluster}") } else { id.clone() },
+            result: live::word(scenario.status, look),
+            numbers: [
+                scenario.step_count().to_string(),
+                scenario.cells().to_string(),
+                time(scenario.longest(|timing| timing.to_enforce)),
+                time(scenario.longest(|timing| timing.to_allow)),
+                time(scenario.took),
+            ],
+        })
+        .collect()
+}
+
+/// The table, within the width: first the timings go, then names are shortened.
+fn table(run: &Run, look: Look) -> String {
+    let rows = rows(run, look);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let longest = rows.iter().map(|row| row.name.width()).max().unwrap_or(0);
+    let width = |n: usize| {
+        let column = rows.iter().map(|row| row.numbers[n].width()).max().unwrap_or(0);
+        column.max(HEADINGS[n].width()) + 2
+    };
+    let room = look.width.unwrap_or(usize::MAX).saturating_sub("result".len() + 2 + 2);
+    let mut shown: Vec<usize> = (0..HEADINGS.len()).collect();
+    let needed = |shown: &[usize]| shown.iter().copied().map(width).sum::<usize>();
+    for dispensable in DISPENSABLE {
+        if needed(&shown) + longest.min(LEAST_NAME) > room {
+            shown.retain(|n| !dispensable.contains(n));
+        }
+    }
+    let name_room = room.saturating_sub(needed(&shown)).max(LEAST_NAME);
+
+    let mut builder = Builder::default();
+    let heading = |n: &usize| HEADINGS[*n].to_owned();
+    let headings = ["result".to_owned(), "scenario".to_owned()];
+    builder.push_record(headings.into_iter().chain(shown.iter().map(heading)));
+    for row in &rows {
+        let start = [row.result.clone(), look.shorten(&row.name, name_room)];
+        builder.push_record(start.into_iter().chain(shown.iter().map(|n| row.numbers[*n].clone())));
+    }
+    let mut table = builder.build();
+    table
+        .with(Style::empty())
+        .with(Padding::new(0, 2, 0, 0))
+        .with(Modify::new(Columns::new(2..)).with(Alignment::right()));
+    let text = table.to_string();
+    let mut lines = text.lines().map(str::trim_end);
+    let mut out = String::new();
+    if let Some(first) = lines.next() {
+        let _ = writeln!(out, "{}", look.paint(FAINT, first));
+    }
+    for line in lines {
+        let _ = writeln!(out, "{line}");
+    }
+    out
+}
+
+/// Why scenarios and steps were skipped or could not be told, and what the
+/// clusters cannot do.
+fn reasons(run: &Run, look: Look) -> String {
+    let mut text = String::new();
+    let mut said = BTreeMap::<(Status, String), Vec<String>>::new();
+    for ((id, _), scenario) in &run.scenarios {
+        match (scenario.status, &scenario.reason) {
+            (Some(status @ (Status::Skipped | Status::Errored)), Some(reason)) => {
+                said.entry((status, reason.clone())).or_default().push(id.clone());
+                continue;
+            }
+            (Some(Status::Skipped), None) => continue,
+            _ => {}
+        }
+        let skipped = |step: &&StepRun| step.status == Some(Status::Skipped);
+        for step in scenario.steps.values().filter(skipped) {
+            let about = format!("{id}, step `{}`", step.name);
+            said.entry((Status::Skipped, step.notes.join("; "))).or_default().push(about);
+        }
+    }
+    for ((status, reason), about) in said {
+        let word = live::word(Some(status), look);
+        let line = match about.as_slice() {
+            [first, .., last] if about.len() > NAMED => {
+                format!("{}, {first} to {last}: {reason}", count(about.len(), "scenario"))
+            }
+            _ => format!("{}: {reason}", about.join(", ")),
+        };
+        text += &look.wrap(&format!("{word} "), "      ", &line);
+    }
+    let missing: BTreeSet<(&str, &str)> = run
+        .scenarios
+        .iter()
+        .filter_map(|((_, cluster), scenario)| Some((cluster, scenario.capabilities.as_ref()?)))
+        .flat_map(|(cluster, can)| can.missing.iter().map(move |m| (cluster.as_str(), m.as_str())))
+        .collect();
+    for (cluster, sentence) in missing {
+        text += &look.wrap("", "      ", &format!("{cluster} has {sentence}"));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+/// How many findings there are about the input: `ringfence lint` shows them.
+fn warnings(run: &Run, look: Look) -> String {
+    let mut codes = BTreeMap::<&str, usize>::new();
+    for diagnostic in &run.diagnostics {
+        *codes.entry(&diagnostic.code).or_default() += 1;
+    }
+    if codes.is_empty() {
+        return String::new();
+    }
+    let each: Vec<String> = codes.iter().map(|(code, n)| format!("{code} {n}")).collect();
+    let line = format!(
+        "{} about the input ({}): `ringfence lint` shows them",
+        count(run.diagnostics.len(), "warning"),
+        each.join(", ")
+    );
+    look.wrap("", "  ", &look.paint(DOUBTFUL, &line)) + "\n"
+}
+
+fn counts(run: &Run, look: Look) -> String {
+    let Counts { passed, failed, errored, skipped } =
+        run.finished.as_ref().map_or_else(|| run.counts(), |finished| finished.counts);
+    let parts: Vec<String> = [
+        (passed, "passed", GOOD),
+        (failed, "failed", BAD),
+        (errored, "errored", DOUBTFUL),
+        (skipped, "skipped", DOUBTFUL),
+    ]
+    .into_iter()
+    .filter(|(n, word, _)| *n > 0 || *word == "passed")
+    .map(|(n, word, style)| {
+        let style = if n == 0 { FAINT } else { style };
+        look.paint(style, &format!("{n} {word}"))
+    })
+    .collect();
+    let cells: usize = run.scenarios.values().map(super::summary::ScenarioRun::cells).sum();
+    let mut line = format!(
+        "{}: {}; {}",
+        count(run.scenarios.len(), "scenario"),
+        parts.join(", "),
+        count(cells, "cell")
+    );
+    let known: usize = run.scenarios.values().map(|s| s.count(&[Finding::KnownPolicyFault])).sum();
+    if known > 0 {
+        let _ = write!(line, ", of them {}", count(known, "known policy fault"));
+    }
+    if let Some(finished) = &run.finished {
+        let _ = write!(line, " in {}", duration(finished.took));
+    }
+    if let Some(started) = &run.started {
+        let _ = write!(line, "; seed {}", started.seed);
+    }
+    if passed + failed + errored + skipped == 0 || (passed == 0 && failed == 0 && errored == 0) {
+        line += "; nothing was judged";
+    }
+    look.wrap("", "  ", &line)
+}

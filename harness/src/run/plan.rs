@@ -1,0 +1,244 @@
+//! What a step asks: its cells, what is expected and specified of each, and
+//! what of it this cluster cannot answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::anyhow;
+
+use crate::cluster::Capabilities;
+use crate::model::{
+    Cell, Change, Decision, Endpoint, Family, Intent, LabelChanges, Origin, PodName, Protocol,
+    Topology, Verdict, Via, World,
+};
+use crate::scenario::{Diagnostic, Expectation, Limits, Step, resolve};
+use crate::semantics::Engine;
+
+use super::judge::{Known, Question};
+use super::settle::Goal;
+
+/// What a step asks.
+pub(super) struct Plan {
+    /// Cell by cell, in order.
+    pub(super) questions: Vec<Question>,
+    /// What is not asked and why, in sentences.
+    pub(super) notes: Vec<String>,
+}
+
+/// What a step asks of a world, within what the cluster can do.
+pub(super) fn plan(
+    step: &Step,
+    world: &World,
+    capabilities: &Capabilities,
+) -> Result<Plan, anyhow::Error> {
+    let Expectation { cells, faults } = expectation(step, &world.topology, capabilities)?;
+    let engine = Engine::new(world);
+    let questions = cells
+        .iter()
+        .filter(|(cell, _)| reachable(cell, capabilities))
+        .map(|(cell, expected)| {
+            let rule = &step.expect[expected.rule];
+            let specified = engine.decide(cell);
+            Question {
+                cell: cell.clone(),
+                intended: expected.intent,
+                expect: rule.text.clone(),
+                expect_at: rule.origin.clone(),
+                known: faults
+                    .get(cell)
+                    .map(|intent| Known { specified: *intent, at: fault_origin(step, *intent) }),
+                specified,
+            }
+        })
+        .collect::<Vec<_>>();
+    let asked = questions.iter().map(|question| &question.cell).collect();
+    let notes = left_out(step, &world.topology, capabilities, &asked)?;
+    Ok(Plan { questions, notes })
+}
+
+/// The cells that a step asks about.
+pub(super) fn cells(
+    step: &Step,
+    topology: &Topology,
+    capabilities: &Capabilities,
+) -> Result<Vec<Cell>, anyhow::Error> {
+    let Expectation { cells, .. } = expectation(step, topology, capabilities)?;
+    Ok(cells.cells().filter(|cell| reachable(cell, capabilities)).cloned().collect())
+}
+
+fn expectation(
+    step: &Step,
+    topology: &Topology,
+    capabilities: &Capabilities,
+) -> Result<Expectation, anyhow::Error> {
+    let Capabilities { families, protocols, .. } = capabilities;
+    let limits = Limits::direct(families.iter().copied(), protocols.iter().copied());
+    resolve(step, topology, &limits).map_err(|found| unresolved(step, &found))
+}
+
+fn unresolved(step: &Step, found: &[Diagnostic]) -> anyhow::Error {
+    let messages: Vec<String> =
+        found.iter().map(|found| format!("{}: {}", found.origin, found.message)).collect();
+    anyhow!("the expectations of step `{}` do not fit it: {}", step.name, messages.join("; "))
+}
+
+/// The place of the `faults` rule that gave a cell its intent: the only one of
+/// that intent, else the step.
+fn fault_origin(step: &Step, intent: Intent) -> Origin {
+    let mut rules = step.faults.iter().filter(|rule| rule.intent == intent);
+    match (rules.next(), rules.next()) {
+        (Some(rule), None) => rule.origin.clone(),
+        _ => step.origin.clone(),
+    }
+}
+
+/// Whether the cluster has both ends of a cell.
+fn reachable(cell: &Cell, capabilities: &Capabilities) -> bool {
+    let external = |end: &Endpoint| matches!(end, Endpoint::External(_));
+    capabilities.external_hosts || !external(&cell.source) && !external(&cell.destination)
+}
+
+/// Why a cell cannot be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Lack {
+    Protocol(Protocol),
+    Family(Family),
+    Way(Via),
+    ExternalHosts,
+    Address(Family),
+}
+
+/// The cells that are not asked, by reason, in sentences.
+fn left_out(
+    step: &Step,
+    topology: &Topology,
+    capabilities: &Capabilities,
+    asked: &BTreeSet<&Cell>,
+) -> Result<Vec<String>, anyhow::Error> {
+    let mut whole = topology.clone();
+    whole.pods.values_mut().for_each(|pod| pod.addresses.clear());
+    whole.nodes.values_mut().for_each(|node| node.addresses.clear());
+    let all = resolve(step, &whole, &Limits::none()).map_err(|found| unresolved(step, &found))?;
+    let mut lacks: BTreeMap<Lack, usize> = BTreeMap::new();
+    for cell in all.cells.cells().filter(|cell| !asked.contains(cell)) {
+        let lack = if !capabilities.protocols.contains(&cell.protocol) {
+            Lack::Protocol(cell.protocol)
+        } else if !capabilities.families.contains(&cell.family) {
+            Lack::Family(cell.family)
+        } else if cell.via != Via::Pod {
+            Lack::Way(cell.via)
+        } else if !reachable(cell, capabilities) {
+            Lack::ExternalHosts
+        } else {
+            Lack::Address(cell.family)
+        };
+        *lacks.entry(lack).or_default() += 1;
+    }
+    let name = &capabilities.name;
+    Ok(lacks
+        .into_iter()
+        .map(|(lack, count)| {
+            let cells =
+                if count == 1 { "1 cell is".to_owned() } else { format!("{count} cells are") };
+            let what = match lack {
+                Lack::Protocol(protocol) => {
+                    format!(
+                        "`{name}` cannot probe {protocol}{}",
+                        because(capabilities, protocol.as_str())
+                    )
+                }
+                Lack::Family(family) => {
+                    let word = if family == Family::Ipv6 { "IPv6" } else { "IPv4" };
+                    format!("`{name}` has no {word}{}", because(capabilities, word))
+                }
+                Lack::Way(via) => format!("`{name}` has no way via {via}"),
+                Lack::ExternalHosts => {
+                    format!("`{name}` makes no external hosts{}", because(capabilities, "external"))
+                }
+                Lack::Address(family) => format!("an end has no {family} address"),
+            };
+            format!("{cells} not judged: {what}")
+        })
+        .collect())
+}
+
+/// The cluster's own sentence about what it lacks, in brackets; empty where it has none.
+pub(super) fn because(capabilities: &Capabilities, about: &str) -> String {
+    let about = about.to_lowercase();
+    let sentence = capabilities.missing.iter().find(|text| text.to_lowercase().contains(&about));
+    sentence.map(|text| format!(" ({text})")).unwrap_or_default()
+}
+
+/// The cells that the API says are open where there is no policy.
+pub(super) fn open_without_policies<'a>(
+    topology: &Topology,
+    cells: impl Iterator<Item = &'a Cell>,
+) -> BTreeSet<Cell> {
+    let engine = Engine::new(&World::new(topology.clone()));
+    cells.filter(|cell| engine.verdict(cell) == Verdict::Allow).cloned().collect()
+}
+
+/// Whether both ends of a cell are in a topology.
+pub(super) fn has_ends(topology: &Topology, cell: &Cell) -> bool {
+    [&cell.source, &cell.destination].into_iter().all(|end| match end {
+        Endpoint::Pod(pod) => topology.pods.contains_key(pod),
+        Endpoint::External(host) => topology.externals.contains_key(host),
+        Endpoint::Node(node) => topology.nodes.contains_key(node),
+    })
+}
+
+/// Whether a pod is one end of a cell.
+pub(super) fn is_end(pod: &PodName, cell: &Cell) -> bool {
+    [&cell.source, &cell.destination].into_iter().any(|end| end.as_pod() == Some(pod))
+}
+
+/// What is waited for in a cell with this decision.
+pub(super) fn goal(decision: &Decision) -> Goal {
+    match decision.verdict {
+        Verdict::Allow => Goal::Allow,
+        Verdict::Deny => Goal::Deny,
+        Verdict::Undefined(_) | Verdict::Unknown(_) => Goal::Free,
+    }
+}
+
+/// The pods that changes make.
+pub(super) fn new_pods(changes: &[Change]) -> BTreeSet<PodName> {
+    let pods = changes.iter().filter_map(|change| match change {
+        Change::AddPod(pod) => Some(pod.name.clone()),
+        _ => None,
+    });
+    pods.collect()
+}
+
+/// Whether changes only make pods and namespaces: then every policy was handled
+/// before the pods were made.
+pub(super) fn only_adds(changes: &[Change]) -> bool {
+    changes.iter().all(|change| matches!(change, Change::AddPod(_) | Change::AddNamespace(_)))
+}
+
+/// A change as a phrase.
+pub(super) fn phrase(change: &Change) -> String {
+    match change {
+        Change::ApplyPolicy(policy) => format!("apply policy {}", policy.name),
+        Change::DeletePolicy(policy) => format!("delete policy {policy}"),
+        Change::AddNamespace(namespace) => format!("add namespace {}", namespace.name),
+        Change::RemoveNamespace(namespace) => format!("remove namespace {namespace}"),
+        Change::LabelNamespace { namespace, labels } => {
+            format!("label namespace {namespace}: {}", labelling(labels))
+        }
+        Change::AddPod(pod) => format!("add pod {}", pod.name),
+        Change::RemovePod(pod) => format!("remove pod {pod}"),
+        Change::LabelPod { pod, labels } => format!("label pod {pod}: {}", labelling(labels)),
+    }
+}
+
+/// Label changes as kubectl would be told them: `key=value`, `key-`.
+fn labelling(labels: &LabelChanges) -> String {
+    let texts: Vec<String> = labels
+        .iter()
+        .map(|(key, value)| match value {
+            Some(value) => format!("{key}={value}"),
+            None => format!("{key}-"),
+        })
+        .collect();
+    texts.join(" ")
+}

@@ -1,0 +1,355 @@
+//! Plays a scenario's steps: control, apply, settle, lift.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use tokio::time::{Instant, timeout};
+
+use crate::cluster::{Capabilities, Cluster, ClusterError};
+use crate::model::{Cell, Change, PodName, Topology, World};
+use crate::scenario::{Scenario, Step};
+
+use super::binding::bind_all;
+use super::judge::Control;
+use super::paths::{Path, Paths, removes};
+use super::plan::{self, Plan};
+use super::sentinel::Sentinel;
+use super::settle::{Course, Goal, SettleRules, Settling, Watch};
+use super::stage::{Settled, Stage};
+use super::tally::{Held, Tally};
+use super::{Event, EventSink, Purpose, Settings, StepTiming};
+
+/// What a scenario's run leaves behind when it breaks off, wherever that is.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// The steps so far.
+    pub(super) tally: Tally,
+    /// What is known of paths.
+    pub(super) paths: Paths,
+}
+
+/// Deploys a scenario and plays it to its end. What was found is in `progress`,
+/// also where this breaks off with an error.
+pub(super) async fn play(
+    scenario: &Scenario,
+    cluster: &mut dyn Cluster,
+    settings: &Settings,
+    sink: &EventSink,
+    progress: &mut Progress,
+) -> Result<(), ClusterError> {
+    let capabilities = cluster.capabilities().clone();
+    needs(scenario, &capabilities).map_err(ClusterError::Unsupported)?;
+    let begun = Instant::now();
+    let avoid = scenario.declared_ranges();
+    let deploy = cluster.deploy(&scenario.topology, scenario.nodes, &avoid);
+    let deadline = settings.deploy_deadline;
+    let found = timeout(deadline, deploy).await.map_err(|_| ClusterError::Deadline {
+        what: "the scenario's pods to be deployed".to_owned(),
+        deadline,
+    })??;
+    let mut world = World::new(scenario.topology.clone());
+    adopt(&mut world.topology, found)?;
+    let sentinel = Sentinel::new(scenario, world.topology.nodes.keys().cloned());
+    let stage = Stage::set(cluster, settings, sink, sentinel).await?;
+    sink.emit(Event::Deployed {
+        capabilities: capabilities.clone(),
+        topology: world.topology.clone(),
+        took: begun.elapsed(),
+    });
+    let mut play = Play {
+        scenario,
+        settings,
+        sink,
+        capabilities,
+        stage,
+        world,
+        progress,
+        goals: BTreeMap::new(),
+    };
+    play.control().await?;
+    for (index, step) in scenario.steps.iter().enumerate() {
+        play.step(index, step).await.map_err(|error| in_step(&step.name, error))?;
+        play.judge_known();
+    }
+    play.lift().await?;
+    play.judge_known();
+    Ok(())
+}
+
+/// What is not understood in this scenario, or what the cluster cannot do for
+/// it at all, in words.
+fn needs(scenario: &Scenario, capabilities: &Capabilities) -> Result<(), String> {
+    if !scenario.unsupported.is_empty() {
+        return Err(scenario.unsupported.join("; "));
+    }
+    let added = scenario.steps.iter().flat_map(|step| &step.changes);
+    let added = added.filter_map(|change| match change {
+        Change::AddPod(pod) => Some(pod),
+        _ => None,
+    });
+    let host_network = scenario.topology.pods.values().chain(added).find(|pod| pod.host_network);
+    match host_network {
+        Some(pod) if !capabilities.host_network => Err(format!(
+            "`{}` makes no hostNetwork pods, and `{}` is one{}",
+            capabilities.name,
+            pod.name,
+            plan::because(capabilities, "hostNetwork")
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Names the step in which an error came.
+fn in_step(step: &str, error: ClusterError) -> ClusterError {
+    match error {
+        ClusterError::Unsupported(why) => {
+            ClusterError::Unsupported(format!("step `{step}`: {why}"))
+        }
+        ClusterError::Lost(why) => ClusterError::Lost(format!("{why} (in step `{step}`)")),
+        ClusterError::Deadline { what, deadline } => {
+            ClusterError::Deadline { what: format!("in step `{step}`, {what}"), deadline }
+        }
+        ClusterError::Other(error) => ClusterError::Other(error.context(format!("step `{step}`"))),
+    }
+}
+
+/// Takes nodes and addresses from the cluster's topology. Labels, ports and
+/// phases stay as the scenario has them: what is specified follows from the
+/// scenario, not from what a cluster says of itself.
+fn adopt(topology: &mut Topology, found: Topology) -> Result<(), ClusterError> {
+    for (name, pod) in topology.pods.iter_mut().filter(|(_, pod)| pod.has_network()) {
+        let found = found
+            .pods
+            .get(name)
+            .ok_or_else(|| anyhow!("expected the cluster to have the pod `{name}`, found none"))?;
+        pod.node.clone_from(&found.node);
+        pod.addresses.clone_from(&found.addresses);
+    }
+    topology.nodes = found.nodes;
+    Ok(())
+}
+
+struct Play<'a> {
+    scenario: &'a Scenario,
+    settings: &'a Settings,
+    sink: &'a EventSink,
+    capabilities: Capabilities,
+    stage: Stage<'a>,
+    world: World,
+    progress: &'a mut Progress,
+    /// What every path was to do at the end of the step before.
+    goals: BTreeMap<Path, Goal>,
+}
+
+impl Play<'_> {
+    /// Shows every path open that is there before any policy and that a step
+    /// will ask about.
+    async fn control(&mut self) -> Result<(), ClusterError> {
+        let there = self.world.topology.clone();
+        let mut later = self.world.clone();
+        let mut cells = BTreeSet::new();
+        for step in &self.scenario.steps {
+            for change in &step.changes {
+                later.change(change).context("the scenario's changes do not apply")?;
+            }
+            let plan = plan::cells(step, &later.topology, &self.capabilities)?;
+            cells.extend(plan.into_iter().filter(|cell| plan::has_ends(&there, cell)));
+        }
+        self.stage.open_sentinel().await?;
+        let open = self.open(cells, Purpose::Control).await?;
+        self.stage.measure(open).await
+    }
+
+    /// Shows paths open without policies; those that the API lets be shut even
+    /// then need no control. Returns those that opened.
+    async fn open(
+        &mut self,
+        cells: BTreeSet<Cell>,
+        purpose: Purpose,
+    ) -> Result<BTreeSet<Cell>, ClusterError> {
+        let mut open = plan::open_without_policies(&self.world.topology, cells.iter());
+        let mut shut = self.stage.open(open.clone(), purpose).await?;
+        open.retain(|cell| !shut.contains_key(cell));
+        for cell in cells {
+            let control = shut.remove(&cell).map_or(Control::Open, Control::NeverOpen);
+            let path = self.progress.paths.path(&cell);
+            self.progress.paths.learn(path, control);
+        }
+        Ok(open)
+    }
+
+    async fn step(&mut self, index: usize, step: &Step) -> Result<(), ClusterError> {
+        let begun = Instant::now();
+        let mut notes = Vec::new();
+        if self.loses_control(step) {
+            self.lift().await?;
+            self.judge_known();
+            self.restore(index).await?;
+            notes.push(
+                "this step removes pods that came late: before it, the policies were lifted to show that their paths work, and applied again"
+                    .to_owned(),
+            );
+        }
+        let changes = bind_all(&step.changes, &step.bindings, &self.world.topology)
+            .map_err(anyhow::Error::from)?;
+        let found = self.stage.change(&changes).await?;
+        let accepted = Instant::now();
+        for change in &changes {
+            self.world.change(change).context("the scenario's changes do not apply")?;
+            self.progress.paths.change(change);
+        }
+        adopt(&mut self.world.topology, found)?;
+        self.sink.emit(Event::StepStarted {
+            step: index,
+            name: step.name.clone(),
+            changes: changes.iter().map(plan::phrase).collect(),
+        });
+
+        let Plan { questions, notes: dropped } = plan::plan(step, &self.world, &self.capabilities)?;
+        notes.extend(dropped);
+        let questions: Vec<_> = questions
+            .into_iter()
+            .map(|question| {
+                let path = self.progress.paths.path(&question.cell);
+                (question, path)
+            })
+            .collect();
+        let goals: BTreeMap<Path, Goal> = questions
+            .iter()
+            .map(|(question, path)| (path.clone(), plan::goal(&question.specified)))
+            .collect();
+        let new = plan::new_pods(&changes);
+        let watches = goals
+            .iter()
+            .map(|(path, goal)| (path.cell.clone(), self.watch(path, *goal, &changes, &new)));
+        let rules = SettleRules {
+            differing: self.settings.differing_rounds,
+            patience: self.settings.patience,
+        };
+        let settling = Settling::new(watches, rules);
+        let settled = self.stage.settle(index, settling, accepted).await;
+        let Settled { settling, blind, lost } = settled;
+
+        let became = |wanted: Goal| {
+            // Before the first step every path was open.
+            let before = |path: &Path| match index {
+                0 if !new.iter().any(|pod| plan::is_end(pod, &path.cell)) => Some(Goal::Allow),
+                _ => self.goals.get(path).copied(),
+            };
+            goals
+                .iter()
+                .filter(move |(path, goal)| **goal == wanted && before(path) != Some(wanted))
+        };
+        let time = |wanted| settling.last_to_agree(became(wanted).map(|(path, _)| &path.cell));
+        let (to_enforce, to_allow) = (time(Goal::Deny), time(Goal::Allow));
+        let timing = StepTiming {
+            to_enforce,
+            to_allow,
+            total: Some(begun.elapsed()),
+            rounds: settling.rounds,
+        };
+        if !settling.is_over(accepted.elapsed()) && blind.is_empty() && lost.is_none() {
+            notes.push(format!(
+                "not settled within the step's deadline of {} ms",
+                self.settings.step_deadline.as_millis()
+            ));
+        }
+        let mut seen = settling.courses();
+        let untold = match (&lost, &blind[..]) {
+            (Some(error), _) => Some(format!("the rounds broke off: {error}")),
+            (None, []) => None,
+            (None, blind) => Some(self.blindness(blind)),
+        };
+        if let Some(reason) = &untold {
+            for (course, _) in seen.values_mut() {
+                *course = Course::Untold(reason.clone());
+            }
+        }
+        for (_, path) in &questions {
+            // A late pod's path that connects under policies works without them too.
+            let observed = seen.get(&path.cell).and_then(|(_, observed)| observed.as_ref());
+            if self.progress.paths.control(path).is_none()
+                && observed.is_some_and(|seen| seen.outcome.is_connected())
+            {
+                self.progress.paths.learn(path.clone(), Control::Open);
+            }
+        }
+        self.progress.tally.hold(Held {
+            step: index,
+            name: step.name.clone(),
+            questions,
+            seen,
+            rejected: step.rejected.len(),
+            timing,
+            notes,
+        });
+        self.goals = goals;
+        self.stage.enforced(to_enforce.max(to_allow));
+        match (lost, untold) {
+            (Some(error), _) => Err(error),
+            (None, Some(reason)) => Err(ClusterError::Other(anyhow!(reason))),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn blindness(&self, blind: &[crate::model::Name]) -> String {
+        let nodes: Vec<String> = blind.iter().map(|node| format!("node `{node}`")).collect();
+        format!(
+            "expected {} to enforce the sentinel's policy within the step's deadline of {} ms, found no change; does this cluster enforce NetworkPolicies there?",
+            nodes.join(" and "),
+            self.settings.step_deadline.as_millis()
+        )
+    }
+
+    fn watch(&self, path: &Path, goal: Goal, changes: &[Change], new: &BTreeSet<PodName>) -> Watch {
+        let is_new = new.iter().any(|pod| plan::is_end(pod, &path.cell));
+        // A path that does not work is inconclusive; nothing is waited for.
+        let shut = matches!(self.progress.paths.control(path), Some(Control::NeverOpen(_)));
+        Watch {
+            goal: if shut { Goal::Free } else { goal },
+            from_first_instant: is_new && goal == Goal::Deny && plan::only_adds(changes),
+            until_deadline: is_new && goal == Goal::Allow,
+        }
+    }
+
+    /// Whether a step removes a pod whose paths still need their control.
+    fn loses_control(&self, step: &Step) -> bool {
+        let needed = self.progress.tally.needed(&self.progress.paths);
+        needed.iter().any(|path| step.changes.iter().any(|change| removes(change, &path.cell)))
+    }
+
+    /// Lifts every policy and shows the paths open that had no control yet; does
+    /// nothing where there are none.
+    async fn lift(&mut self) -> Result<(), ClusterError> {
+        let needed = self.progress.tally.needed(&self.progress.paths);
+        if needed.is_empty() {
+            return Ok(());
+        }
+        let lifted = self.world.policies.keys().cloned().map(Change::DeletePolicy).collect();
+        self.stage.lift(lifted).await?;
+        let cells = needed.into_iter().map(|path| path.cell).collect();
+        self.open(cells, Purpose::Lift).await.map(drop)
+    }
+
+    /// Applies the policies again that were lifted, and waits until every node
+    /// has looked: the step that follows rests on them.
+    async fn restore(&mut self, index: usize) -> Result<(), ClusterError> {
+        let policies: Vec<Change> =
+            self.world.policies.values().cloned().map(Change::ApplyPolicy).collect();
+        self.stage.change(&policies).await?;
+        let rules = SettleRules { differing: 0, patience: Duration::ZERO };
+        let settling = Settling::new([], rules);
+        let settled = self.stage.settle(index, settling, Instant::now()).await;
+        match (settled.lost, &settled.blind[..]) {
+            (Some(error), _) => Err(error),
+            (None, []) => Ok(()),
+            (None, blind) => Err(ClusterError::Other(anyhow!(self.blindness(blind)))),
+        }
+    }
+
+    fn judge_known(&mut self) {
+        let Progress { tally, paths } = &mut *self.progress;
+        tally.judge_known(paths, self.settings.strict, self.sink);
+    }
+}

@@ -1,0 +1,416 @@
+//! When a step has settled: a fold over its rounds, without a clock of its own.
+//!
+//! Rounds *count* from the moment at which the sentinel has flipped on every
+//! node and the slowest enforcement seen on this cluster has passed again.
+//! Among rounds that count, a cell has settled when two in a row agree with
+//! what is specified. One that differs is given [`SettleRules::patience`] and
+//! so many rounds in a row; one that agreed and then differs has turned, and
+//! one that turned and agrees again is unstable.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::model::{Cell, Matrix, Observation, Outcome};
+
+use super::settings::{AGREEING_ROUNDS, ENFORCEMENT_MARGIN};
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// The cell must connect.
+    Allow,
+    /// The cell must be stopped.
+    Deny,
+    /// Nothing: it is recorded only.
+    Free,
+}
+
+/// How a cell is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Watch {
+    /// What is waited for.
+    pub(super) goal: Goal,
+    /// Whether every round counts, from the first: a pod is isolated from its
+    /// first instant by a policy that was handled before the pod was made.
+    pub(super) from_first_instant: bool,
+    /// Whether only the step's deadline ends the wait: the API leaves open how
+    /// late the allows of a new pod come.
+    pub(super) until_deadline: bool,
+}
+
+/// The numbers of settling.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SettleRules {
+    /// How many rounds in a row must differ.
+    pub(super) differing: u32,
+    /// How long a cell may differ, from the time at which rounds count.
+    pub(super) patience: Duration,
+}
+
+/// What became of a cell over a step's rounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Course {
+    /// It was not waited for.
+    Free,
+    /// It agrees, in two rounds in a row.
+    Agreed,
+    /// It differs, round after round.
+    Differed {
+        /// How many rounds in a row.
+        rounds: u32,
+    },
+    /// It agreed, and then differed.
+    Turned,
+    /// It agreed, differed, and agreed again.
+    Unstable {
+        /// How often it changed.
+        changes: u32,
+    },
+    /// It must have been stopped from the pod's first instant, and was not.
+    Leaked {
+        /// When it was seen open, from the changes' acceptance.
+        at: Duration,
+    },
+    /// The last attempts could not tell.
+    Unclear,
+    /// It could not be told, for this reason.
+    Untold(String),
+}
+
+/// What one observation says about what is waited for; `None` where it says nothing.
+pub(super) fn agrees(goal: Goal, outcome: &Outcome) -> Option<bool> {
+    match (goal, outcome) {
+        (Goal::Free, _) | (_, Outcome::WrongPod { .. } | Outcome::Broken { .. }) => None,
+        (Goal::Allow, outcome) => Some(outcome.is_connected()),
+        // A request that arrived was not stopped, whatever became of its answer.
+        (Goal::Deny, outcome) => Some(outcome.is_stopped()),
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Track {
+    watch: Watch,
+    last: Option<Observation>,
+    /// Since when it has agreed without a break, in all rounds.
+    since: Option<Duration>,
+    /// Rounds in a row that agree, differ, or cannot tell, among those that count.
+    agreeing: u32,
+    differing: u32,
+    unclear: u32,
+    /// The last clear answer among rounds that count.
+    stood: Option<bool>,
+    changes: u32,
+    turned: bool,
+    returned: bool,
+    leaked: Option<Duration>,
+}
+
+impl Track {
+    fn new(watch: Watch) -> Self {
+        Self {
+            watch,
+            last: None,
+            since: None,
+            agreeing: 0,
+            differing: 0,
+            unclear: 0,
+            stood: None,
+            changes: 0,
+            turned: false,
+            returned: false,
+            leaked: None,
+        }
+    }
+
+    fn see(&mut self, started: Duration, counts: bool, observation: &Observation) {
+        let answer = agrees(self.watch.goal, &observation.outcome);
+        self.last = Some(observation.clone());
+        match answer {
+            // A deny held for the whole attempt, an allow at its end at the latest.
+            Some(true) => {
+                let held = match self.watch.goal {
+                    Goal::Allow => started + observation.latency,
+                    Goal::Deny | Goal::Free => started,
+                };
+                self.since.get_or_insert(held);
+            }
+            Some(false) => {
+                self.since = None;
+                if self.watch.from_first_instant {
+                    self.leaked.get_or_insert(started);
+                }
+            }
+            None => {}
+        }
+        if !counts {
+            return;
+        }
+        let (agreeing, differing, unclear) = match answer {
+            Some(true) => (self.agreeing + 1, 0, 0),
+            Some(false) => (0, self.differing + 1, 0),
+            None => (0, 0, self.unclear + 1),
+        };
+        (self.agreeing, self.differing, self.unclear) = (agreeing, differing, unclear);
+        if let Some(answer) = answer {
+            if self.stood.is_some_and(|stood| stood != answer) {
+                self.changes += 1;
+                self.turned |= !answer;
+                self.returned |= answer && self.turned;
+            }
+            self.stood = Some(answer);
+        }
+    }
+
+    /// Whether another round would not change what is said of the cell.
+    fn is_decided(&self, patient: bool, rules: &SettleRules) -> bool {
+        let enough = rules.differing.max(AGREEING_ROUNDS);
+        self.watch.goal == Goal::Free
+            || self.returned
+            || self.agreeing >= AGREEING_ROUNDS
+            || patient
+                && !self.watch.until_deadline
+                && (self.differing >= enough || self.unclear >= enough)
+    }
+
+    fn course(&self) -> Course {
+        let unconfirmed =
+            || Course::Untold("the step's deadline passed before two rounds agreed".to_owned());
+        if self.watch.goal == Goal::Free {
+            Course::Free
+        } else if let Some(at) = self.leaked {
+            Course::Leaked { at }
+        } else if self.returned {
+            Course::Unstable { changes: self.changes }
+        } else if self.agreeing >= AGREEING_ROUNDS {
+            Course::Agreed
+        } else if self.differing > 0 && self.turned {
+            Course::Turned
+        } else if self.differing >= AGREEING_ROUNDS {
+            Course::Differed { rounds: self.differing }
+        } else if self.unclear > 0 {
+            Course::Unclear
+        } else {
+            unconfirmed()
+        }
+    }
+}
+
+/// The rounds of one step so far. Times count from the acceptance of its changes.
+#[derive(Debug, Clone)]
+pub(super) struct Settling {
+    tracks: BTreeMap<Cell, Track>,
+    rules: SettleRules,
+    /// From when on rounds count.
+    counts_from: Option<Duration>,
+    /// From when on a cell that differs may be called wrong.
+    patient_from: Duration,
+    /// How many rounds were made.
+    pub(super) rounds: u32,
+    counted: u32,
+}
+
+impl Settling {
+    /// Before the first round.
+    pub(super) fn new(
+        watches: impl IntoIterator<Item = (Cell, Watch)>,
+        rules: SettleRules,
+    ) -> Self {
+        Self {
+            tracks: watches.into_iter().map(|(cell, watch)| (cell, Track::new(watch))).collect(),
+            rules,
+            counts_from: None,
+            patient_from: Duration::ZERO,
+            rounds: 0,
+            counted: 0,
+        }
+    }
+
+    /// The cells of a round.
+    pub(super) fn cells(&self) -> impl Iterator<Item = &Cell> {
+        self.tracks.keys()
+    }
+
+    /// From when on rounds count, once it is known.
+    pub(super) fn counts_from(&self) -> Option<Duration> {
+        self.counts_from
+    }
+
+    /// Rounds that start at this time or later count. A cell that differs is
+    /// given the margin over the slowest enforcement seen, and then patience.
+    pub(super) fn count_from(&mut self, at: Duration, slowest: Duration) {
+        self.counts_from = Some(at);
+        self.patient_from = at + slowest * (ENFORCEMENT_MARGIN - 1) + self.rules.patience;
+    }
+
+    /// Takes in a round.
+    pub(super) fn take(&mut self, started: Duration, observations: &Matrix<Observation>) {
+        let counts = self.counts_from.is_some_and(|from| started >= from);
+        self.rounds += 1;
+        self.counted += u32::from(counts);
+        for (cell, observation) in observations.iter() {
+            if let Some(track) = self.tracks.get_mut(cell) {
+                track.see(started, counts, observation);
+            }
+        }
+    }
+
+    /// Whether another round would change nothing.
+    pub(super) fn is_over(&self, now: Duration) -> bool {
+        if self.counts_from.is_none() {
+            return false;
+        }
+        let patient = now >= self.patient_from;
+        (self.counted >= AGREEING_ROUNDS || self.tracks.is_empty())
+            && self.tracks.values().all(|track| track.is_decided(patient, &self.rules))
+    }
+
+    /// Whether every cell that is waited for agreed in the last round that
+    /// counted, or none has counted yet: then nothing is gained by a pause.
+    pub(super) fn only_needs_confirmation(&self) -> bool {
+        self.counted == 0
+            || self
+                .tracks
+                .values()
+                .all(|track| track.watch.goal == Goal::Free || track.agreeing > 0)
+    }
+
+    /// What became of every cell, and what was seen of it last.
+    pub(super) fn courses(&self) -> BTreeMap<Cell, (Course, Option<Observation>)> {
+        self.tracks
+            .iter()
+            .map(|(cell, track)| (cell.clone(), (track.course(), track.last.clone())))
+            .collect()
+    }
+
+    /// When the last of these cells came to agree for good; `None` where there
+    /// is none, or one never did.
+    pub(super) fn last_to_agree<'a>(
+        &self,
+        cells: impl IntoIterator<Item = &'a Cell>,
+    ) -> Option<Duration> {
+        let since = cells.into_iter().map(|cell| {
+            let track = self.tracks.get(cell)?;
+            (track.agreeing >= AGREEING_ROUNDS && !track.returned).then_some(track.since)?
+        });
+        since.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Endpoint, Family, Protocol, Via};
+
+    fn cell() -> Cell {
+        Cell {
+            source: Endpoint::pod("a", "x"),
+            destination: Endpoint::pod("a", "y"),
+            port: 80,
+            protocol: Protocol::Tcp,
+            family: Family::Ipv4,
+            via: Via::Pod,
+        }
+    }
+
+    fn watch(goal: Goal) -> Watch {
+        Watch { goal, from_first_instant: false, until_deadline: false }
+    }
+
+    /// Plays rounds, one per 100 ms; `c` connects, `d` drops, `r` loses the
+    /// reply, `?` cannot tell. The first round that counts starts at `from`.
+    fn play(watch: Watch, rounds: &str, from: Option<u64>) -> (Settling, bool) {
+        let rules = SettleRules { differing: 3, patience: Duration::from_millis(250) };
+        let mut settling = Settling::new([(cell(), watch)], rules);
+        if let Some(from) = from {
+            settling.count_from(Duration::from_millis(from), Duration::ZERO);
+        }
+        let mut now = Duration::ZERO;
+        for round in rounds.chars() {
+            let outcome = match round {
+                'c' => Outcome::Connected,
+                'd' => Outcome::Dropped,
+                'r' => Outcome::ReplyLost,
+                _ => Outcome::Broken { reason: "test".into() },
+            };
+            let observation = Observation {
+                outcome,
+                latency: Duration::from_millis(7),
+                seen_source: None,
+                evidence: None,
+            };
+            settling.take(now, &[(cell(), observation)].into_iter().collect());
+            now += Duration::from_millis(100);
+        }
+        let over = settling.is_over(now);
+        (settling, over)
+    }
+
+    fn course(settling: &Settling) -> Course {
+        settling.courses().remove(&cell()).unwrap().0
+    }
+
+    #[test]
+    fn two_agreeing_rounds_that_count_settle_a_cell() {
+        let differed = |rounds| Course::Differed { rounds };
+        let unstable = |changes| Course::Unstable { changes };
+        let untold =
+            || Course::Untold("the step's deadline passed before two rounds agreed".into());
+        for (goal, rounds, from, expected, over) in [
+            (Goal::Deny, "dd", Some(0), Course::Agreed, true),
+            (Goal::Deny, "d", Some(0), untold(), false),
+            (Goal::Deny, "dddd", None, untold(), false),
+            (Goal::Deny, "dddd", Some(300), untold(), false),
+            (Goal::Deny, "ccdd", Some(0), Course::Agreed, true),
+            (Goal::Deny, "cc", Some(0), differed(2), false),
+            (Goal::Deny, "ccc", Some(0), differed(3), true),
+            (Goal::Deny, "rrr", Some(0), differed(3), true),
+            (Goal::Allow, "ddd", Some(0), differed(3), true),
+            (Goal::Allow, "rrr", Some(0), differed(3), true),
+            // Patience is 250 ms from the time at which rounds count.
+            (Goal::Allow, "dddd", Some(150), differed(2), false),
+            (Goal::Deny, "ddc", Some(0), Course::Turned, false),
+            (Goal::Deny, "ddccc", Some(0), Course::Turned, true),
+            (Goal::Deny, "dcd", Some(0), unstable(2), true),
+            // A cell that came back once is unstable, wherever it ends.
+            (Goal::Deny, "cdcdc", Some(0), unstable(4), true),
+            // Turns before rounds count are no turns.
+            (Goal::Deny, "dcddd", Some(200), Course::Agreed, true),
+            (Goal::Deny, "???", Some(0), Course::Unclear, true),
+            (Goal::Deny, "?dd", Some(0), Course::Agreed, true),
+            (Goal::Deny, "d?d", Some(0), untold(), false),
+            (Goal::Free, "cd", Some(0), Course::Free, true),
+            (Goal::Free, "c", Some(0), Course::Free, false),
+        ] {
+            let (settling, is_over) = play(watch(goal), rounds, from);
+            assert_eq!(course(&settling), expected, "{goal:?} {rounds} from {from:?}");
+            assert_eq!(is_over, over, "{goal:?} {rounds} from {from:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_pod_is_isolated_from_its_first_instant() {
+        let watch = Watch { from_first_instant: true, ..watch(Goal::Deny) };
+        let (settling, _) = play(watch, "dcdd", Some(200));
+        assert_eq!(course(&settling), Course::Leaked { at: Duration::from_millis(100) });
+        let (settling, _) = play(watch, "d?dd", Some(200));
+        assert_eq!(course(&settling), Course::Agreed);
+    }
+
+    #[test]
+    fn the_allows_of_a_new_pod_may_be_late() {
+        let watch = Watch { until_deadline: true, ..watch(Goal::Allow) };
+        assert!(!play(watch, "dddddd", Some(0)).1);
+        assert!(play(watch, "dddddcc", Some(0)).1);
+    }
+
+    #[test]
+    fn the_time_to_agree_is_that_of_the_first_round_of_the_last_run() {
+        let time = |goal, rounds| play(watch(goal), rounds, Some(200)).0.last_to_agree([&cell()]);
+        assert_eq!(time(Goal::Deny, "ccdd"), Some(Duration::from_millis(200)));
+        assert_eq!(time(Goal::Deny, "dcdd"), Some(Duration::from_millis(200)));
+        assert_eq!(time(Goal::Deny, "dddd"), Some(Duration::ZERO));
+        assert_eq!(time(Goal::Allow, "ddcc"), Some(Duration::from_millis(207)));
+        assert_eq!(time(Goal::Deny, "cccc"), None);
+        assert_eq!(time(Goal::Deny, "ddcd"), None);
+    }
+}

@@ -1,0 +1,63 @@
+//! Where a run's events go.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::{Event, Line};
+
+/// Stamps events with their time, cluster and scenario, and hands them on.
+///
+/// Lines of one scenario arrive in the order in which they happened; lines of
+/// scenarios that run at the same time are mixed.
+#[derive(Clone)]
+pub struct EventSink {
+    take: Arc<dyn Fn(Line) + Send + Sync>,
+    started: Instant,
+    cluster: Arc<str>,
+    scenario: Arc<str>,
+}
+
+impl EventSink {
+    /// A sink that hands every line to a function, for the run as a whole.
+    ///
+    /// The function is called from several threads, must not block for long,
+    /// and must not panic.
+    pub fn new(take: impl Fn(Line) + Send + Sync + 'static) -> Self {
+        Self {
+            take: Arc::new(take),
+            started: Instant::now(),
+            cluster: Arc::from(""),
+            scenario: Arc::from(""),
+        }
+    }
+
+    /// A sink with the other end of a channel, which ends when every clone of
+    /// the sink is gone.
+    pub fn channel() -> (Self, mpsc::UnboundedReceiver<Line>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        // A receiver that has gone wants no more lines; the run goes on to its teardown.
+        (Self::new(move |line| drop(sender.send(line))), receiver)
+    }
+
+    /// The sink of one scenario on one cluster, with the run's clock.
+    pub fn of(&self, cluster: &str, scenario: &str) -> Self {
+        Self { cluster: Arc::from(cluster), scenario: Arc::from(scenario), ..self.clone() }
+    }
+
+    /// When the run started.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Hands on what happened now.
+    pub fn emit(&self, event: Event) {
+        (self.take)(Line {
+            at: self.started.elapsed(),
+            cluster: self.cluster.to_string(),
+            scenario: self.scenario.to_string(),
+            event,
+        });
+    }
+}

@@ -1,0 +1,300 @@
+//! A deployed cluster with its sentinel: changes, rounds, and waiting by rounds.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::cluster::{Cluster, ClusterError, Round};
+use crate::model::{Cell, Change, Matrix, Name, Observation, Topology};
+
+use super::sentinel::Sentinel;
+use super::settings::MEASURED_ROUNDS;
+use super::settle::{Goal, Settling, agrees};
+use super::{Event, EventSink, Purpose, Settings};
+
+/// A cluster on which one scenario plays.
+pub(super) struct Stage<'a> {
+    cluster: &'a mut dyn Cluster,
+    settings: &'a Settings,
+    sink: &'a EventSink,
+    sentinel: Sentinel,
+    sentinel_cells: BTreeSet<Cell>,
+    rounds: u32,
+    /// The slowest answer of an allowed attempt in each of the last rounds
+    /// that had one, from which silence is measured.
+    slowest_answers: VecDeque<Duration>,
+    /// The slowest enforcement, of the sentinel's or a step's policies.
+    slowest_enforcement: Duration,
+}
+
+/// A round that was made.
+struct Attempt {
+    number: u32,
+    deadline: Duration,
+    started: Instant,
+    observations: Matrix<Observation>,
+}
+
+/// How a step's rounds ended.
+pub(super) struct Settled {
+    /// The rounds.
+    pub(super) settling: Settling,
+    /// The nodes that did not show that they looked, within the step's deadline.
+    pub(super) blind: Vec<Name>,
+    /// Why the rounds broke off.
+    pub(super) lost: Option<ClusterError>,
+}
+
+impl<'a> Stage<'a> {
+    /// Puts the sentinel on a cluster that has just been deployed.
+    pub(super) async fn set(
+        cluster: &'a mut dyn Cluster,
+        settings: &'a Settings,
+        sink: &'a EventSink,
+        sentinel: Sentinel,
+    ) -> Result<Self, ClusterError> {
+        let mut stage = Self {
+            cluster,
+            settings,
+            sink,
+            sentinel,
+            sentinel_cells: BTreeSet::new(),
+            rounds: 0,
+            slowest_answers: VecDeque::new(),
+            slowest_enforcement: Duration::ZERO,
+        };
+        let topology = stage.give(&stage.sentinel.deployment()).await?;
+        stage.sentinel_cells = stage.sentinel.cells(&topology).into_iter().collect();
+        let watched: BTreeSet<&Name> =
+            stage.sentinel_cells.iter().filter_map(|cell| stage.sentinel.node_of(cell)).collect();
+        if watched.is_empty() || watched.len() < stage.sentinel.nodes().len() {
+            return Err(ClusterError::Other(anyhow::anyhow!(
+                "expected a sentinel with addresses on each of {} nodes, found {}",
+                stage.sentinel.nodes().len(),
+                watched.len()
+            )));
+        }
+        Ok(stage)
+    }
+
+    /// Makes changes and flips the sentinel after them.
+    pub(super) async fn change(&mut self, changes: &[Change]) -> Result<Topology, ClusterError> {
+        let mut changes = changes.to_vec();
+        changes.push(self.sentinel.flip());
+        let topology = self.give(&changes).await?;
+        Ok(self.sentinel.strip(topology))
+    }
+
+    /// Makes changes that lift every policy, the sentinel's with them.
+    pub(super) async fn lift(&mut self, mut changes: Vec<Change>) -> Result<(), ClusterError> {
+        if self.sentinel.denied {
+            changes.push(self.sentinel.flip());
+        }
+        self.give(&changes).await.map(drop)
+    }
+
+    async fn give(&mut self, changes: &[Change]) -> Result<Topology, ClusterError> {
+        let deadline = self.settings.call_deadline;
+        match timeout(deadline, self.cluster.change(changes)).await {
+            Ok(topology) => topology,
+            Err(_) => Err(ClusterError::Deadline {
+                what: format!("{} changes to be accepted", changes.len()),
+                deadline,
+            }),
+        }
+    }
+
+    /// Makes a round of its own number; what it is for is recorded apart.
+    async fn attempt(
+        &mut self,
+        cells: Vec<Cell>,
+        deadline: Duration,
+    ) -> Result<Attempt, ClusterError> {
+        let round = Round { cells, deadline };
+        // Attempts go in windows that respect the limit of open files.
+        let windows = u32::try_from(round.cells.len() / 1000).unwrap_or(u32::MAX);
+        let limit = self.settings.call_deadline + deadline.saturating_mul(windows + 1);
+        let started = Instant::now();
+        let seen = timeout(limit, self.cluster.probe(&round)).await.map_err(|_| {
+            ClusterError::Deadline {
+                what: format!("a round of {} attempts to end", round.cells.len()),
+                deadline: limit,
+            }
+        })??;
+        if seen.len() != round.cells.len() {
+            return Err(ClusterError::Lost(format!(
+                "expected {} observations of a round, found {}",
+                round.cells.len(),
+                seen.len()
+            )));
+        }
+        self.rounds += 1;
+        let answers = seen.iter().filter(|seen| seen.outcome.is_connected());
+        if let Some(slowest) = answers.map(|seen| seen.latency).max() {
+            self.slowest_answers.truncate(MEASURED_ROUNDS - 1);
+            self.slowest_answers.push_front(slowest);
+        }
+        let observations = round.cells.into_iter().zip(seen).collect();
+        Ok(Attempt { number: self.rounds, deadline, started, observations })
+    }
+
+    /// How long silence must last, from what was just measured.
+    fn silence(&self) -> Duration {
+        self.settings.silence.deadline(self.slowest_answers.iter().max().copied())
+    }
+
+    fn record(&self, step: Option<usize>, purpose: Purpose, attempt: &Attempt) {
+        let wanted =
+            |cell: &Cell| self.sentinel_cells.contains(cell) == (purpose == Purpose::Sentinel);
+        let observations: Matrix<_> = attempt
+            .observations
+            .iter()
+            .filter(|(cell, _)| wanted(cell))
+            .map(|(cell, seen)| (cell.clone(), seen.clone()))
+            .collect();
+        if !observations.is_empty() {
+            let Attempt { number, deadline, .. } = *attempt;
+            self.sink.emit(Event::Round { step, purpose, number, deadline, observations });
+        }
+    }
+
+    /// Shows the sentinel's paths to be open without policies.
+    ///
+    /// # Errors
+    /// Where one does not open within the control's deadline.
+    pub(super) async fn open_sentinel(&mut self) -> Result<(), ClusterError> {
+        let cells = self.sentinel_cells.clone();
+        let shut = self.open(cells, Purpose::Sentinel).await?;
+        let Some((cell, seen)) = shut.into_iter().next() else { return Ok(()) };
+        Err(ClusterError::Deadline {
+            what: format!("the sentinel's path `{cell}` to open without policies ({seen})"),
+            deadline: self.settings.control_deadline,
+        })
+    }
+
+    /// Attempts cells until each has connected once, within the control's
+    /// deadline. Returns those that never did, with what was seen last.
+    pub(super) async fn open(
+        &mut self,
+        mut cells: BTreeSet<Cell>,
+        purpose: Purpose,
+    ) -> Result<BTreeMap<Cell, String>, ClusterError> {
+        let end = Instant::now() + self.settings.control_deadline;
+        // Nothing is known yet of how fast a path answers that is being set up.
+        let deadline = self.settings.silence.ceiling;
+        let mut shut = BTreeMap::new();
+        let mut idle = 0;
+        while !cells.is_empty() {
+            let attempt = self.attempt(cells.iter().cloned().collect(), deadline).await?;
+            self.record(None, purpose, &attempt);
+            for (cell, seen) in attempt.observations.iter() {
+                if seen.outcome.is_connected() {
+                    cells.remove(cell);
+                    shut.remove(cell);
+                } else {
+                    shut.insert(cell.clone(), seen.outcome.to_string());
+                }
+            }
+            if cells.is_empty() || Instant::now() >= end {
+                break;
+            }
+            sleep_until((Instant::now() + self.settings.pause.after(idle)).min(end)).await;
+            idle += 1;
+        }
+        Ok(shut)
+    }
+
+    /// Measures how fast paths answer that were shown open, the sentinel's among
+    /// them. What they took to open says nothing of that: a path's first packets
+    /// may be lost while a cluster still sets it up, and TCP sends a lost SYN
+    /// again after a whole second.
+    pub(super) async fn measure(&mut self, mut cells: BTreeSet<Cell>) -> Result<(), ClusterError> {
+        cells.extend(self.sentinel_cells.iter().cloned());
+        self.slowest_answers.clear();
+        let deadline = self.silence();
+        let attempt = self.attempt(cells.into_iter().collect(), deadline).await?;
+        self.record(None, Purpose::Sentinel, &attempt);
+        self.record(None, Purpose::Control, &attempt);
+        Ok(())
+    }
+
+    /// Makes rounds until a step has settled, or its deadline passes.
+    ///
+    /// The sentinel's cells and the step's own go into the same rounds until
+    /// every node has flipped; only later rounds count.
+    pub(super) async fn settle(
+        &mut self,
+        step: usize,
+        mut settling: Settling,
+        accepted: Instant,
+    ) -> Settled {
+        let end = accepted + self.settings.step_deadline;
+        let mut blind: BTreeSet<Name> = self.sentinel.nodes().iter().cloned().collect();
+        let mut idle = 0;
+        loop {
+            let mut cells: Vec<Cell> = settling.cells().cloned().collect();
+            if !blind.is_empty() {
+                cells.extend(self.sentinel_cells.iter().cloned());
+            }
+            let attempt = match self.attempt(cells, self.silence()).await {
+                Ok(attempt) => attempt,
+                Err(error) => return Settled { settling, blind: Vec::new(), lost: Some(error) },
+            };
+            let started = attempt.started - accepted;
+            self.record(Some(step), Purpose::Sentinel, &attempt);
+            self.record(Some(step), Purpose::Settle, &attempt);
+            settling.take(started, &attempt.observations);
+            if !blind.is_empty() {
+                blind = self.blind(&attempt.observations);
+                if blind.is_empty() {
+                    let flipped = started + self.slowest_flip(&attempt.observations);
+                    self.slowest_enforcement = self.slowest_enforcement.max(flipped);
+                    let from = flipped + self.slowest_enforcement;
+                    settling.count_from(from.max(accepted.elapsed()), self.slowest_enforcement);
+                }
+            }
+            let now = accepted.elapsed();
+            if settling.is_over(now) || Instant::now() >= end {
+                break;
+            }
+            let pause = match settling.counts_from() {
+                Some(from) if from > now => (from - now).min(self.settings.pause.after(idle)),
+                Some(_) if settling.only_needs_confirmation() => Duration::ZERO,
+                _ => self.settings.pause.after(idle),
+            };
+            idle += 1;
+            sleep_until((Instant::now() + pause).min(end)).await;
+        }
+        Settled { settling, blind: blind.into_iter().collect(), lost: None }
+    }
+
+    /// Remembers how long a step took to be enforced.
+    pub(super) fn enforced(&mut self, after: Option<Duration>) {
+        self.slowest_enforcement = self.slowest_enforcement.max(after.unwrap_or_default());
+    }
+
+    fn sentinel_goal(&self) -> Goal {
+        if self.sentinel.denied { Goal::Deny } else { Goal::Allow }
+    }
+
+    /// The nodes on which the sentinel has not flipped.
+    fn blind(&self, seen: &Matrix<Observation>) -> BTreeSet<Name> {
+        let flipped = |cell| {
+            let outcome = seen.get(cell).map(|seen| &seen.outcome);
+            outcome.and_then(|outcome| agrees(self.sentinel_goal(), outcome)) == Some(true)
+        };
+        let still = self.sentinel_cells.iter().filter(|cell| !flipped(cell));
+        still.filter_map(|cell| self.sentinel.node_of(cell)).cloned().collect()
+    }
+
+    /// How long after its start a round showed the last flip: at once for a
+    /// deny, with its answer for an allow.
+    fn slowest_flip(&self, seen: &Matrix<Observation>) -> Duration {
+        if self.sentinel.denied {
+            return Duration::ZERO;
+        }
+        let latencies = self.sentinel_cells.iter().filter_map(|cell| seen.get(cell));
+        latencies.map(|seen| seen.latency).max().unwrap_or_default()
+    }
+}

@@ -1,0 +1,194 @@
+//! Steps that are over: judged when their paths are known, and added up.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Cell, Observation, Verdict};
+use crate::semantics::why;
+
+use super::judge::{Control, Question, Sight, judge};
+use super::paths::{Path, Paths};
+use super::settle::Course;
+use super::{CellJudgement, Event, EventSink, Finding, Status, StepTiming};
+
+/// A step whose rounds are over.
+pub(super) struct Held {
+    /// Which step, from 0.
+    pub(super) step: usize,
+    /// Its name.
+    pub(super) name: String,
+    /// What is expected and specified, cell by cell.
+    pub(super) questions: Vec<(Question, Path)>,
+    /// What was seen.
+    pub(super) seen: BTreeMap<Cell, (Course, Option<Observation>)>,
+    /// How many manifests were rejected at load time, as they should be.
+    pub(super) rejected: usize,
+    /// How long it took.
+    pub(super) timing: StepTiming,
+    /// What else is to be said.
+    pub(super) notes: Vec<String>,
+}
+
+impl Held {
+    /// Whether what is said of the cell needs to know that its path works.
+    fn needs_control(question: &Question) -> bool {
+        matches!(question.specified.verdict, Verdict::Allow | Verdict::Deny)
+    }
+}
+
+/// The steps of a scenario so far.
+///
+/// A step is judged, and its event emitted, as soon as every path that it
+/// needs is known; a step with pods that came late, and every step after it,
+/// waits for the policies to be lifted, so that events keep the steps' order.
+#[derive(Default)]
+pub(super) struct Tally {
+    held: Vec<Held>,
+    worst: Option<Status>,
+    judged: usize,
+    /// One sentence per step that could not be told or was not judged.
+    reasons: Vec<String>,
+}
+
+impl Tally {
+    /// Takes in a step whose rounds are over.
+    pub(super) fn hold(&mut self, held: Held) {
+        self.held.push(held);
+    }
+
+    /// The paths that held steps need and that had no control yet.
+    pub(super) fn needed(&self, paths: &Paths) -> Vec<Path> {
+        let mut needed: Vec<Path> = self
+            .held
+            .iter()
+            .flat_map(|held| &held.questions)
+            .filter(|(question, path)| {
+                Held::needs_control(question)
+                    && paths.control(path).is_none()
+                    && paths.is_current(path)
+            })
+            .map(|(_, path)| path.clone())
+            .collect();
+        needed.sort();
+        needed.dedup();
+        needed
+    }
+
+    /// Judges every held step, if no path is missing.
+    pub(super) fn judge_known(&mut self, paths: &Paths, strict: bool, sink: &EventSink) {
+        if self.needed(paths).is_empty() {
+            self.judge_all(paths, "its pods are gone", strict, sink);
+        }
+    }
+
+    /// Judges every held step; a path without control stays untried for this reason.
+    pub(super) fn judge_all(
+        &mut self,
+        paths: &Paths,
+        untried: &str,
+        strict: bool,
+        sink: &EventSink,
+    ) {
+        for held in std::mem::take(&mut self.held) {
+            self.judge(held, paths, untried, strict, sink);
+        }
+    }
+
+    fn judge(&mut self, held: Held, paths: &Paths, untried: &str, strict: bool, sink: &EventSink) {
+        let Held { step, name, questions, mut seen, rejected, timing, mut notes } = held;
+        let cells: Vec<CellJudgement> = questions
+            .iter()
+            .map(|(question, path)| {
+                let (course, observed) = seen
+                    .remove(&question.cell)
+                    .unwrap_or_else(|| (Course::Untold("it was never attempted".to_owned()), None));
+                let control = match paths.control(path) {
+                    Some(control) => control.clone(),
+                    None => Control::Untried(untried.to_owned()),
+                };
+                judge(question, &Sight { course, observed, control }, strict, why)
+            })
+            .collect();
+        let status = status(&cells, rejected);
+        let count = |finding: Finding| cells.iter().filter(|cell| cell.finding == finding).count();
+        self.judged += cells.len() + rejected
+            - count(Finding::Choice)
+            - count(Finding::NotPortable)
+            - count(Finding::Inconclusive);
+        match status {
+            Status::Errored => {
+                let untold = cells
+                    .iter()
+                    .filter(|c| matches!(c.finding, Finding::Inconclusive | Finding::Unstable));
+                let first = untold
+                    .clone()
+                    .find_map(|cell| Some(format!("`{}`: {}", cell.cell, cell.why.as_deref()?)));
+                self.reasons.push(format!(
+                    "step `{name}`: {} of {} cells could not be told; the first is {}",
+                    untold.count(),
+                    cells.len(),
+                    first.unwrap_or_default()
+                ));
+            }
+            Status::Skipped => {
+                let choices = count(Finding::Choice) + count(Finding::NotPortable);
+                notes.push(match choices {
+                    0 => "nothing was judged: no cell is left".to_owned(),
+                    _ => format!("nothing was judged: the API leaves {choices} cells open"),
+                });
+                self.reasons.push(format!("step `{name}`: {}", notes.join("; ")));
+            }
+            Status::Passed | Status::Failed => {}
+        }
+        self.add(status);
+        sink.emit(Event::StepJudged { step, name, status, cells, timing, notes });
+    }
+
+    /// Adds a result. A step in which nothing was judged does not weigh
+    /// beside one that passed.
+    fn add(&mut self, status: Status) {
+        self.worst = match (self.worst, status) {
+            (None | Some(Status::Skipped), status) => Some(status),
+            (worst, Status::Skipped) => worst,
+            (worst, status) => worst.max(Some(status)),
+        };
+    }
+
+    /// Adds something that befell the scenario as a whole.
+    pub(super) fn befall(&mut self, status: Status, reason: String) {
+        self.worst = self.worst.max(Some(status));
+        self.reasons.insert(0, reason);
+    }
+
+    /// The scenario's result, and why where it neither passed nor failed.
+    pub(super) fn result(mut self) -> (Status, Option<String>) {
+        let status = match self.worst {
+            Some(Status::Passed) if self.judged == 0 => Status::Skipped,
+            Some(status) => status,
+            None => Status::Skipped,
+        };
+        if status == Status::Skipped && self.reasons.is_empty() {
+            self.reasons.push("nothing was judged: it has no step".to_owned());
+        }
+        let tells = status != Status::Passed && !self.reasons.is_empty();
+        (status, tells.then(|| self.reasons.join("; ")))
+    }
+}
+
+/// A step's result: the worst of its cells.
+fn status(cells: &[CellJudgement], rejected: usize) -> Status {
+    let of = |finding: &Finding| match finding {
+        Finding::Agrees | Finding::KnownPolicyFault => Some(Status::Passed),
+        Finding::PolicyFault | Finding::MissingPolicyFault | Finding::EnforcementFault => {
+            Some(Status::Failed)
+        }
+        Finding::Unstable | Finding::Inconclusive => Some(Status::Errored),
+        Finding::Choice | Finding::NotPortable => None,
+    };
+    let rejected = (rejected > 0).then_some(Status::Passed);
+    cells
+        .iter()
+        .filter_map(|cell| of(&cell.finding))
+        .chain(rejected)
+        .max()
+        .unwrap_or(Status::Skipped)
+}

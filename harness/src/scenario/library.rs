@@ -1,0 +1,179 @@
+//! Scenarios in folders, at any depth.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::file::scenario;
+use super::folder::{Folder, read};
+use super::{Diagnostic, KubernetesVersion, Scenario, Severity};
+use crate::model::Origin;
+
+/// The file that makes a folder a scenario.
+pub(super) const SCENARIO_FILE: &str = "scenario.yaml";
+
+/// How deep folders are looked into.
+const DEPTH: usize = 32;
+
+/// How input files are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// The Kubernetes version whose rules apply.
+    pub kubernetes: KubernetesVersion,
+}
+
+/// Scenarios, and all that was found in their files.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// The scenarios without errors, by id.
+    pub scenarios: Vec<Scenario>,
+    /// Every finding, by place.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Loaded {
+    /// Whether a finding is an error.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|d| d.severity == Severity::Error)
+    }
+}
+
+/// Loads scenarios: each path is a scenario's folder, its `scenario.yaml`, or
+/// a folder that holds scenarios at any depth.
+///
+/// An id is the path below the given folder, or the folder's own name where a
+/// scenario is given directly. Nothing is created and nothing is run.
+pub fn load_scenarios(paths: &[PathBuf], options: &LoadOptions) -> Loaded {
+    let mut loaded = Loaded::default();
+    let mut found: Vec<(String, PathBuf)> = Vec::new();
+    for path in paths {
+        if let Err(error) = find(path, &mut found) {
+            loaded.diagnostics.push(*error);
+        }
+    }
+    found.sort();
+    let mut seen = BTreeSet::new();
+    let mut ids: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for (id, folder) in found {
+        if !seen.insert(folder.canonicalize().unwrap_or_else(|_| folder.clone())) {
+            continue;
+        }
+        let file = folder.join(SCENARIO_FILE);
+        if let Some(first) = ids.insert(id.clone(), folder.clone()) {
+            let message = format!("the id `{id}` is that of `{}` too", first.display());
+            loaded.diagnostics.push(problem("duplicate-id", &file, message, "rename one of them"));
+            continue;
+        }
+        match read(&file) {
+            Ok(source) => {
+                let (scenario, diagnostics) =
+                    scenario(&source, &id, &Folder::Disk(folder), options);
+                loaded.scenarios.extend(scenario);
+                loaded.diagnostics.extend(diagnostics);
+            }
+            Err(error) => {
+                let message = format!("cannot read `{}`: {error}", file.display());
+                loaded.diagnostics.push(problem("unreadable-file", &file, message, ""));
+            }
+        }
+    }
+    loaded
+}
+
+/// Reads a scenario from text, with the manifests beside it by file name. It
+/// is `None` where there is an error.
+pub fn parse_scenario(
+    file: &str,
+    text: &str,
+    manifests: &BTreeMap<String, String>,
+    options: &LoadOptions,
+) -> (Option<Scenario>, Vec<Diagnostic>) {
+    let source = super::source::Source::new(file, text);
+    scenario(&source, file, &Folder::Memory(manifests.clone()), options)
+}
+
+/// A finding about a file as a whole.
+pub(super) fn problem(code: &str, path: &Path, message: String, help: &str) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Error,
+        code: code.to_owned(),
+        message,
+        origin: Origin {
+            file: Arc::from(path.display().to_string()),
+            document: 0,
+            path: Arc::from(""),
+            line: 0,
+            column: 0,
+        },
+        excerpt: None,
+        help: (!help.is_empty()).then(|| help.to_owned()),
+    }
+}
+
+fn name_of(folder: &Path) -> String {
+    let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let name = absolute.file_name().unwrap_or(absolute.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+fn find(path: &Path, found: &mut Vec<(String, PathBuf)>) -> Result<(), Box<Diagnostic>> {
+    if path.is_file() {
+        if path.file_name().is_some_and(|name| name == SCENARIO_FILE) {
+            let folder = match path.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent,
+                _ => Path::new("."),
+            };
+            found.push((name_of(folder), folder.to_owned()));
+            return Ok(());
+        }
+        let message = format!("`{}` is no scenario", path.display());
+        let help = format!("give a folder with a `{SCENARIO_FILE}`, or that file itself");
+        return Err(Box::new(problem("no-scenario", path, message, &help)));
+    }
+    if !path.exists() {
+        let message = format!("there is no `{}`", path.display());
+        return Err(Box::new(problem("unreadable-file", path, message, "")));
+    }
+    if path.join(SCENARIO_FILE).is_file() {
+        found.push((name_of(path), path.to_owned()));
+        return Ok(());
+    }
+    let before = found.len();
+    descend(path, "", 0, found).map_err(|error| {
+        let message = format!("cannot read `{}`: {error}", path.display());
+        Box::new(problem("unreadable-file", path, message, ""))
+    })?;
+    if found.len() == before {
+        let message = format!("`{}` holds no scenario", path.display());
+        let help = format!("a scenario is a folder with a `{SCENARIO_FILE}`");
+        return Err(Box::new(problem("no-scenario", path, message, &help)));
+    }
+    Ok(())
+}
+
+fn descend(
+    folder: &Path,
+    id: &str,
+    depth: usize,
+    found: &mut Vec<(String, PathBuf)>,
+) -> std::io::Result<()> {
+    if depth > DEPTH {
+        return Ok(());
+    }
+    let mut entries: Vec<_> = std::fs::read_dir(folder)?.collect::<Result<_, _>>()?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') || !path.is_dir() {
+            continue;
+        }
+        let id = if id.is_empty() { name } else { format!("{id}/{name}") };
+        if path.join(SCENARIO_FILE).is_file() {
+            found.push((id, path));
+        } else {
+            descend(&path, &id, depth + 1, found)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! Peers and ports: what one entry of a rule says of a connection.
+
+use std::net::IpAddr;
+
+use crate::model::{
+    Cidr, Clause, Direction, Family, MissingFact, PolicyPort, PortRef, Protocol, Via,
+};
+
+use super::Engine;
+use super::answer::Answer;
+use super::engine::PeerSet;
+use super::flow::{End, Flow, same_node};
+
+impl Engine {
+    /// Whether an entry of `from` or `to` covers the other end.
+    pub(super) fn peer_answer(
+        &self,
+        flow: &Flow<'_>,
+        direction: Direction,
+        peer: &PeerSet,
+    ) -> Answer {
+        match peer {
+            PeerSet::Pods(pods) => match flow.peer(direction) {
+                End::Pod(index, _) if !pods.contains(index) => Answer::No,
+                End::Pod(_, pod) => {
+                    if flow.hides_peer(direction) {
+                        Answer::Open(Clause::RewrittenAddress)
+                    } else if pod.host_network {
+                        self.host_network_peer(flow, direction)
+                    } else {
+                        Answer::Yes
+                    }
+                }
+                // "podSelector is a label selector which selects pods" and
+                // "namespaceSelector … selects all pods in the namespaces"
+                // (`NetworkPolicyPeer`): nothing else has labels to select by.
+                End::External(_) | End::Node(_) => Answer::No,
+            },
+            PeerSet::Block { cidr, except } => self.block_answer(flow, direction, cidr, except),
+        }
+    }
+
+    /// A selector that matches a hostNetwork pod: the plugin applies it "just like
+    /// it does to pod-network pods", or "ignores `hostNetwork` pods when matching
+    /// `podSelector` and `namespaceSelector`"
+    /// (concepts/services-networking/network-policies). Both come to the same where
+    /// the second would let the connection pass anyway: because the pod sits on the
+    /// destination's own node, or because the policies' own pod is not policed then.
+    fn host_network_peer(&self, flow: &Flow<'_>, direction: Direction) -> Answer {
+        let ends = flow.source.pod().zip(flow.destination.pod());
+        let together = ends
+            .and_then(|((_, one), (_, other))| same_node(one.node.as_ref(), other.node.as_ref()));
+        if flow.subject(direction).on_host_network()
+            || direction == Direction::Ingress && together == Some(true)
+        {
+            Answer::Yes
+        } else {
+            Answer::Open(Clause::HostNetworkPeer)
+        }
+    }
+
+    /// "ipBlock: This selects particular IP CIDR ranges to allow as ingress sources or
+    /// egress destinations. These should be cluster-external IPs, since Pod IPs are
+    /// ephemeral and unpredictable." (concepts/services-networking/network-policies)
+    fn block_answer(
+        &self,
+        flow: &Flow<'_>,
+        direction: Direction,
+        cidr: &Cidr,
+        except: &[Cidr],
+    ) -> Answer {
+        let end = flow.peer(direction);
+        let family = flow.cell.family;
+        if !of_family(cidr, family) {
+            return Answer::No;
+        }
+        let coverage = coverage(cidr, except, self.addresses(end), family);
+        if flow.cell.via != Via::Pod {
+            // "it is not defined whether this happens before or after NetworkPolicy
+            // processing" (there), but a range of everything holds any address.
+            let pod = end.pod().is_some();
+            return if coverage == Coverage::Always && !pod {
+                Answer::Yes
+            } else {
+                Answer::Open(Clause::RewrittenAddress)
+            };
+        }
+        match (coverage, end) {
+            (Coverage::Never, _) => Answer::No,
+            (Coverage::Unknown, _) => Answer::Missing(MissingFact::Address),
+            (Coverage::Always | Coverage::Here, End::Pod(_, pod)) => {
+                Answer::Open(if pod.host_network {
+                    Clause::HostNetworkPeer
+                } else {
+                    Clause::IpBlockOnPod
+                })
+            }
+            (Coverage::Always | Coverage::Here, End::External(_) | End::Node(_)) => Answer::Yes,
+        }
+    }
+
+    /// Whether an entry of `ports` covers the destination's port.
+    pub(super) fn port_answer(
+        &self,
+        flow: &Flow<'_>,
+        direction: Direction,
+        entry: &PolicyPort,
+    ) -> Answer {
+        // "If not specified, this field defaults to TCP."
+        // (`NetworkPolicyPort.protocol`)
+        if entry.protocol.unwrap_or_default() != flow.cell.protocol {
+            return Answer::No;
+        }
+        // Egress to a NodePort may be judged by the port of the node or of the pod.
+        let seen = if direction == Direction::Egress && flow.cell.via == Via::NodePort {
+            Answer::Open(Clause::RewrittenAddress)
+        } else {
+            Answer::Yes
+        };
+        match &entry.port {
+            // "If this field is not provided, this matches all port names and
+            // numbers." (`NetworkPolicyPort.port`)
+            None => Answer::Yes,
+            // "The range of ports from port to endPort if set, inclusive, should be
+            // allowed by the policy." (`NetworkPolicyPort.endPort`)
+            Some(PortRef::Number(first)) => {
+                let last = entry.end_port.unwrap_or(*first);
+                if (*first..=last).contains(&flow.cell.port) { seen } else { Answer::No }
+            }
+            Some(PortRef::Name(name)) => match flow.destination {
+                End::Pod(_, pod) if names_port(pod, name, flow.cell.port, flow.cell.protocol) => {
+                    // A plugin that takes a hostNetwork pod for its node knows no names of it.
+                    let node_too = pod.host_network && !flow.subject(direction).on_host_network();
+                    seen.and(if node_too {
+                        Answer::Open(Clause::HostNetworkPeer)
+                    } else {
+                        Answer::Yes
+                    })
+                }
+                // "This can either be a numerical or named port on a pod." (there)
+                End::Pod(..) | End::External(_) | End::Node(_) => Answer::No,
+            },
+        }
+    }
+}
+
+/// Whether the pod calls this port by this name, in this protocol: "only traffic on the
+/// specified protocol AND port will be matched" (`NetworkPolicyPort.port`).
+pub(super) fn names_port(
+    pod: &crate::model::Pod,
+    name: &str,
+    number: u16,
+    protocol: Protocol,
+) -> bool {
+    pod.ports.iter().any(|port| {
+        port.number == number && port.protocol == protocol && port.name.as_deref() == Some(name)
+    })
+}
+
+/// How a range of addresses relates to those that an end has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coverage {
+    /// It holds every address of the family, so also one that is not known.
+    Always,
+    /// It holds every known address of the end.
+    Here,
+    /// It holds none of them.
+    Never,
+    /// No address is known, or the end has several and it holds some.
+    Unknown,
+}
+
+/// Whether the range is of this family.
+pub(super) fn of_family(cidr: &Cidr, family: Family) -> bool {
+    Family::of(cidr.net.addr()) == family
+}
+
+/// How `cidr` without `except` relates to the addresses of this family.
+///
+/// "except is a slice of CIDRs that should not be included within an IPBlock"
+/// (`IPBlock.except`).
+pub(super) fn coverage(
+    cidr: &Cidr,
+    except: &[Cidr],
+    addresses: &[IpAddr],
+    family: Family,
+) -> Coverage {
+    if !of_family(cidr, family) {
+        return Coverage::Never;
+    }
+    if cidr.net.prefix_len() == 0 && except.is_empty() {
+        return Coverage::Always;
+    }
+    let holds = |address: &IpAddr| {
+        cidr.contains(*address) && !except.iter().any(|hole| hole.contains(*address))
+    };
+    let mut known = addresses.iter().filter(|address| Family::of(**address) == family).map(holds);
+    match known.next() {
+        None => Coverage::Unknown,
+        Some(first) if known.any(|other| other != first) => Coverage::Unknown,
+        Some(true) => Coverage::Here,
+        Some(false) => Coverage::Never,
+    }
+}

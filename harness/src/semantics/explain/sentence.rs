@@ -1,0 +1,145 @@
+//! A decision in one sentence.
+
+use crate::model::{
+    Cell, Decision, Direction, Effect, Endpoint, Exemption, PolicyRef, RuleRef, Side, Verdict,
+};
+
+/// How many policies or rules a sentence names before it only counts them.
+const NAMED: usize = 3;
+
+/// One plain sentence of why a cell is decided as it is, with the policy, the rule and
+/// their `file:line:column`. It starts in lower case and has no full stop.
+pub fn why(cell: &Cell, decision: &Decision) -> String {
+    let sides = [
+        Told { cell, direction: Direction::Egress, side: &decision.egress },
+        Told { cell, direction: Direction::Ingress, side: &decision.ingress },
+    ];
+    let of =
+        |wanted: fn(&Effect) -> bool| sides.iter().filter(move |told| wanted(&told.side.effect));
+    match decision.verdict {
+        Verdict::Deny => {
+            let denied = of(|effect| matches!(effect, Effect::Denied)).map(Told::denied);
+            denied.collect::<Vec<_>>().join("; and ")
+        }
+        Verdict::Undefined(clause) => {
+            let open = of(|effect| matches!(effect, Effect::Undefined(_))).next();
+            let told = open.map(|told| told.open("the API leaves it open")).unwrap_or_default();
+            format!("{told}: {}", clause.sentence())
+        }
+        Verdict::Unknown(fact) => match of(|effect| matches!(effect, Effect::Unknown(_))).next() {
+            Some(told) if !told.side.isolating.is_empty() => {
+                format!("{}: {fact}", told.open("a fact is missing"))
+            }
+            _ => format!("`{}` to `{}`: {fact}", cell.source, cell.destination),
+        },
+        Verdict::Allow => allowed(&sides),
+    }
+}
+
+fn allowed([egress, ingress]: &[Told<'_>; 2]) -> String {
+    if egress.side.effect == Effect::NotIsolated && ingress.side.effect == Effect::NotIsolated {
+        let (source, destination) = (egress.subject(), ingress.subject());
+        return format!(
+            "no policy isolates `{source}` for egress, and none isolates `{destination}` for ingress"
+        );
+    }
+    let told: Vec<String> = [egress, ingress].into_iter().filter_map(Told::allowed).collect();
+    if told.is_empty() {
+        return "neither end is a pod, and policies are about pods alone".to_owned();
+    }
+    told.join(", and ")
+}
+
+/// One side of a cell, to be told of.
+struct Told<'a> {
+    cell: &'a Cell,
+    direction: Direction,
+    side: &'a Side,
+}
+
+impl Told<'_> {
+    const fn subject(&self) -> &Endpoint {
+        match self.direction {
+            Direction::Egress => &self.cell.source,
+            Direction::Ingress => &self.cell.destination,
+        }
+    }
+
+    const fn peer(&self) -> &Endpoint {
+        match self.direction {
+            Direction::Egress => &self.cell.destination,
+            Direction::Ingress => &self.cell.source,
+        }
+    }
+
+    /// `` `prod/db` on 3306/TCP ``
+    fn asked(&self) -> String {
+        format!("`{}` on {}/{}", self.peer(), self.cell.port, self.cell.protocol)
+    }
+
+    fn isolated(&self) -> String {
+        let policies = listed(&self.side.isolating, policy);
+        format!("`{}` is isolated for {} by {policies}", self.subject(), self.direction)
+    }
+
+    fn theirs(&self) -> &'static str {
+        if self.side.isolating.len() == 1 { "it" } else { "theirs" }
+    }
+
+    fn denied(&self) -> String {
+        format!("{}, and no rule of {} allows {}", self.isolated(), self.theirs(), self.asked())
+    }
+
+    fn open(&self, what: &str) -> String {
+        let hangs = match self.side.rules.as_slice() {
+            [] => format!("no rule of {} allows {}", self.theirs(), self.asked()),
+            rules => {
+                format!("whether {} is allowed hangs on {}", self.asked(), listed(rules, rule))
+            }
+        };
+        format!("{}, {hangs}, and {what}", self.isolated())
+    }
+
+    /// What allows this side; nothing to tell where the end is no pod.
+    fn allowed(&self) -> Option<String> {
+        match self.side.effect {
+            Effect::NotIsolated => {
+                Some(format!("no policy isolates `{}` for {}", self.subject(), self.direction))
+            }
+            Effect::Exempt(Exemption::OwnNode) => Some(format!(
+                "`{}` is the node that `{}` runs on, which is always let in",
+                self.peer(),
+                self.subject()
+            )),
+            Effect::Allowed => {
+                let verb = if self.side.rules.len() == 1 { "allows" } else { "allow" };
+                Some(format!("{} {verb} {}", listed(&self.side.rules, rule), self.asked()))
+            }
+            Effect::Exempt(Exemption::NotAPod)
+            | Effect::Denied
+            | Effect::Undefined(_)
+            | Effect::Unknown(_) => None,
+        }
+    }
+}
+
+fn policy(policy: &PolicyRef) -> String {
+    format!("`{}` ({})", policy.name, policy.origin)
+}
+
+fn rule(rule: &RuleRef) -> String {
+    format!("`{}[{}]` of `{}` ({})", rule.direction, rule.rule, rule.policy, rule.origin)
+}
+
+/// `a, b and c`, or `a, b, c and 4 more`.
+fn listed<T>(items: &[T], name: impl Fn(&T) -> String) -> String {
+    let mut names: Vec<String> = items.iter().take(NAMED).map(name).collect();
+    if items.len() > NAMED {
+        names.push(format!("{} more", items.len() - NAMED));
+    }
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        None => "no policy".to_owned(),
+    }
+}

@@ -1,0 +1,224 @@
+//! Holds the architecture: imports go one way, the pure parts stay pure, files stay short.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which modules of the crate each module may name, besides itself.
+const IMPORTS: [(&str, &[&str]); 9] = [
+    ("model", &[]),
+    ("exit", &[]),
+    ("semantics", &["model"]),
+    ("scenario", &["model"]),
+    ("cluster", &["model", "semantics", "scenario"]),
+    ("run", &["model", "semantics", "scenario", "cluster", "exit"]),
+    ("report", &["model", "semantics", "scenario", "cluster", "run", "exit"]),
+    ("baseline", &["model", "semantics", "scenario", "cluster", "run", "exit"]),
+    ("cli", &["model", "semantics", "scenario", "cluster", "run", "report", "baseline", "exit"]),
+];
+
+/// What the pure parts may not know of.
+const IMPURE: [&str; 14] = [
+    "tokio",
+    "async fn",
+    "async_trait",
+    "kube::",
+    "k8s_openapi",
+    "std::fs",
+    "std::io",
+    "std::env",
+    "std::process",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "nix::",
+    "socket2",
+];
+
+/// What no code may hold.
+const UNFINISHED: [&str; 3] = ["todo!", "unimplemented!", "thread::sleep"];
+
+/// The most lines that a file may have.
+const CEILING: usize = 500;
+
+struct Source {
+    /// Below `src`, with `/`.
+    path: String,
+    /// The module path of the file: `["report", "live"]`.
+    module: Vec<String>,
+    /// The code without comments.
+    code: String,
+    /// As `code`, without the unit tests at its end.
+    shipped: String,
+    lines: usize,
+}
+
+fn sources(root: &Path) -> Vec<Source> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(source(root, &path));
+            }
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+fn source(root: &Path, path: &Path) -> Source {
+    let text = fs::read_to_string(path).unwrap();
+    let relative = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+    let mut module: Vec<String> =
+        relative.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+    if matches!(module.last().map(String::as_str), Some("mod" | "lib" | "main")) {
+        module.pop();
+    }
+    let code: String = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let only_tests = ["tests", "fixture"].iter().any(|name| module.iter().any(|m| m == name));
+    let shipped =
+        if only_tests { "" } else { code.split("#[cfg(test)]\nmod tests").next().unwrap() };
+    let shipped = shipped.to_owned();
+    Source { path: relative, module, shipped, code, lines: text.lines().count() }
+}
+
+/// The top-level modules that follow `prefix` in the code, through `{…}` groups.
+fn named_after(code: &str, prefix: &str) -> BTreeSet<String> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let word = |text: &str| text.chars().take_while(|c| is_word(*c)).collect::<String>();
+    let mut names = BTreeSet::new();
+    for (at, _) in code.match_indices(prefix) {
+        if code[..at].ends_with(|c: char| is_word(c) || c == ':') {
+            continue;
+        }
+        let rest = &code[at + prefix.len()..];
+        let Some(group) = rest.strip_prefix('{') else {
+            names.insert(word(rest));
+            continue;
+        };
+        let mut depth = 0_usize;
+        let mut item = String::new();
+        for c in group.chars() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => {
+                    names.insert(word(item.trim_start()));
+                    item.clear();
+                    continue;
+                }
+                _ => {}
+            }
+            item.push(c);
+        }
+        names.insert(word(item.trim_start()));
+    }
+    names.remove("");
+    names
+}
+
+impl Source {
+    /// The top-level modules that the file names, by `crate::` and by `super::` up to the root.
+    fn imports(&self) -> BTreeSet<String> {
+        let mut names = named_after(&self.shipped, "crate::");
+        if !self.module.is_empty() {
+            names.extend(named_after(&self.shipped, &"super::".repeat(self.module.len())));
+        }
+        names.retain(|name| name.starts_with(char::is_lowercase));
+        names
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn probes() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../probes/src")
+}
+
+#[test]
+fn the_parser_sees_every_form_of_an_import() {
+    let code = "use crate::model::{Cell, a::b};\nuse crate::{run, report::{live, x}, cli};\nlet x = crate::exit::Y; mycrate::no(); super::super::up::x";
+    let names: Vec<_> = named_after(code, "crate::").into_iter().collect();
+    assert_eq!(names, ["cli", "exit", "model", "report", "run"]);
+    assert_eq!(named_after(code, "super::super::").into_iter().collect::<Vec<_>>(), ["up"]);
+}
+
+#[test]
+fn imports_go_one_way() {
+    let sources = sources(&root());
+    let modules: BTreeSet<&str> =
+        sources.iter().filter_map(|s| s.module.first()).map(String::as_str).collect();
+    let known: BTreeSet<&str> = IMPORTS.iter().map(|(module, _)| *module).collect();
+    let strange: Vec<_> = modules.difference(&known).collect();
+    assert!(strange.is_empty(), "modules that the table does not know: {strange:?}");
+
+    let mut wrong = Vec::new();
+    for source in &sources {
+        let Some(own) = source.module.first() else { continue };
+        let allowed = IMPORTS.iter().find(|(module, _)| module == own).unwrap().1;
+        for name in source.imports() {
+            if modules.contains(name.as_str()) && name != *own && !allowed.contains(&name.as_str())
+            {
+                wrong.push(format!("{} names `{name}`", source.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports against the table:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_dataplane_is_independent_of_the_engine() {
+    for source in sources(&root()) {
+        let embedded = source.path.starts_with("cluster/embedded");
+        assert!(
+            !(embedded && source.imports().contains("semantics")),
+            "{} names `semantics`: two implementations that share code are no evidence",
+            source.path
+        );
+    }
+}
+
+#[test]
+fn the_model_and_the_engine_know_nothing_of_the_world() {
+    for source in sources(&root()) {
+        if !matches!(source.module.first().map(String::as_str), Some("model" | "semantics")) {
+            continue;
+        }
+        for word in IMPURE {
+            assert!(!source.shipped.contains(word), "{} holds `{word}`", source.path);
+        }
+    }
+}
+
+#[test]
+fn files_are_short_and_finished() {
+    let mut wrong = Vec::new();
+    for source in sources(&root()).into_iter().chain(sources(&probes())) {
+        if source.lines > CEILING {
+            wrong.push(format!("{}: {} lines, at most {CEILING}", source.path, source.lines));
+        }
+        for word in UNFINISHED {
+            if source.code.contains(word) {
+                wrong.push(format!("{} holds `{word}`", source.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn main_is_thin() {
+    let main = fs::read_to_string(root().join("main.rs")).unwrap();
+    assert!(main.lines().count() < 60);
+}

@@ -1,0 +1,231 @@
+//! Every command in the README does what the README says.
+//!
+//! In a fenced block marked `console` a line that starts with `$ ` is a
+//! command, and `# exits N` at its end says how it ends where that is not 0.
+//! The commands below one heading run in order, in a folder with a copy of
+//! `scenarios/`, and `ringfence` is the binary under test. Commands that build
+//! or test the project itself are not run again from inside a test: they are
+//! [`OUTSIDE`], and every one of them must be there.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+/// Commands that the README shows and that run this test, or would start it again.
+const OUTSIDE: [&str; 2] = ["cargo test", ".ci/run"];
+
+/// The command that the README is about.
+const FIRST: &str = "cargo run --release -- run";
+
+/// What stands for the binary under test.
+const RINGFENCE: [&str; 2] = ["cargo run --release -- ", "ringfence "];
+
+/// A command of the README.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Shown {
+    /// Its line in the README, from 1.
+    line: usize,
+    /// The command as a reader would type it.
+    text: String,
+    /// How it ends.
+    code: i32,
+}
+
+impl Shown {
+    fn new(line: usize, command: &str) -> Result<Self, String> {
+        let (text, code) = match command.split_once("# exits ") {
+            Some((text, code)) => {
+                let code = code.trim();
+                let number = code.parse().map_err(|_| {
+                    format!("README.md:{line}: expected a number after `# exits`, found `{code}`")
+                })?;
+                (text, number)
+            }
+            None => (command, 0),
+        };
+        Ok(Self { line, text: text.trim().to_owned(), code })
+    }
+
+    fn is_outside(&self) -> bool {
+        OUTSIDE.contains(&self.text.as_str())
+    }
+
+    /// The command with the binary under test in the place of `ringfence`.
+    fn runnable(&self) -> String {
+        let binary = env!("CARGO_BIN_EXE_ringfence");
+        RINGFENCE
+            .iter()
+            .find_map(|name| self.text.strip_prefix(name))
+            .map_or_else(|| self.text.clone(), |rest| format!("'{binary}' {rest}"))
+    }
+}
+
+/// The commands below one heading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Section {
+    heading: String,
+    commands: Vec<Shown>,
+}
+
+fn sections(readme: &str) -> Result<Vec<Section>, String> {
+    let mut sections = vec![Section { heading: "opening".into(), commands: Vec::new() }];
+    // Inside a fence: whether it is one with commands.
+    let mut fence: Option<bool> = None;
+    for (index, line) in readme.lines().enumerate() {
+        match (line.strip_prefix("```"), fence) {
+            (Some(language), None) => fence = Some(language.trim() == "console"),
+            (Some(_), Some(_)) => fence = None,
+            (None, None) => {
+                if let Some(heading) = line.strip_prefix('#') {
+                    let heading = heading.trim_start_matches('#').trim().to_owned();
+                    sections.push(Section { heading, commands: Vec::new() });
+                }
+            }
+            (None, Some(console)) => {
+                if let (true, Some(command), Some(section)) =
+                    (console, line.strip_prefix("$ "), sections.last_mut())
+                {
+                    section.commands.push(Shown::new(index + 1, command)?);
+                }
+            }
+        }
+    }
+    sections.retain(|section| !section.commands.is_empty());
+    Ok(sections)
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs a section's commands in order; the first that ends otherwise fails it.
+fn follow(root: &Path, section: &Section) -> Result<Completion, Failed> {
+    let place = tempfile::tempdir()?;
+    copy(&root.join("scenarios"), &place.path().join("scenarios"))?;
+    for command in section.commands.iter().filter(|command| !command.is_outside()) {
+        let output = Command::new("sh")
+            .args(["-c", &command.runnable()])
+            .current_dir(place.path())
+            .stdin(Stdio::null())
+            .output()?;
+        if output.status.code() == Some(command.code) {
+            continue;
+        }
+        if !embedded_required() && !embedded_works() {
+            return Ok(Completion::ignored_with(
+                "the embedded cluster does not work here; `ringfence doctor` says why",
+            ));
+        }
+        return Err(format!(
+            "README.md:{}: expected `{}` to exit {}, found {}\n--- stdout\n{}--- stderr\n{}",
+            command.line,
+            command.text,
+            command.code,
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        )
+        .into());
+    }
+    Ok(Completion::Completed)
+}
+
+/// Whether a machine that cannot run the embedded cluster is a failure.
+fn embedded_required() -> bool {
+    std::env::var("RINGFENCE_REQUIRE")
+        .is_ok_and(|names| names.split(',').any(|name| name.trim() == "embedded"))
+}
+
+fn embedded_works() -> bool {
+    Command::new(env!("CARGO_BIN_EXE_ringfence"))
+        .arg("doctor")
+        .stdin(Stdio::null())
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
+
+/// The commands that must be there, are.
+fn complete(sections: &[Section]) -> Result<(), Failed> {
+    for must in OUTSIDE.into_iter().chain([FIRST]) {
+        let mut commands = sections.iter().flat_map(|section| &section.commands);
+        if !commands.any(|command| command.text == must) {
+            return Err(format!("expected a line `$ {must}` in README.md, found none").into());
+        }
+    }
+    Ok(())
+}
+
+/// The reader of the README, on a text with everything that it must tell apart.
+fn tells_commands_apart() -> Result<(), Failed> {
+    let text = "\
+# Title
+```yaml
+$ not a command
+# not a heading
+```
+## Two commands
+```console
+$ ringfence lint a  # exits 2
+its output
+```
+```console
+$ cargo test
+```
+";
+    let expected = Ok(vec![Section {
+        heading: "Two commands".into(),
+        commands: vec![
+            Shown { line: 8, text: "ringfence lint a".into(), code: 2 },
+            Shown { line: 12, text: "cargo test".into(), code: 0 },
+        ],
+    }]);
+    let found = sections(text);
+    if found != expected {
+        return Err(format!("expected {expected:#?}, found {found:#?}").into());
+    }
+    if sections("```console\n$ ringfence lint a # exits badly\n```\n").is_ok() {
+        return Err("expected an exit code that is no number to be an error, found none".into());
+    }
+    Ok(())
+}
+
+/// A heading as a part of a trial's name.
+fn slug(heading: &str) -> String {
+    let words = heading.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-").to_lowercase()
+}
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = fs::read_to_string(root.join("README.md")).expect("README.md can be read");
+    let sections = sections(&readme).expect("README.md's commands can be read");
+    let mut trials = vec![
+        Trial::test("readme::its-reader-tells-commands-apart", tells_commands_apart),
+        Trial::test("readme::the-commands-that-must-be-there-are", {
+            let sections = sections.clone();
+            move || complete(&sections)
+        }),
+    ];
+    for section in sections {
+        if section.commands.iter().all(Shown::is_outside) {
+            continue;
+        }
+        let root = root.clone();
+        let name = format!("readme::{}", slug(&section.heading));
+        trials.push(Trial::ignorable_test(name, move || follow(&root, &section)));
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}

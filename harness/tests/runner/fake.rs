@@ -1,0 +1,244 @@
+//! A cluster without packets: what a cell does is read from its own table of
+//! policies as each node sees them, and a test may say otherwise.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ipnet::IpNet;
+use ringfence::cluster::{Capabilities, Cluster, ClusterError, Round, TeardownError};
+use ringfence::model::{
+    Cell, Change, Endpoint, Family, Name, Node, Observation, Outcome, PolicyType, Protocol,
+    Topology, World,
+};
+use tokio::time::Instant;
+
+/// What a test's own rule about a cell is given.
+pub(crate) struct Scene<'a> {
+    /// The cell.
+    pub(crate) cell: &'a Cell,
+    /// How often the cluster was changed after its deployment: 1 is the
+    /// sentinel, 2 the first step.
+    pub(crate) changes: usize,
+    /// Which round since the last change, from 1.
+    pub(crate) round: usize,
+    /// Whether this is a cell of the run's own sentinel.
+    pub(crate) sentinel: bool,
+}
+
+type Lie = Box<dyn FnMut(&Scene<'_>) -> Option<Outcome> + Send>;
+
+/// What a fake cluster was asked, for tests to look at afterwards.
+#[derive(Default, Debug)]
+pub(crate) struct Log {
+    pub(crate) torn_down: usize,
+    pub(crate) rounds: usize,
+    pub(crate) avoid: Vec<IpNet>,
+    pub(crate) policies_left: usize,
+}
+
+pub(crate) struct Fake {
+    capabilities: Capabilities,
+    world: World,
+    /// The world after every change, and when the cluster accepted it.
+    history: Vec<(Instant, World)>,
+    round: usize,
+    lag: BTreeMap<String, Duration>,
+    lie: Lie,
+    lost_at: Option<usize>,
+    on_teardown: Box<dyn Fn() + Send>,
+    warm_up: Duration,
+    pub(crate) log: Arc<Mutex<Log>>,
+}
+
+impl Fake {
+    /// Enforces every policy at once, on two nodes, in both families.
+    pub(crate) fn honest() -> Self {
+        Self {
+            capabilities: Capabilities {
+                name: "fake".into(),
+                families: Family::ALL.into(),
+                protocols: Protocol::ALL.into(),
+                host_network: false,
+                external_hosts: true,
+                evidence: false,
+                missing: vec![],
+            },
+            world: World::default(),
+            history: vec![],
+            round: 0,
+            lag: BTreeMap::new(),
+            lie: Box::new(|_| None),
+            lost_at: None,
+            on_teardown: Box::new(|| ()),
+            warm_up: Duration::ZERO,
+            log: Arc::default(),
+        }
+    }
+
+    /// Lets a function decide cells that it has an outcome for.
+    pub(crate) fn lie(
+        mut self,
+        lie: impl FnMut(&Scene<'_>) -> Option<Outcome> + Send + 'static,
+    ) -> Self {
+        self.lie = Box::new(lie);
+        self
+    }
+
+    /// Lets a node enforce what was changed only after a while.
+    pub(crate) fn lag(mut self, node: &str, lag: Duration) -> Self {
+        self.lag.insert(node.to_owned(), lag);
+        self
+    }
+
+    /// Answers its very first round so much later.
+    pub(crate) fn warms_up(mut self, late: Duration) -> Self {
+        self.warm_up = late;
+        self
+    }
+
+    /// Calls a function when the cluster is torn down.
+    pub(crate) fn on_teardown(mut self, call: impl Fn() + Send + 'static) -> Self {
+        self.on_teardown = Box::new(call);
+        self
+    }
+
+    /// Loses the session in this round.
+    pub(crate) fn lost_at(mut self, round: usize) -> Self {
+        self.lost_at = Some(round);
+        self
+    }
+
+    pub(crate) fn without(mut self, family: Option<Family>, protocol: Option<Protocol>) -> Self {
+        self.capabilities.families.retain(|has| Some(*has) != family);
+        self.capabilities.protocols.retain(|has| Some(*has) != protocol);
+        if protocol == Some(Protocol::Sctp) {
+            self.capabilities.missing.push("no SCTP: the kernel has no module for it".into());
+        }
+        self
+    }
+
+    fn place(&mut self) {
+        let nodes = ["n1", "n2"];
+        for (index, pod) in self.world.topology.pods.values_mut().enumerate() {
+            if !pod.addresses.is_empty() {
+                continue;
+            }
+            pod.node.get_or_insert_with(|| Name::from(nodes[index % 2]));
+            let byte = u8::try_from(self.history.len() * 40 + index + 1).unwrap();
+            if self.capabilities.families.contains(&Family::Ipv4) {
+                pod.addresses.push(IpAddr::V4(Ipv4Addr::new(10, 0, 0, byte)));
+            }
+            if self.capabilities.families.contains(&Family::Ipv6) {
+                let address = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, byte.into());
+                pod.addresses.push(IpAddr::V6(address));
+            }
+        }
+        for name in nodes {
+            let node = Node { name: Name::from(name), addresses: vec![], ports: vec![] };
+            self.world.topology.nodes.insert(node.name.clone(), node);
+        }
+    }
+
+    /// The world as a node sees it: the last one that is older than its lag.
+    fn seen_by(&self, end: &Endpoint) -> &World {
+        let node = end.as_pod().and_then(|pod| self.world.topology.pods.get(pod)?.node.clone());
+        let lag = node.and_then(|node| self.lag.get(&*node).copied()).unwrap_or_default();
+        let known = self.history.iter().rev().find(|(accepted, _)| accepted.elapsed() >= lag);
+        known.map_or(&self.history[0].1, |(_, world)| world)
+    }
+
+    /// Any policy that selects an end isolates it altogether: the only policies
+    /// in these tests have no rules.
+    fn isolated(&self, end: &Endpoint, direction: PolicyType) -> bool {
+        let world = self.seen_by(end);
+        let Some(pod) = end.as_pod().and_then(|pod| self.world.topology.pods.get(pod)) else {
+            return false;
+        };
+        world.policies.values().any(|policy| {
+            policy.name.namespace == pod.name.namespace
+                && policy.pod_selector.matches(&pod.labels)
+                && policy.policy_types.as_ref().unwrap().contains(&direction)
+        })
+    }
+
+    fn outcome(&mut self, cell: &Cell) -> Outcome {
+        let sentinel = |pod: &ringfence::model::PodName| pod.namespace.starts_with("ringfence");
+        let scene = Scene {
+            cell,
+            changes: self.history.len() - 1,
+            round: self.round,
+            sentinel: cell.source.as_pod().is_some_and(sentinel),
+        };
+        if let Some(outcome) = (self.lie)(&scene) {
+            return outcome;
+        }
+        let denied = self.isolated(&cell.source, PolicyType::Egress)
+            || self.isolated(&cell.destination, PolicyType::Ingress);
+        if denied { Outcome::Dropped } else { Outcome::Connected }
+    }
+}
+
+#[async_trait]
+impl Cluster for Fake {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn deploy(
+        &mut self,
+        topology: &Topology,
+        _nodes: usize,
+        avoid: &[IpNet],
+    ) -> Result<Topology, ClusterError> {
+        self.log.lock().unwrap().avoid = avoid.to_vec();
+        self.world = World::new(topology.clone());
+        self.place();
+        self.history.push((Instant::now(), self.world.clone()));
+        Ok(self.world.topology.clone())
+    }
+
+    async fn change(&mut self, changes: &[Change]) -> Result<Topology, ClusterError> {
+        for change in changes {
+            self.world.change(change).map_err(anyhow::Error::from)?;
+        }
+        self.place();
+        self.round = 0;
+        self.history.push((Instant::now(), self.world.clone()));
+        self.log.lock().unwrap().policies_left = self.world.policies.len();
+        Ok(self.world.topology.clone())
+    }
+
+    async fn probe(&mut self, round: &Round) -> Result<Vec<Observation>, ClusterError> {
+        self.round += 1;
+        let number = {
+            let mut log = self.log.lock().unwrap();
+            log.rounds += 1;
+            log.rounds
+        };
+        if self.lost_at.is_some_and(|at| number >= at) {
+            return Err(ClusterError::Lost("the session ended".into()));
+        }
+        let answer = Duration::from_millis(1) + std::mem::take(&mut self.warm_up);
+        let observed: Vec<Observation> = round
+            .cells
+            .iter()
+            .map(|cell| {
+                let outcome = self.outcome(cell);
+                let latency = if outcome == Outcome::Dropped { round.deadline } else { answer };
+                Observation { outcome, latency, seen_source: None, evidence: None }
+            })
+            .collect();
+        let took = observed.iter().map(|seen| seen.latency).max().unwrap_or_default();
+        tokio::time::sleep(took).await;
+        Ok(observed)
+    }
+
+    async fn teardown(&mut self) -> Result<(), TeardownError> {
+        self.log.lock().unwrap().torn_down += 1;
+        (self.on_teardown)();
+        Ok(())
+    }
+}

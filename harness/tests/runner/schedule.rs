@@ -1,0 +1,157 @@
+//! Many scenarios: all are told of, whatever befalls one.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use ringfence::cluster::{Cluster, ClusterError};
+use ringfence::model::Outcome;
+use ringfence::run::record::{RecordWriter, read};
+use ringfence::run::{Counts, Event, EventSink, Line, Settings, Status, Stop, run_all};
+use ringfence::scenario::Scenario;
+
+use crate::fake::Fake;
+use crate::script::fenced;
+
+fn scenarios(ids: &[&str]) -> Vec<Arc<Scenario>> {
+    ids.iter().map(|id| Arc::new(Scenario { id: (*id).into(), ..fenced() })).collect()
+}
+
+async fn run(
+    ids: &[&str],
+    jobs: usize,
+    stop: &Stop,
+    make: impl Fn(&str) -> Result<Fake, ClusterError> + Clone + Send + 'static,
+) -> (Counts, Vec<Line>) {
+    let (sink, mut lines) = EventSink::channel();
+    let make = move |scenario: Arc<Scenario>| {
+        let made = make(&scenario.id);
+        async move { Ok(Box::new(made?) as Box<dyn Cluster>) }
+    };
+    let settings = Settings { seed: 7, ..Settings::default() };
+    let counts = run_all(scenarios(ids), "fake", make, jobs, &settings, &sink, stop).await;
+    drop(sink);
+    let mut all = vec![];
+    while let Some(line) = lines.recv().await {
+        all.push(line);
+    }
+    (counts, all)
+}
+
+fn results(lines: &[Line]) -> Vec<(String, Status, String)> {
+    let mut results: Vec<_> = lines
+        .iter()
+        .filter_map(|line| match &line.event {
+            Event::ScenarioFinished { status, reason, .. } => {
+                Some((line.scenario.clone(), *status, reason.clone().unwrap_or_default()))
+            }
+            _ => None,
+        })
+        .collect();
+    results.sort_by(|a, b| a.0.cmp(&b.0));
+    results
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_record_has_a_start_an_end_and_every_scenario() {
+    let ids = ["a", "b", "c"];
+    let (counts, lines) = run(&ids, 2, &Stop::never(), |_| Ok(Fake::honest())).await;
+    assert_eq!(counts, Counts { passed: 3, ..Counts::default() });
+    let Event::RunStarted { schema: 1, seed: 7, clusters, scenarios, .. } = &lines[0].event else {
+        panic!("{:?}", lines[0])
+    };
+    assert_eq!(clusters, &["fake"]);
+    assert_eq!(scenarios.iter().map(|info| &info.id).collect::<Vec<_>>(), ids.each_ref());
+    let Event::RunFinished { exit_code: 0, .. } = lines.last().unwrap().event else {
+        panic!("{:?}", lines.last())
+    };
+    for id in ids {
+        let own: Vec<&Line> = lines.iter().filter(|line| line.scenario == id).collect();
+        assert!(own.iter().all(|line| line.cluster == "fake"));
+        assert!(matches!(own[0].event, Event::ScenarioStarted));
+        assert!(matches!(own.last().unwrap().event, Event::ScenarioFinished { .. }));
+        assert!(own.is_sorted_by_key(|line| line.at));
+    }
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut record = RecordWriter::create(file.path()).unwrap();
+    for line in &lines {
+        record.append(line).unwrap();
+    }
+    // Times are whole microseconds in the record, and the paused clock's are whole milliseconds.
+    assert_eq!(read(file.path()).unwrap().lines, lines);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_breaks_takes_no_other_with_it() {
+    let ids = ["fails", "lost", "panics", "passes", "unmade", "unsupported"];
+    let (counts, lines) = run(&ids, 3, &Stop::never(), |id| match id {
+        "fails" => Ok(Fake::honest()
+            .lie(|scene| (scene.changes > 1 && !scene.sentinel).then_some(Outcome::Connected))),
+        "lost" => Ok(Fake::honest().lost_at(3)),
+        "panics" => panic!("no cluster here"),
+        "unmade" => Err(ClusterError::Other(anyhow::anyhow!("no room"))),
+        "unsupported" => Err(ClusterError::Unsupported("user namespaces are off".into())),
+        _ => Ok(Fake::honest()),
+    })
+    .await;
+    assert_eq!(counts, Counts { passed: 1, failed: 1, errored: 3, skipped: 1 });
+    let results = results(&lines);
+    let told: Vec<_> = results.iter().map(|(id, status, _)| (id.as_str(), *status)).collect();
+    assert_eq!(
+        told,
+        [
+            ("fails", Status::Failed),
+            ("lost", Status::Errored),
+            ("panics", Status::Errored),
+            ("passes", Status::Passed),
+            ("unmade", Status::Errored),
+            ("unsupported", Status::Skipped),
+        ]
+    );
+    assert!(results[2].2.contains("no cluster here"), "{}", results[2].2);
+    assert_eq!(results[4].2, "no room");
+    assert_eq!(results[5].2, "user namespaces are off");
+    assert!(matches!(lines.last().unwrap().event, Event::RunFinished { exit_code: 1, .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_than_the_jobs_run_at_a_time() {
+    let running = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(Mutex::new(0));
+    let (count, seen) = (running.clone(), most.clone());
+    let (counts, lines) = run(&["a", "b", "c", "d", "e"], 2, &Stop::never(), move |_| {
+        let now = count.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut most = seen.lock().unwrap();
+        *most = now.max(*most);
+        let count = count.clone();
+        Ok(Fake::honest().on_teardown(move || {
+            count.fetch_sub(1, Ordering::SeqCst);
+        }))
+    })
+    .await;
+    assert_eq!(counts.passed, 5, "{:?}", results(&lines));
+    assert_eq!(*most.lock().unwrap(), 2);
+    assert_eq!(running.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_run_starts_nothing_more_and_has_not_passed() {
+    let (stopper, stop) = Stop::new();
+    let stopper = Arc::new(stopper);
+    let (counts, lines) = run(&["a", "b", "c"], 1, &stop, move |id| {
+        let stopper = stopper.clone();
+        let second = id == "b";
+        Ok(Fake::honest().lie(move |_| {
+            if second {
+                stopper.stop();
+            }
+            None
+        }))
+    })
+    .await;
+    assert_eq!(counts, Counts { passed: 1, errored: 2, ..Counts::default() });
+    let results = results(&lines);
+    assert_eq!(results[1].2, "interrupted");
+    assert_eq!(results[2].2, "not started: the run was interrupted");
+    assert!(matches!(lines.last().unwrap().event, Event::RunFinished { exit_code: 3, .. }));
+}
