@@ -57,6 +57,10 @@ pub fn finished(scenario: &ScenarioRun, cluster: Option<&str>, look: Look) -> St
             let _ = write!(text, "  {}", count(n, noun));
         }
     }
+    let rejected = scenario.rejected();
+    if rejected > 0 {
+        let _ = write!(text, "  {}", count(rejected, "known rejection"));
+    }
     if let Some(reason) = &scenario.reason {
         let _ = write!(text, "  {reason}");
     }

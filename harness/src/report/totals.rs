@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::live;
 use super::look::{BAD, DOUBTFUL, FAINT, GOOD, Look, count, duration};
-use super::summary::{Run, StepRun};
+use super::summary::{Run, ScenarioRun, StepRun};
 use crate::run::{Counts, Finding, Status};
 
 /// A scenario's name keeps at least this many columns.
@@ -170,9 +170,10 @@ fn warnings(run: &Run, look: Look) -> String {
     }
     let each: Vec<String> = codes.iter().map(|(code, n)| format!("{code} {n}")).collect();
     let line = format!(
-        "{} about the input ({}): `ringfence lint` shows them",
+        "{} about the input ({}): `ringfence lint PATH` shows {}",
         count(run.diagnostics.len(), "warning"),
-        each.join(", ")
+        each.join(", "),
+        if run.diagnostics.len() == 1 { "it" } else { "them" },
     );
     look.wrap("", "  ", &look.paint(DOUBTFUL, &line)) + "\n"
 }
@@ -193,7 +194,7 @@ fn counts(run: &Run, look: Look) -> String {
         look.paint(style, &format!("{n} {word}"))
     })
     .collect();
-    let cells: usize = run.scenarios.values().map(super::summary::ScenarioRun::cells).sum();
+    let cells: usize = run.scenarios.values().map(ScenarioRun::cells).sum();
     let mut line = format!(
         "{}: {}; {}",
         count(run.scenarios.len(), "scenario"),
@@ -203,6 +204,10 @@ fn counts(run: &Run, look: Look) -> String {
     let known: usize = run.scenarios.values().map(|s| s.count(&[Finding::KnownPolicyFault])).sum();
     if known > 0 {
         let _ = write!(line, ", of them {}", count(known, "known policy fault"));
+    }
+    let rejected: usize = run.scenarios.values().map(ScenarioRun::rejected).sum();
+    if rejected > 0 {
+        let _ = write!(line, ", and {}", count(rejected, "known rejection"));
     }
     if let Some(finished) = &run.finished {
         let _ = write!(line, " in {}", duration(finished.took));

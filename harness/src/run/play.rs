@@ -280,7 +280,7 @@ impl Play<'_> {
             name: step.name.clone(),
             questions,
             seen,
-            rejected: step.rejected.len(),
+            rejected: step.rejected.iter().map(|rejected| rejected.found.clone()).collect(),
             timing,
             notes,
         });
