@@ -33,7 +33,7 @@ pub fn finished(scenario: &ScenarioRun, cluster: Option<&str>, look: Look) -> St
     if let Some(cluster) = cluster {
         let _ = write!(text, " on {cluster}");
     }
-    if scenario.status == Some(Status::Skipped) {
+    if scenario.status == Some(Status::Skipped) || scenario.capabilities.is_none() {
         let _ = write!(text, "  {}", scenario.reason.as_deref().unwrap_or("no reason given"));
         return tame(&text, look.color);
     }

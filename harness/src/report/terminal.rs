@@ -15,7 +15,10 @@ use crate::run::{CellJudgement, Finding, Status};
 pub fn render(run: &Run, look: Look) -> String {
     let mut text = String::new();
     for ((_, cluster), scenario) in &run.scenarios {
-        if matches!(scenario.status, Some(Status::Failed | Status::Errored)) {
+        // Where many share a reason and there is nothing else to say of them, the summary does.
+        let only_a_reason =
+            scenario.steps.is_empty() && totals::shared(run, scenario) > totals::NAMED;
+        if matches!(scenario.status, Some(Status::Failed | Status::Errored)) && !only_a_reason {
             let _ = writeln!(text, "{}", self::scenario(scenario, cluster, look));
         }
     }

@@ -18,7 +18,14 @@ use crate::run::{Counts, Finding, Status};
 const LEAST_NAME: usize = 16;
 
 /// At most so many scenarios that share a reason are named.
-const NAMED: usize = 3;
+pub(crate) const NAMED: usize = 3;
+
+/// How many scenarios ended like this one, for the same reason.
+pub(crate) fn shared(run: &Run, scenario: &ScenarioRun) -> usize {
+    let alike =
+        |other: &&ScenarioRun| other.status == scenario.status && other.reason == scenario.reason;
+    run.scenarios.values().filter(alike).count()
+}
 
 /// The columns of numbers.
 const HEADINGS: [&str; 5] = ["steps", "cells", "enforce", "allow", "wall"];
