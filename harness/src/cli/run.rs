@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::Failure;
@@ -58,7 +58,7 @@ pub(super) fn run(settings: &RunSettings) -> Result<ExitCode, Failure> {
         broken_record: None,
         warnings: about(&chosen, library.warnings),
     };
-    let runtime = tokio::runtime::Runtime::new()?;
+    let runtime = super::runtime()?;
     let code = runtime.block_on(play(chosen, settings, &mut follower));
     runtime.shutdown_background();
     follower.end(look, code?)
@@ -94,8 +94,9 @@ async fn play(
             async move { run_all(scenarios, &on, make, jobs, &settings, &sink, &stop).await },
         )
     };
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let listen = |kind| signal(kind).context("signals cannot be listened to");
+    let mut interrupt = listen(SignalKind::interrupt()).map_err(Failure::untold)?;
+    let mut terminate = listen(SignalKind::terminate()).map_err(Failure::untold)?;
     let mut signals = 0;
     loop {
         let told = tokio::select! {
