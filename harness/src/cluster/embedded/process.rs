@@ -37,9 +37,22 @@ static INITIALISED: AtomicBool = AtomicBool::new(false);
 /// Makes a program able to have embedded clusters. It must be the first thing that
 /// `main` does, in every program that uses the library, test programs included:
 ///
-/// ```
-/// // The first line of `fn main()`.
-/// ringfence::init();
+/// ```no_run
+/// use ringfence::cluster::embedded::{Embedded, EmbeddedOptions};
+/// use ringfence::cluster::{Cluster, ClusterError};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     ringfence::init();
+///     let runtime = tokio::runtime::Runtime::new()?;
+///     runtime.block_on(async {
+///         match Embedded::start(EmbeddedOptions::default()).await {
+///             Ok(mut cluster) => Ok(cluster.teardown().await?),
+///             // It names the setting that forbids it, and what to do.
+///             Err(ClusterError::Unsupported(why)) => Ok(println!("skipped: {why}")),
+///             Err(error) => Err(error.into()),
+///         }
+///     })
+/// }
 /// ```
 ///
 /// An embedded cluster lives in a helper process, which is the same program started
