@@ -194,3 +194,18 @@ fn a_pod_is_isolated_from_its_first_instant() {
         assert_ne!(received(&deployment, "x"), 0, "without the policy packets arrive");
     });
 }
+
+/// The kernel removes the links of a network namespace that nothing refers to any more, when
+/// it comes to it: that must not happen before a pod's removal has removed its link.
+#[test]
+fn pods_go_in_peace() {
+    as_root(|| {
+        let names: Vec<String> = (0..60).map(|number| format!("p{number}")).collect();
+        let pods: Vec<Pod> = names.iter().map(|name| pod(name, "node-1")).collect();
+        let mut deployment = town(&pods);
+        let gone = names.iter().map(|name| Change::RemovePod(PodName::new("a", name)));
+        deployment.change(&gone.collect::<Vec<_>>()).unwrap();
+        assert!(deployment.topology().pods.is_empty());
+        assert!(deployment.network.slots().is_empty());
+    });
+}
