@@ -315,6 +315,9 @@ impl Network {
         route::up(messages, UPLINK);
         for address in addresses {
             route::address(messages, UPLINK, *address);
+            if let IpAddr::V6(address) = address {
+                route::deliver_here(messages, *address, UPLINK);
+            }
         }
         for gateway in self.plan.gateways() {
             route::neighbour(messages, UPLINK, gateway, beyond);

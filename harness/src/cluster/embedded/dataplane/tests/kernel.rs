@@ -382,6 +382,24 @@ fn the_kernel_has_what_the_ruleset_says() {
     });
 }
 
+/// The longest text that the kernel carries itself, and one that is a byte longer.
+#[test]
+fn the_longest_log_text() {
+    in_namespace(|| {
+        let mut dataplane = Dataplane::open().unwrap();
+        for (length, is_long) in [(127, false), (128, true)] {
+            let before = "ingress prod/db: isolated by prod/".len();
+            let name = format!("prod/{}", "x".repeat(length - before));
+            let world = world(cluster(), vec![policy(&name, app("db"))]);
+            let ruleset = compile(&world, &node(&world), true);
+            let log = ruleset.chains[0].log.as_ref().unwrap();
+            assert_eq!((log.text.len(), log.is_long()), (length, is_long));
+            dataplane.install(&ruleset).unwrap();
+            assert_loaded(&dataplane, &ruleset);
+        }
+    });
+}
+
 /// More than one transaction carries, more elements than one message does, and more sets
 /// than one table has.
 #[test]
