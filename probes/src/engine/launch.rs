@@ -124,6 +124,10 @@ fn dial(
     match (attempt.protocol, speech.sctp) {
         (Protocol::Tcp, _) | (Protocol::Sctp, Sctp::Kernel) => {
             let socket = socket(Type::STREAM)?;
+            if attempt.protocol == Protocol::Tcp {
+                // The request, which follows at once, acknowledges the handshake.
+                socket.set_tcp_quickack(false)?;
+            }
             connect(&socket, family, attempt, ports)?;
             let local = local(&socket);
             Ok((socket, Kind::Stream { asked: false }, local))

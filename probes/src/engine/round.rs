@@ -400,7 +400,10 @@ impl<'a> Air<'a> {
             opened.reset_on_close(protocol);
         }
         let tries = u8::try_from(flight.tries.len()).unwrap_or(u8::MAX);
-        let local = local.or_else(|| flight.tries.first()?.local);
+        // A try whose handshake was finished is not named: its listener may be half open all the
+        // same, because it learns of the end of the handshake by the request.
+        let unanswered = || flight.tries.iter().find(|opened| !opened.has_asked())?.local;
+        let local = local.or_else(unanswered);
         self.record(position, flight.started, local, seen, evidence, tries);
     }
 
