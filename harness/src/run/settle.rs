@@ -335,6 +335,7 @@ mod tests {
             let observation = Observation {
                 outcome,
                 latency: Duration::from_millis(7),
+                waited: Duration::ZERO,
                 seen_source: None,
                 evidence: None,
             };

@@ -228,7 +228,7 @@ impl Cluster for Fake {
             .map(|cell| {
                 let outcome = self.outcome(cell);
                 let latency = if outcome == Outcome::Dropped { round.deadline } else { answer };
-                Observation { outcome, latency, seen_source: None, evidence: None }
+                Observation { outcome, latency, ..Observation::broken("") }
             })
             .collect();
         let took = observed.iter().map(|seen| seen.latency).max().unwrap_or_default();
