@@ -175,7 +175,10 @@ fn a_tcp_exchange_that_stays_silent_is_a_drop() {
         // The kernel completes the handshake; nobody accepts.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let target = silent.local_addr().unwrap();
-        assert_eq!(outcome(SHORT, attempt(1, Protocol::Tcp, target, "x")), Outcome::Dropped);
+        let results = fly(&round(SHORT, vec![attempt(1, Protocol::Tcp, target, "x")]));
+        assert_eq!(results[0].outcome, Outcome::Dropped);
+        // A half-open entry must not be looked for: this end knows that the handshake ended.
+        assert_eq!((results[0].local, results[0].tries), (None, 2));
     });
 }
 
@@ -223,6 +226,7 @@ fn a_handshake_whose_answer_is_lost_is_half_open() {
                 seen_source: None,
                 evidence: None,
                 tries: 2,
+                waited_us: 0,
             };
             let mut results = [result(0, local), result(1, address(host, 1))];
             correlate_half_open(&round, &mut results, &found);
@@ -253,6 +257,10 @@ fn a_retry_makes_up_for_a_lost_packet() {
         assert_eq!((&results[0].outcome, results[0].tries), (&Outcome::Connected, 2));
         assert_eq!(results[0].local, Some(seen));
         assert_ne!(lost, seen);
+        // Half of the deadline was spent on the packet that got lost; the answer came at once.
+        let AttemptResult { latency_us, waited_us, .. } = results[0];
+        assert!(waited_us >= 400_000 && waited_us <= latency_us, "{waited_us} of {latency_us}");
+        assert!(latency_us - waited_us < 400_000, "{waited_us} of {latency_us}");
     });
 }
 

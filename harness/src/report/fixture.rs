@@ -90,13 +90,20 @@ fn connected() -> Observation {
     Observation {
         outcome: Outcome::Connected,
         latency: Duration::from_micros(310),
+        waited: Duration::ZERO,
         seen_source: Some("10.244.0.2".parse().expect("an address")),
         evidence: None,
     }
 }
 
 fn dropped() -> Observation {
-    Observation { outcome: Outcome::Dropped, latency: MS(200), seen_source: None, evidence: None }
+    Observation {
+        outcome: Outcome::Dropped,
+        latency: MS(200),
+        waited: Duration::ZERO,
+        seen_source: None,
+        evidence: None,
+    }
 }
 
 fn reported() -> Observation {
@@ -104,6 +111,7 @@ fn reported() -> Observation {
     Observation {
         outcome: Outcome::Dropped,
         latency: Duration::from_micros(450),
+        waited: Duration::ZERO,
         seen_source: None,
         evidence: Some(evidence),
     }
