@@ -78,9 +78,13 @@ fn number(variable: &str, default: u64) -> u64 {
 fn trial(seeds: &[u64], evidence: bool) -> Result<Completion, Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        let mut count = Count::default();
         for seed in seeds {
             match story(*seed, evidence).await {
-                Ok(()) => {}
+                Ok(Count { asked, decided }) => {
+                    count.asked += asked;
+                    count.decided += decided;
+                }
                 Err(Ending::Different(told)) => return Err(Failed::from(told)),
                 Err(Ending::Cluster(ClusterError::Unsupported(reason))) => {
                     let required = env::var("RINGFENCE_REQUIRE").unwrap_or_default();
@@ -95,8 +99,21 @@ fn trial(seeds: &[u64], evidence: bool) -> Result<Completion, Failed> {
                 }
             }
         }
+        // An engine that called everything undefined would agree with every dataplane.
+        let Count { asked, decided } = count;
+        if decided * 2 < asked {
+            let told = format!("expected at least half of {asked} cells decided, found {decided}");
+            return Err(Failed::from(told));
+        }
         Ok(Completion::Completed)
     })
+}
+
+/// How many cells there were, and how many of them the API decides.
+#[derive(Debug, Default)]
+struct Count {
+    asked: usize,
+    decided: usize,
 }
 
 /// Why a comparison did not end well.
@@ -112,7 +129,7 @@ impl From<ClusterError> for Ending {
 }
 
 /// One world, from its first policies through all of its changes.
-async fn story(seed: u64, evidence: bool) -> Result<(), Ending> {
+async fn story(seed: u64, evidence: bool) -> Result<Count, Ending> {
     let mut world = worlds::generate(seed);
     let avoid: Vec<_> = world
         .topology
@@ -126,6 +143,7 @@ async fn story(seed: u64, evidence: bool) -> Result<(), Ending> {
     world.topology = cluster.deploy(&unplaced(world.topology), 2, &avoid).await?;
     let mut changes = Changes::new(seed);
     let mut told = Vec::new();
+    let mut count = Count::default();
     let wanted = number("RINGFENCE_CHANGES", 4);
     for turn in 0..=wanted {
         let next = if turn == 0 { policies.clone() } else { changes.next(&world) };
@@ -136,24 +154,27 @@ async fn story(seed: u64, evidence: bool) -> Result<(), Ending> {
         }
         let mut differing = differences_in_topology(&world.topology, &found);
         world.topology = found;
-        let mut compared = 0;
+        let mut now = Count::default();
         if differing.is_empty() {
-            (compared, differing) = compare(&mut cluster, &world, evidence).await?;
+            (now, differing) = compare(&mut cluster, &world, evidence).await?;
         }
         if !differing.is_empty() {
             return Err(Ending::Different(format!(
-                "seed {seed}, after change {turn}: {} differences in {compared} cells; repeat with\n  \
+                "seed {seed}, after change {turn}: {} differences in {} cells; repeat with\n  \
                  RINGFENCE_SEED={seed} RINGFENCE_WORLDS=1 RINGFENCE_CHANGES={wanted} cargo test \
                  --test agreement\n{}\nthe changes were\n{}\nthe world is now\n{}",
                 differing.len(),
+                now.decided,
                 differing.join("\n"),
                 told.join("\n"),
                 told::world(&world),
             )));
         }
+        count.asked += now.asked;
+        count.decided += now.decided;
     }
     cluster.teardown().await.map_err(|error| ClusterError::Other(error.into()))?;
-    Ok(())
+    Ok(count)
 }
 
 /// The topology as declared: which addresses pods and nodes have is the cluster's to say.
@@ -192,10 +213,12 @@ async fn compare(
     cluster: &mut Embedded,
     world: &World,
     evidence: bool,
-) -> Result<(usize, Vec<String>), Ending> {
+) -> Result<(Count, Vec<String>), Ending> {
     let engine = Engine::new(world);
-    let decided: Vec<(Cell, Decision)> = cells(cluster, world)
-        .into_iter()
+    let asked = cells(cluster, world);
+    let decided: Vec<(Cell, Decision)> = asked
+        .iter()
+        .cloned()
         .map(|cell| {
             let decision = engine.decide(&cell);
             (cell, decision)
@@ -222,7 +245,7 @@ async fn compare(
             Some(format!("{cell}: {wrong}\n{}", trace(world, cell)))
         })
         .collect();
-    Ok((decided.len(), differing))
+    Ok((Count { asked: asked.len(), decided: decided.len() }, differing))
 }
 
 /// What a matrix has, and what it only has where a rule names it: nodes at either end, and

@@ -133,7 +133,12 @@ fn ports(random: &mut Rng) -> Vec<Port> {
     for turn in 0..random.usize(2..=3) {
         let number = NUMBERS[random.usize(..NUMBERS.len())];
         let protocol = if turn == 0 { Protocol::Tcp } else { protocol(random) };
-        let name = random.bool().then(|| Name::from(pick(random, &PORT_NAMES)));
+        // Half of the names are the same: a pod may have it twice in one protocol.
+        let name = match random.u8(..4) {
+            0 => None,
+            1 => Some(Name::from(PORT_NAMES[1])),
+            _ => Some(Name::from(PORT_NAMES[0])),
+        };
         if !ports.iter().any(|port| (port.number, port.protocol) == (number, protocol)) {
             ports.push(Port { name, number, protocol });
         }

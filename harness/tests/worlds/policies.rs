@@ -103,10 +103,15 @@ fn port(random: &mut Rng, origin: &Origin) -> PolicyPort {
         NODE => NODE_PORT,
         listed => NUMBERS[listed],
     };
-    let (port, end_port) = match random.u8(..5) {
+    let (port, end_port) = match random.u8(..8) {
         0 => (None, None),
-        1 => (Some(PortRef::Name(pick(random, &PORT_NAMES).into())), None),
-        2 => (Some(PortRef::Number(number)), Some(number + random.u16(..400))),
+        1 | 2 => (Some(PortRef::Name(pick(random, &PORT_NAMES).into())), None),
+        // Ends at a port that pods listen on, or before or behind it.
+        3 => {
+            let last = NUMBERS[random.usize(..NUMBERS.len())] + random.u16(..=2) - 1;
+            (Some(PortRef::Number(number.min(last))), Some(last))
+        }
+        4 => (Some(PortRef::Number(number)), Some(number + random.u16(..400))),
         _ => (Some(PortRef::Number(number)), None),
     };
     let protocol = (random.u8(..3) > 0).then(|| protocol(random));
