@@ -45,8 +45,12 @@ async fn all(table: &Table) -> Result<(), ClusterError> {
         let name = format!("{pods} pods created");
         row(table, &name, Some(target), || create(pods)).await?;
     }
-    for (threads, name) in [(2, "rules for 1000 pods loaded"), (1, "the same on one thread")] {
-        row(table, name, (threads == 2).then_some(700), || rules(threads)).await?;
+    for (threads, loads, name, target) in [
+        (2, 1, "rules for 1000 pods loaded", Some(700)),
+        (1, 1, "rules for 1000 pods loaded on one thread", None),
+        (2, 2, "rules for 1000 pods replaced by others", None),
+    ] {
+        row(table, name, target, || rules(threads, loads)).await?;
     }
     for (evidence, what) in [(true, ""), (false, ", no evidence")] {
         for (isolated, verdict) in
@@ -130,26 +134,31 @@ async fn create(pods: usize) -> Result<Took, ClusterError> {
     Ok(took)
 }
 
-/// Five rules of twenty peers and two ports for each of a thousand pods.
-async fn rules(threads: usize) -> Result<Took, ClusterError> {
+/// Five rules of twenty peers and two ports for each of a thousand pods, loaded so many times,
+/// each time with other peers; the last time counts.
+async fn rules(threads: usize, loads: usize) -> Result<Took, ClusterError> {
     let options = EmbeddedOptions { threads, ..EmbeddedOptions::default() };
     let mut cluster = Embedded::start(options).await?;
     let topology = topology(1000, 1);
     cluster.deploy(&topology, NODES, &[]).await?;
-    let changes: Vec<Change> = topology
-        .pods
-        .keys()
-        .enumerate()
-        .map(|(number, pod)| {
-            let rules = (0..5).map(|rule| peers((number + rule * 37) % 1000)).collect();
-            let mut policy = policy(&pod.name, LabelSelector::label("name", &pod.name));
-            policy.ingress = Some(rules);
-            Change::ApplyPolicy(Arc::new(policy))
-        })
-        .collect();
-    let (took, _) = measure(&mut cluster, async |cluster| cluster.change(&changes).await).await?;
+    let mut last = None;
+    for load in 0..loads {
+        let changes: Vec<Change> = topology
+            .pods
+            .keys()
+            .enumerate()
+            .map(|(number, pod)| {
+                let rules = (0..5).map(|rule| peers((number + rule * 37 + load) % 1000)).collect();
+                let mut policy = policy(&pod.name, LabelSelector::label("name", &pod.name));
+                policy.ingress = Some(rules);
+                Change::ApplyPolicy(Arc::new(policy))
+            })
+            .collect();
+        let took = measure(&mut cluster, async |cluster| cluster.change(&changes).await).await?;
+        last = Some(took.0);
+    }
     end(&mut cluster).await;
-    Ok(took)
+    Ok(last.expect("the rules are loaded at least once"))
 }
 
 fn peers(first: usize) -> Rule {

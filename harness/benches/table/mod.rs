@@ -1,7 +1,7 @@
 //! The one form of row that the benchmarks print: what, target, measured, note.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -71,13 +71,6 @@ impl Table {
             note.join("; ")
         );
     }
-}
-
-/// Measures work of this process and of its children that are waited for meanwhile.
-pub(crate) fn measure<T>(work: impl FnOnce() -> T) -> (Took, T) {
-    let (processor, start) = (used(), Instant::now());
-    let result = work();
-    (Took { wall: start.elapsed(), processor: used() - processor }, result)
 }
 
 /// What this process and its children that were waited for have used so far.
