@@ -21,7 +21,7 @@ use nix::libc;
 use ringfence_probe::wire::{Attempt, AttemptResult, Evidence, Round, Sctp};
 use ringfence_probe::{
     Environment, HalfOpen, Here, Outcome, ProberOptions, Protocol, Report, Servers, correlate,
-    correlate_half_open, exchange, half_open, sctp_support,
+    correlate_half_open, exchange, half_open, half_open_among, sctp_support,
 };
 use serving::{listen, servers};
 use socket2::{Domain, SockFilter, Socket, Type};
@@ -214,7 +214,10 @@ fn a_handshake_whose_answer_is_lost_is_half_open() {
             assert_eq!(error.raw_os_error(), Some(libc::EINPROGRESS));
             let local = client.local_addr().unwrap().as_socket().unwrap();
             let found = half_open().unwrap();
-            assert!(found.contains(&HalfOpen { listener: target, client: local }), "{found:?}");
+            let half = HalfOpen { listener: target, client: local };
+            assert!(found.contains(&half), "{found:?}");
+            let other = HalfOpen { client: address(host, 1), ..half };
+            assert_eq!(half_open_among(&[half, other].into()).unwrap(), [half].into());
 
             let round =
                 round(SHORT, (0..2).map(|id| attempt(id, Protocol::Tcp, target, "x")).collect());
