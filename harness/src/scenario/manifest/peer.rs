@@ -48,6 +48,10 @@ pub(super) fn peer(
     let mut except = Vec::new();
     for item in block.get("except").and_then(|field| reader.list(&field)).unwrap_or_default() {
         let Some(text) = reader.string(&item) else { continue };
+        // Without the range there is nothing to hold it against (`ValidateIPBlock`).
+        if outer.is_none() {
+            continue;
+        }
         let Some(inner) = range(reader, &item, text, version) else { continue };
         if let Some((cidr, outer)) = &outer
             && !inner.is_strict_subset_of(outer)
