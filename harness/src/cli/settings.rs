@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use super::args;
 use crate::scenario::KubernetesVersion;
 
-/// The path that stands for standard input.
+/// The path that stands for standard input, and elsewhere for standard output.
 const STDIN: &str = "-";
 
 /// The folder that is taken where no path is given.
@@ -110,6 +110,12 @@ impl RunSettings {
     /// # Errors
     /// What was expected of the argument that is wrong.
     pub fn new(args: args::Run, here: &Path) -> Result<Self> {
+        if args.record.as_deref().is_some_and(|path| path == Path::new(STDIN)) {
+            bail!(
+                "expected a file for `--record`, found `-`: standard output carries the report; \
+                 a file of that name is `./-`"
+            );
+        }
         let paths = if args.paths.is_empty() { vec![library(here)?] } else { args.paths };
         Ok(Self {
             paths: existing(paths)?,

@@ -8,7 +8,7 @@ use super::difference::rule;
 use super::look::{Look, count};
 use super::mark::Mark;
 use super::{grid, look};
-use crate::model::{Cell, Decision, Matrix, Verdict};
+use crate::model::{Cell, Decision, Endpoint, Family, Matrix, Protocol, Verdict, Via};
 use crate::semantics::why;
 
 /// The version of the JSON and CSV forms.
@@ -65,17 +65,38 @@ struct Document<'a> {
 
 #[derive(Serialize)]
 struct Entry<'a> {
-    cell: &'a Cell,
+    source: &'a Endpoint,
+    destination: &'a Endpoint,
+    port: u16,
+    protocol: Protocol,
+    family: Family,
+    via: Via,
     decision: &'a Decision,
+    why: String,
 }
 
-/// One JSON object: `{"schema":1,"cells":[{"cell":…,"decision":…}]}`, a cell
-/// for each family.
+impl<'a> Entry<'a> {
+    fn new(cell: &'a Cell, decision: &'a Decision) -> Self {
+        Self {
+            source: &cell.source,
+            destination: &cell.destination,
+            port: cell.port,
+            protocol: cell.protocol,
+            family: cell.family,
+            via: cell.via,
+            decision,
+            why: why(cell, decision),
+        }
+    }
+}
+
+/// One JSON object: `{"schema":1,"cells":[{"source":…,"destination":…,…}]}`, an entry
+/// for each cell and family.
 ///
 /// # Errors
 /// None that the types allow; the serialiser's own are handed on.
 pub fn json(matrix: &Matrix<Decision>) -> serde_json::Result<String> {
-    let cells = matrix.iter().map(|(cell, decision)| Entry { cell, decision }).collect();
+    let cells = matrix.iter().map(|(cell, decision)| Entry::new(cell, decision)).collect();
     let mut text = serde_json::to_string_pretty(&Document { schema: SCHEMA, cells })?;
     text.push('\n');
     Ok(text)
@@ -124,7 +145,7 @@ mod tests {
     use expect_test::expect_file;
 
     use super::*;
-    use crate::model::{Effect, Endpoint, Family, MissingFact, Protocol};
+    use crate::model::{Effect, MissingFact};
     use crate::report::fixture::{allowed, cell, denied};
 
     fn unknown() -> Decision {

@@ -216,6 +216,10 @@ pub enum Event {
         status: Status,
         /// Every cell, in order.
         cells: Vec<CellJudgement>,
+        /// What the loader found in manifests that the scenario says are
+        /// rejected: judged before the run, and as much a result as a cell.
+        #[serde(default)]
+        rejected: Vec<Diagnostic>,
         /// How long it took to be enforced.
         timing: StepTiming,
         /// What else is to be said of the step, in sentences.

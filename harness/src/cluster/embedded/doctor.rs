@@ -66,7 +66,8 @@ const FEW_FILES: u64 = 4096;
 /// Where the helper process could not be asked: [`init`](super::init) was not called
 /// first, or it ended. What this machine lacks is a check, not an error.
 pub async fn checks() -> Result<Vec<Check>, ClusterError> {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease");
+    let release = release.unwrap_or_else(|error| format!("of an unknown release ({error})"));
     let mut checks = vec![Check::ok("Linux", release.trim())];
     let settings = settings();
     match Process::start().await {

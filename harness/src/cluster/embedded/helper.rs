@@ -14,6 +14,7 @@ use anyhow::{Context, bail};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{getegid, geteuid};
 
@@ -34,6 +35,8 @@ pub(super) fn main() -> i32 {
 }
 
 fn serve() -> anyhow::Result<()> {
+    // Else `ps` would show `exe`, the name that the program was started by.
+    prctl::set_name(c"ringfence-helper").context("name the process")?;
     let input = io::stdin().as_fd().try_clone_to_owned().context("take the connection")?;
     let mut stream = UnixStream::from(input);
     if let Err(error) = enter_namespaces() {

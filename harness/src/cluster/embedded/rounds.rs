@@ -162,6 +162,7 @@ fn observation(result: AttemptResult) -> Observation {
     Observation {
         outcome: result.outcome,
         latency: Duration::from_micros(result.latency_us),
+        waited: Duration::from_micros(result.waited_us),
         seen_source: result.seen_source,
         evidence: result
             .evidence

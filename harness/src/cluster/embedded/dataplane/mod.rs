@@ -1,6 +1,6 @@
 //! The embedded cluster's dataplane: policies → ruleset → nftables.
 //!
-//! [`compile`] reads the policies straight from the API's text and shares nothing with
+//! [`compile()`] reads the policies straight from the API's text and shares nothing with
 //! the semantics engine but `model`'s data types and label matching, so that the two can
 //! disagree. What the API leaves open is decided here, as every dataplane has to:
 //!

@@ -3,7 +3,7 @@
 //! Everything is named by interface indexes that the caller chose: nothing has to
 //! be looked up, and nothing can be mistaken for another.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use ipnet::IpNet;
@@ -218,6 +218,30 @@ pub(in super::super) fn route(
         if let Some(gateway) = gateway {
             with_octets(gateway, |octets| m.attribute(RTA_GATEWAY, octets));
         }
+        m.u32(RTA_OIF, index);
+    });
+}
+
+/// Delivers an IPv6 address to this namespace, at once.
+///
+/// The kernel adds such a route for every address, but for IPv6 it does so from a
+/// work queue, after duplicate address detection or where that is off
+/// (`addrconf_dad_work`); until then packets to the address are lost. This one
+/// stands beside it.
+pub(in super::super) fn deliver_here(messages: &mut Messages, address: Ipv6Addr, index: u32) {
+    messages.message(libc::RTM_NEWROUTE, flags::CREATE | flags::EXCL, |m| {
+        m.fixed(&[
+            libc::AF_INET6 as u8,
+            128,
+            0,
+            0,
+            libc::RT_TABLE_LOCAL,
+            libc::RTPROT_STATIC,
+            libc::RT_SCOPE_UNIVERSE,
+            libc::RTN_LOCAL,
+        ]);
+        m.fixed(&0_u32.to_ne_bytes());
+        m.attribute(RTA_DST, &address.octets());
         m.u32(RTA_OIF, index);
     });
 }
