@@ -7,6 +7,7 @@
 //! there is one.
 
 mod correlate;
+mod diag;
 mod engine;
 pub mod exchange;
 pub mod frame;
@@ -17,6 +18,6 @@ pub mod wire;
 
 pub use correlate::correlate;
 pub use engine::{Environment, Here, Prober, ProberOptions, Report, Servers, sctp_support};
-pub use half_open::{HalfOpen, correlate_half_open, half_open};
+pub use half_open::{HalfOpen, correlate_half_open, half_open, half_open_among};
 pub use outcome::Outcome;
 pub use traffic::{Family, Protocol, UnknownProtocol};
