@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 use super::screen;
 use crate::model::World;
 use crate::scenario::{
-    Diagnostic, KubernetesVersion, LoadOptions, Scenario, load_manifests, load_scenarios,
+    Diagnostic, KubernetesVersion, LoadOptions, SCENARIO_FILE, Scenario, load_manifests,
+    load_scenarios,
 };
-
-/// The file that makes a folder a scenario.
-const SCENARIO_FILE: &str = "scenario.yaml";
 
 /// Scenarios without errors.
 pub(super) struct Library {

@@ -1,19 +1,14 @@
 //! Manifests without a scenario, for `matrix`, `explain` and `lint`.
 
-use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::folder::read;
-use super::library::{LoadOptions, SCENARIO_FILE, problem};
-use super::manifest::{self, Object};
+use super::building::Building;
+use super::folder::{SCENARIO_FILE, read};
 use super::source::Source;
-use super::yaml::Place;
-use super::{Diagnostic, KubernetesVersion, Severity};
-use crate::model::{
-    Labels, Name, Namespace, NetworkPolicy, Node, Origin, PodName, PolicyName, Topology,
-};
+use super::{Diagnostic, LoadOptions, Severity};
+use crate::model::{NetworkPolicy, Topology};
 
 /// What a bundle of manifests holds.
 #[derive(Debug, Clone, Default)]
@@ -65,14 +60,26 @@ pub fn load_manifests(paths: &[PathBuf], options: &LoadOptions) -> Bundle {
             }
         }
     }
-    building.finish()
+    finish(building)
 }
 
 /// Reads manifests from text.
 pub fn parse_manifests(file: &str, text: &str, options: &LoadOptions) -> Bundle {
     let mut building = Building::default();
     building.add(Source::new(file, text), options.kubernetes);
-    building.finish()
+    finish(building)
+}
+
+/// A bundle in which everything is declared that is named, with its findings in order.
+fn finish(mut building: Building) -> Bundle {
+    building.complete();
+    building.diagnostics.sort_by(|a, b| a.origin.cmp_place(&b.origin));
+    Bundle {
+        topology: building.topology,
+        policies: building.policies.into_values().collect(),
+        unsupported: building.unsupported,
+        diagnostics: building.diagnostics,
+    }
 }
 
 fn find(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
@@ -92,151 +99,4 @@ fn find(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<
         }
     }
     Ok(())
-}
-
-/// The sentence for a policy that takes another's place.
-pub(super) fn replaced(first: &NetworkPolicy, second: &NetworkPolicy) -> String {
-    format!(
-        "the policy `{}` at {} replaces the one of the same name at {}",
-        second.name, second.origin, first.origin
-    )
-}
-
-/// A bundle that grows object by object.
-#[derive(Default)]
-pub(super) struct Building {
-    pub(super) topology: Topology,
-    policies: BTreeMap<PolicyName, Arc<NetworkPolicy>>,
-    /// The kind that each row of the matrix came from.
-    kinds: BTreeMap<PodName, &'static str>,
-    unsupported: Vec<String>,
-    pub(super) diagnostics: Vec<Diagnostic>,
-}
-
-impl Building {
-    /// A bundle that starts with a topology.
-    pub(super) fn over(topology: Topology) -> Self {
-        Self { topology, ..Self::default() }
-    }
-
-    fn unreadable(&mut self, path: &Path, error: &str) {
-        let message = format!("cannot read `{}`: {error}", path.display());
-        self.diagnostics.push(problem("unreadable-file", path, message, ""));
-    }
-
-    fn warn(&mut self, source: &Source, code: &str, origin: &Origin, message: String, help: &str) {
-        let place = Place { line: origin.line, column: origin.column, width: 1 };
-        let excerpt = source.excerpt(place);
-        self.diagnostics.push(Diagnostic {
-            severity: Severity::Warning,
-            code: code.to_owned(),
-            message,
-            origin: origin.clone(),
-            excerpt,
-            help: Some(help.to_owned()),
-        });
-    }
-
-    fn add(&mut self, source: Source, version: KubernetesVersion) {
-        let manifest = manifest::read(&source, version);
-        self.diagnostics.extend(manifest.diagnostics);
-        self.unsupported.extend(manifest.unsupported);
-        self.objects(&source, manifest.objects);
-    }
-
-    /// Adds the objects of a file.
-    pub(super) fn objects(&mut self, source: &Source, objects: Vec<Object>) {
-        for object in objects {
-            match object {
-                Object::Namespace(namespace) => {
-                    let first = self.topology.namespaces.get(&namespace.name);
-                    if let Some(first) = first.map(|first| first.origin.clone()) {
-                        let message = format!(
-                            "the namespace `{}` at {} replaces the one at {first}",
-                            namespace.name, namespace.origin
-                        );
-                        self.warn(
-                            source,
-                            "object-replaced",
-                            &namespace.origin,
-                            message,
-                            "keep one of them",
-                        );
-                    }
-                    self.topology.namespaces.insert(namespace.name.clone(), namespace);
-                }
-                Object::Pod(pod, kind) => self.add_pod(source, pod, kind),
-                Object::Policy(policy) => {
-                    if let Some(first) = self.policies.insert(policy.name.clone(), policy.clone()) {
-                        let message = replaced(&first, &policy);
-                        self.warn(
-                            source,
-                            "policy-replaced",
-                            &policy.origin,
-                            message,
-                            "give it another name",
-                        );
-                    }
-                }
-            }
-        }
-    }
-
-    fn add_pod(&mut self, source: &Source, mut pod: crate::model::Pod, kind: &'static str) {
-        if let Some(first) = self.topology.pods.get(&pod.name) {
-            let first = first.origin.clone();
-            let other = self.kinds.get(&pod.name).copied().unwrap_or("Pod");
-            if other == kind {
-                let message = format!(
-                    "the {kind} `{}` at {} replaces the one at {first}",
-                    pod.name, pod.origin
-                );
-                self.warn(
-                    source,
-                    "object-replaced",
-                    &pod.origin.clone(),
-                    message,
-                    "keep one of them",
-                );
-            } else {
-                let row = format!("{}.{}", pod.name.name, kind.to_lowercase());
-                let message = format!(
-                    "the {kind} at {} and the {other} at {first} are both `{}`",
-                    pod.origin, pod.name
-                );
-                pod.name.name = Name::from(row);
-                let help = format!("the {kind}'s row is `{}`", pod.name);
-                self.warn(source, "same-row", &pod.origin.clone(), message, &help);
-            }
-        }
-        self.kinds.insert(pod.name.clone(), kind);
-        self.topology.pods.insert(pod.name.clone(), pod);
-    }
-
-    fn finish(mut self) -> Bundle {
-        self.complete();
-        self.diagnostics.sort_by(|a, b| a.origin.cmp_place(&b.origin));
-        Bundle {
-            topology: self.topology,
-            policies: self.policies.into_values().collect(),
-            unsupported: self.unsupported,
-            diagnostics: self.diagnostics,
-        }
-    }
-
-    /// Adds the namespaces and nodes that are only named.
-    pub(super) fn complete(&mut self) {
-        let topology = &mut self.topology;
-        let pods = topology.pods.values().map(|pod| (&pod.name.namespace, &pod.origin));
-        let policies =
-            self.policies.values().map(|policy| (&policy.name.namespace, &policy.origin));
-        for (name, origin) in pods.chain(policies) {
-            let implied = || Namespace::new(name, Labels::new(), origin.clone());
-            topology.namespaces.entry(name.clone()).or_insert_with(implied);
-        }
-        for name in topology.pods.values().filter_map(|pod| pod.node.clone()) {
-            let node = Node { name: name.clone(), addresses: Vec::new(), ports: Vec::new() };
-            topology.nodes.insert(name, node);
-        }
-    }
 }

@@ -1,5 +1,8 @@
 //! A finding about an input file: what was expected, what was found, where, and what to do.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::Origin;
@@ -38,4 +41,32 @@ pub struct Diagnostic {
     pub excerpt: Option<Excerpt>,
     /// What to do, or a name that is near.
     pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error in a file as a whole.
+    pub(crate) fn of_file(code: &str, path: &Path, message: String, help: &str) -> Self {
+        Self {
+            severity: Severity::Error,
+            code: code.to_owned(),
+            message,
+            origin: Origin {
+                file: Arc::from(path.display().to_string()),
+                document: 0,
+                path: Arc::from(""),
+                line: 0,
+                column: 0,
+            },
+            excerpt: None,
+            help: (!help.is_empty()).then(|| help.to_owned()),
+        }
+    }
+
+    /// Says what to do, before what else is known.
+    pub(crate) fn hint(&mut self, help: &str) {
+        self.help = Some(match self.help.take() {
+            Some(rest) => format!("{help} ({rest})"),
+            None => help.to_owned(),
+        });
+    }
 }

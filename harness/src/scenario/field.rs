@@ -287,13 +287,3 @@ impl<'s> Reader<'s> {
         value
     }
 }
-
-impl Diagnostic {
-    /// Says what to do, before what else is known.
-    pub(crate) fn hint(&mut self, help: &str) {
-        self.help = Some(match self.help.take() {
-            Some(rest) => format!("{help} ({rest})"),
-            None => help.to_owned(),
-        });
-    }
-}

@@ -4,9 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::field::{Field, Reader};
 use super::manifest::{self, Manifest};
+use super::nearby::did_you_mean;
 use super::source::Source;
 use super::{Diagnostic, KubernetesVersion};
+
+/// The file that makes a folder a scenario.
+pub(crate) const SCENARIO_FILE: &str = "scenario.yaml";
 
 /// Where the files of a scenario are.
 #[derive(Debug, Clone)]
@@ -118,5 +123,22 @@ impl<'f> Manifests<'f> {
     /// The files that there are.
     pub(crate) fn names(&self) -> Vec<String> {
         self.folder.names()
+    }
+}
+
+/// A file that cannot be read.
+pub(crate) fn unreadable(
+    reader: &mut Reader<'_>,
+    field: &Field<'_>,
+    name: &str,
+    error: &str,
+    manifests: &Manifests<'_>,
+) {
+    let names = manifests.names();
+    let near = did_you_mean(name, names.iter().map(String::as_str));
+    let diagnostic =
+        reader.error("unreadable-file", field, format!("cannot read `{name}`: {error}"));
+    if let Some(near) = near {
+        diagnostic.hint(&near);
     }
 }

@@ -2,25 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::file::scenario;
-use super::folder::{Folder, read};
-use super::{Diagnostic, KubernetesVersion, Scenario, Severity};
-use crate::model::Origin;
-
-/// The file that makes a folder a scenario.
-pub(super) const SCENARIO_FILE: &str = "scenario.yaml";
+use super::folder::{Folder, SCENARIO_FILE, read};
+use super::source::Source;
+use super::{Diagnostic, LoadOptions, Scenario, Severity};
 
 /// How deep folders are looked into.
 const DEPTH: usize = 32;
-
-/// How input files are read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LoadOptions {
-    /// The Kubernetes version whose rules apply.
-    pub kubernetes: KubernetesVersion,
-}
 
 /// Scenarios, and all that was found in their files.
 #[derive(Debug, Clone, Default)]
@@ -61,7 +50,12 @@ pub fn load_scenarios(paths: &[PathBuf], options: &LoadOptions) -> Loaded {
         let file = folder.join(SCENARIO_FILE);
         if let Some(first) = ids.insert(id.clone(), folder.clone()) {
             let message = format!("the id `{id}` is that of `{}` too", first.display());
-            loaded.diagnostics.push(problem("duplicate-id", &file, message, "rename one of them"));
+            loaded.diagnostics.push(Diagnostic::of_file(
+                "duplicate-id",
+                &file,
+                message,
+                "rename one of them",
+            ));
             continue;
         }
         match read(&file) {
@@ -73,7 +67,7 @@ pub fn load_scenarios(paths: &[PathBuf], options: &LoadOptions) -> Loaded {
             }
             Err(error) => {
                 let message = format!("cannot read `{}`: {error}", file.display());
-                loaded.diagnostics.push(problem("unreadable-file", &file, message, ""));
+                loaded.diagnostics.push(Diagnostic::of_file("unreadable-file", &file, message, ""));
             }
         }
     }
@@ -88,26 +82,8 @@ pub fn parse_scenario(
     manifests: &BTreeMap<String, String>,
     options: &LoadOptions,
 ) -> (Option<Scenario>, Vec<Diagnostic>) {
-    let source = super::source::Source::new(file, text);
+    let source = Source::new(file, text);
     scenario(&source, file, &Folder::Memory(manifests.clone()), options)
-}
-
-/// A finding about a file as a whole.
-pub(super) fn problem(code: &str, path: &Path, message: String, help: &str) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Error,
-        code: code.to_owned(),
-        message,
-        origin: Origin {
-            file: Arc::from(path.display().to_string()),
-            document: 0,
-            path: Arc::from(""),
-            line: 0,
-            column: 0,
-        },
-        excerpt: None,
-        help: (!help.is_empty()).then(|| help.to_owned()),
-    }
 }
 
 fn name_of(folder: &Path) -> String {
@@ -128,11 +104,11 @@ fn find(path: &Path, found: &mut Vec<(String, PathBuf)>) -> Result<(), Box<Diagn
         }
         let message = format!("`{}` is no scenario", path.display());
         let help = format!("give a folder with a `{SCENARIO_FILE}`, or that file itself");
-        return Err(Box::new(problem("no-scenario", path, message, &help)));
+        return Err(Box::new(Diagnostic::of_file("no-scenario", path, message, &help)));
     }
     if !path.exists() {
         let message = format!("there is no `{}`", path.display());
-        return Err(Box::new(problem("unreadable-file", path, message, "")));
+        return Err(Box::new(Diagnostic::of_file("unreadable-file", path, message, "")));
     }
     if path.join(SCENARIO_FILE).is_file() {
         found.push((name_of(path), path.to_owned()));
@@ -141,12 +117,12 @@ fn find(path: &Path, found: &mut Vec<(String, PathBuf)>) -> Result<(), Box<Diagn
     let before = found.len();
     descend(path, "", 0, found).map_err(|error| {
         let message = format!("cannot read `{}`: {error}", path.display());
-        Box::new(problem("unreadable-file", path, message, ""))
+        Box::new(Diagnostic::of_file("unreadable-file", path, message, ""))
     })?;
     if found.len() == before {
         let message = format!("`{}` holds no scenario", path.display());
         let help = format!("a scenario is a folder with a `{SCENARIO_FILE}`");
-        return Err(Box::new(problem("no-scenario", path, message, &help)));
+        return Err(Box::new(Diagnostic::of_file("no-scenario", path, message, &help)));
     }
     Ok(())
 }

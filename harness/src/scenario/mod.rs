@@ -7,6 +7,7 @@
 //! anything is created.
 
 mod binding;
+mod building;
 mod bundle;
 mod diagnostic;
 mod expect;
@@ -19,6 +20,7 @@ mod library;
 mod listener;
 mod manifest;
 mod nearby;
+mod options;
 mod pattern;
 mod rejection;
 mod render;
@@ -32,7 +34,9 @@ mod yaml;
 pub use bundle::{Bundle, load_manifests, parse_manifests};
 pub use diagnostic::{Diagnostic, Excerpt, Severity};
 pub use expectation::{Expectation, Expected, Limits, resolve};
-pub use library::{LoadOptions, Loaded, load_scenarios, parse_scenario};
+pub(crate) use folder::SCENARIO_FILE;
+pub use library::{Loaded, load_scenarios, parse_scenario};
+pub use options::LoadOptions;
 pub use render::render;
 pub use spec::{
     Binding, EndpointPattern, ExpectRule, ExpectedDiagnostic, PortPattern, Scenario, Step,

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::field::{Field, Reader};
-use super::folder::Manifests;
-use super::topology::unreadable;
+use super::folder::{Manifests, unreadable};
 use super::{Diagnostic, ExpectedDiagnostic, KubernetesVersion, Severity};
 use crate::model::Origin;
 

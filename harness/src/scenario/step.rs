@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::building::replaced;
 use super::expectation::{Limits, resolve_with_widths};
 use super::field::{Field, Object, Reader};
-use super::folder::Manifests;
+use super::folder::{Manifests, unreadable};
 use super::manifest::{Object as Kubernetes, names};
 use super::nearby::{did_you_mean, near_or_all};
 use super::rejection::rejects;
-use super::topology::{Added, namespaces, unreadable};
+use super::topology::{Added, namespaces};
 use super::yaml::{Place, Value};
 use super::{Binding, ExpectRule, KubernetesVersion, Step, binding, expect};
 use crate::model::{
@@ -251,7 +252,7 @@ impl Steps<'_, '_> {
             }
             for policy in policies {
                 if let Some(first) = seen.insert(policy.name.clone(), policy.clone()) {
-                    reader.warn("policy-replaced", &item, super::bundle::replaced(&first, &policy));
+                    reader.warn("policy-replaced", &item, replaced(&first, &policy));
                 }
                 let change = Change::ApplyPolicy(policy);
                 self.change(reader, step, change, &item, item.node.place);

@@ -1,12 +1,12 @@
 //! `topology` of a scenario: namespaces with pods, external hosts, nodes.
 
-use super::bundle::Building;
+use super::building::Building;
 use super::external::externals;
 use super::field::{Field, Reader};
-use super::folder::Manifests;
+use super::folder::{Manifests, unreadable};
 use super::listener::ports;
 use super::manifest::{self, names};
-use super::nearby::{did_you_mean, near_or_all};
+use super::nearby::near_or_all;
 use super::yaml::Value;
 use crate::model::{Labels, Name, Namespace, Node, Phase, Pod, PodName, PolicyName, Topology};
 
@@ -108,23 +108,6 @@ fn from_manifest<'n>(
         if let manifest::Object::Policy(policy) = object {
             policies.push(Waiting { policy: policy.name.clone(), field: field.clone() });
         }
-    }
-}
-
-/// A file that cannot be read.
-pub(super) fn unreadable(
-    reader: &mut Reader<'_>,
-    field: &Field<'_>,
-    name: &str,
-    error: &str,
-    manifests: &Manifests<'_>,
-) {
-    let names = manifests.names();
-    let near = did_you_mean(name, names.iter().map(String::as_str));
-    let diagnostic =
-        reader.error("unreadable-file", field, format!("cannot read `{name}`: {error}"));
-    if let Some(near) = near {
-        diagnostic.hint(&near);
     }
 }
 

@@ -1,8 +1,7 @@
 //! The fields of ObjectMeta that are the API server's business: nothing is
 //! read from them, but a wrong type or name is refused all the same.
 
-use super::meta::NameRule;
-use super::names;
+use super::names::{self, NameRule};
 use super::validate::{invalid, quoted};
 use crate::scenario::field::{Field, Object, Reader};
 

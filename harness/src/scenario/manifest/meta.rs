@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::bookkeeping;
-use super::names;
+use super::names::{self, NameRule};
 use super::selector::labels;
 use super::validate::{invalid, required, required_string};
 use crate::model::{Labels, Name};
@@ -36,23 +36,6 @@ pub(super) struct Meta {
     pub(super) labels: Labels,
     /// Whether it has a deletion timestamp.
     pub(super) deleted: bool,
-}
-
-/// Which rule an object's own name follows.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum NameRule {
-    Label,
-    Subdomain,
-}
-
-impl NameRule {
-    /// What the API server says of a name.
-    pub(super) fn errors(self, name: &str) -> Vec<String> {
-        match self {
-            Self::Label => names::dns_label(name),
-            Self::Subdomain => names::dns_subdomain(name),
-        }
-    }
 }
 
 fn empty() -> Value {

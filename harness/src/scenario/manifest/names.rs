@@ -147,6 +147,23 @@ pub(crate) fn port_number(number: i32) -> Result<u16, &'static str> {
         .ok_or("must be between 1 and 65535, inclusive")
 }
 
+/// Which rule an object's own name follows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum NameRule {
+    Label,
+    Subdomain,
+}
+
+impl NameRule {
+    /// What the API server says of a name.
+    pub(super) fn errors(self, name: &str) -> Vec<String> {
+        match self {
+            Self::Label => dns_label(name),
+            Self::Subdomain => dns_subdomain(name),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,8 @@
 //! `networking.k8s.io/v1` NetworkPolicy, decoded strictly and validated as
 //! `pkg/apis/networking/validation` of Kubernetes does.
 
-use super::meta::{NameRule, meta};
+use super::meta::meta;
+use super::names::NameRule;
 use super::peer::peer;
 use super::port::policy_port;
 use super::selector::selector;

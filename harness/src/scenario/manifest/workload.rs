@@ -5,7 +5,8 @@
 
 use std::net::IpAddr;
 
-use super::meta::{self, NameRule, meta};
+use super::meta::{self, meta};
+use super::names::NameRule;
 use super::selector::labels;
 use super::validate::{invalid, quoted, required, unsupported};
 use super::{bookkeeping, container, names};
