@@ -17,7 +17,7 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
-use crate::half_open::HalfOpen;
+use crate::handshake::HalfOpen;
 
 /// `SOCK_DIAG_BY_FAMILY` in `linux/sock_diag.h`.
 const BY_FAMILY: u16 = 20;

@@ -9,20 +9,12 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::handshake::HalfOpen;
 use crate::wire::{AttemptResult, Round};
 use crate::{Outcome, Protocol, diag};
 
 /// `TCP_SYN_RECV` in the kernel's `tcp_states.h`.
 const SYN_RECV: &str = "03";
-
-/// A handshake that a listener answered and whose completion it has not seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct HalfOpen {
-    /// The listener's address and port.
-    pub listener: SocketAddr,
-    /// The client's address and port, as the listener sees them.
-    pub client: SocketAddr,
-}
 
 /// The half-open handshakes in the calling thread's network namespace, both families.
 ///

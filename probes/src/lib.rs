@@ -12,12 +12,14 @@ mod engine;
 pub mod exchange;
 pub mod frame;
 mod half_open;
+mod handshake;
 mod outcome;
 mod traffic;
 pub mod wire;
 
 pub use correlate::correlate;
 pub use engine::{Environment, Here, Prober, ProberOptions, Report, Servers, sctp_support};
-pub use half_open::{HalfOpen, correlate_half_open, half_open, half_open_among};
+pub use half_open::{correlate_half_open, half_open, half_open_among};
+pub use handshake::HalfOpen;
 pub use outcome::Outcome;
 pub use traffic::{Family, Protocol, UnknownProtocol};

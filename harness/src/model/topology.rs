@@ -96,6 +96,21 @@ impl<'de> Deserialize<'de> for PodName {
 }
 
 impl Pod {
+    /// A running pod that has a name and nothing else yet.
+    pub fn new(name: PodName, origin: Origin) -> Self {
+        Self {
+            name,
+            labels: Labels::new(),
+            ports: Vec::new(),
+            node: None,
+            addresses: Vec::new(),
+            host_network: false,
+            phase: Phase::Running,
+            terminating: false,
+            origin,
+        }
+    }
+
     /// Whether the pod has a network to speak of: pods that ended have none.
     pub fn has_network(&self) -> bool {
         !matches!(self.phase, Phase::Succeeded | Phase::Failed)

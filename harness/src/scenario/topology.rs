@@ -8,7 +8,7 @@ use super::listener::ports;
 use super::manifest::{self, names};
 use super::nearby::near_or_all;
 use super::yaml::Value;
-use crate::model::{Labels, Name, Namespace, Node, Phase, Pod, PodName, PolicyName, Topology};
+use crate::model::{Labels, Name, Namespace, Node, Pod, PodName, PolicyName, Topology};
 
 /// Names that an endpoint's text form keeps for itself.
 const RESERVED: [&str; 2] = ["node", "namespace"];
@@ -179,17 +179,7 @@ fn pod(
     }
     let mut origin = reader.origin(&field);
     (origin.line, origin.column) = (field.key_place.line, field.key_place.column);
-    let mut pod = Pod {
-        name: PodName::new(namespace, name),
-        labels: Labels::new(),
-        ports: Vec::new(),
-        node: None,
-        addresses: Vec::new(),
-        host_network: false,
-        phase: Phase::Running,
-        terminating: false,
-        origin,
-    };
+    let mut pod = Pod::new(PodName::new(namespace, name), origin);
     if field.node.value == Value::Null {
         return Some(pod);
     }

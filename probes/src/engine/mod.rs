@@ -6,6 +6,7 @@
 //! in which it was made (network_namespaces(7)), so both visit a namespace only
 //! to open sockets.
 
+mod arrivals;
 mod clock;
 mod descriptors;
 mod filter;
@@ -13,6 +14,7 @@ mod flight;
 mod icmp;
 mod launch;
 mod listener;
+mod options;
 mod packet;
 mod ports;
 mod prober;
@@ -24,7 +26,8 @@ mod servers;
 use std::io;
 use std::net::SocketAddr;
 
-pub use prober::{Prober, ProberOptions};
+pub use options::ProberOptions;
+pub use prober::Prober;
 pub use sctp::sctp_support;
 pub use servers::Servers;
 

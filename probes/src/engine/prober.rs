@@ -6,34 +6,13 @@ use std::net::IpAddr;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags};
 
-use crate::wire::{AttemptResult, Round, Sctp};
+use crate::wire::{AttemptResult, Round};
 
 use super::Environment;
+use super::descriptors;
+use super::options::ProberOptions;
 use super::ports::SourcePorts;
-use super::round::Air;
-use super::{descriptors, sctp_support};
-
-/// What a prober may be told.
-#[derive(Debug, Clone)]
-pub struct ProberOptions {
-    /// The most attempts in flight at once. Fewer are where the limit of open files
-    /// (`RLIMIT_NOFILE`) is lower, which all probers of a process share.
-    pub window: usize,
-    /// How to speak SCTP; [`sctp_support`] finds out.
-    pub sctp: Sctp,
-    /// Whether an attempt that was silent for half the deadline is made once more, on a new
-    /// socket with a fresh source port, while the first stays open. Both share the deadline: it
-    /// guards against a packet lost under load and costs no time. A drop that the
-    /// dataplane reported settles without a retry.
-    pub retry: bool,
-}
-
-impl Default for ProberOptions {
-    /// A window of 16,384, SCTP as this machine can speak it, and the retry.
-    fn default() -> Self {
-        Self { window: 16_384, sctp: sctp_support(), retry: true }
-    }
-}
+use super::round::{Air, Equipment};
 
 /// Makes rounds of attempts from the thread that calls it.
 ///
@@ -61,10 +40,7 @@ impl Default for ProberOptions {
 /// back by the origin that the kernel's error queue names.
 #[derive(Debug)]
 pub struct Prober {
-    pub(super) options: ProberOptions,
-    pub(super) allowed: HashSet<IpAddr>,
-    pub(super) ports: SourcePorts,
-    pub(super) epoll: Epoll,
+    equipment: Equipment,
 }
 
 impl Prober {
@@ -76,18 +52,19 @@ impl Prober {
     pub fn new(options: ProberOptions) -> io::Result<Self> {
         let _ = descriptors::raise_limit();
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        Ok(Self { options, allowed: HashSet::new(), ports: SourcePorts::default(), epoll })
+        let (allowed, ports) = (HashSet::new(), SourcePorts::default());
+        Ok(Self { equipment: Equipment { options, allowed, ports, epoll } })
     }
 
     /// Allows these targets from now on, and no others. Everything else is `Broken`, not dialled.
     pub fn allow_targets(&mut self, targets: impl IntoIterator<Item = IpAddr>) {
-        self.allowed = targets.into_iter().collect();
+        self.equipment.allowed = targets.into_iter().collect();
     }
 
     /// Makes a round of attempts; one result for each, in order of `id`.
     ///
     /// The calling thread is left in the network namespace that was entered last.
     pub fn round(&mut self, round: &Round, env: &mut dyn Environment) -> Vec<AttemptResult> {
-        Air::new(self, round).fly(env)
+        Air::new(&mut self.equipment, round).fly(env)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 use std::net::SocketAddr;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex};
 
 use nix::libc;
@@ -15,10 +15,10 @@ use crate::exchange::{self, Answer};
 use crate::wire::{Arrival, Listen};
 use crate::{Family, Protocol};
 
+use super::arrivals::{Arrivals, lock};
 use super::listener::{Failure, Listener, ListenerKind};
 use super::packet::{receive, reply};
 use super::sctp::{self, Chunk, Header};
-use super::servers::{Arrivals, Command, lock};
 
 /// The event descriptor's key; sockets have their index.
 const WAKE: u64 = u64::MAX;
@@ -32,6 +32,16 @@ const MOST_UNASKED: usize = 4096;
 
 /// How long a listener rests when descriptors ran out, in milliseconds.
 const REST: u16 = 5;
+
+/// What the thread is told.
+#[derive(Debug)]
+pub(super) enum Command {
+    Open(Vec<Listener>, SyncSender<Vec<Failure>>),
+    Close(String, SyncSender<()>),
+    /// Serve all that has reached the sockets by now.
+    CatchUp(SyncSender<()>),
+    Stop,
+}
 
 /// Something that epoll watches.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
 //! A round: launching attempts, and bringing every one of them down.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
 
 use crate::wire::{Attempt, AttemptResult, Evidence, Round};
 use crate::{Outcome, Protocol};
@@ -14,7 +14,8 @@ use super::clock::Clock;
 use super::descriptors::{self, Permit};
 use super::flight::{Flight, Seen, Try};
 use super::launch::{self, NotOpened, Speech};
-use super::prober::Prober;
+use super::options::ProberOptions;
+use super::ports::SourcePorts;
 use super::{Environment, Report};
 
 /// Launches between two looks at the dataplane's reports; the netlink socket that brings them
@@ -38,9 +39,19 @@ const LONGEST_WAIT: Duration = Duration::from_millis(5);
 /// How long an attempt waits for descriptors, memory or buffers before it is `Broken`.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What one round leaves to the next.
+#[derive(Debug)]
+pub(super) struct Equipment {
+    pub(super) options: ProberOptions,
+    /// The addresses that may be dialled.
+    pub(super) allowed: HashSet<IpAddr>,
+    pub(super) ports: SourcePorts,
+    pub(super) epoll: Epoll,
+}
+
 /// All attempts of a round, by their position in it.
 pub(super) struct Air<'a> {
-    prober: &'a mut Prober,
+    equipment: &'a mut Equipment,
     attempts: &'a [Attempt],
     deadline: Duration,
     clock: Clock,
@@ -71,15 +82,15 @@ pub(super) struct Air<'a> {
 }
 
 impl<'a> Air<'a> {
-    pub(super) fn new(prober: &'a mut Prober, round: &'a Round) -> Self {
+    pub(super) fn new(equipment: &'a mut Equipment, round: &'a Round) -> Self {
         let attempts = round.attempts.as_slice();
         let mut order: Vec<usize> = (0..attempts.len()).collect();
         order.sort_by_key(|&position| attempts[position].from);
         let budget = descriptors::budget();
-        let window = prober.options.window.max(1);
-        let speech = Speech::of(attempts, prober.options.sctp);
+        let window = equipment.options.window.max(1);
+        let speech = Speech::of(attempts, equipment.options.sctp);
         Self {
-            prober,
+            equipment,
             attempts,
             deadline: Duration::from_micros(round.deadline_us),
             clock: Clock::start(),
@@ -152,7 +163,7 @@ impl<'a> Air<'a> {
     fn launch(&mut self, position: usize, env: &mut dyn Environment) -> bool {
         let attempt = &self.attempts[position];
         let started = Instant::now();
-        if !self.prober.allowed.contains(&attempt.target.ip()) {
+        if !self.equipment.allowed.contains(&attempt.target.ip()) {
             let reason = format!(
                 "expected a target of this run's allow-list, found `{}`; it was not dialled",
                 attempt.target.ip()
@@ -170,7 +181,7 @@ impl<'a> Air<'a> {
             self.record(position, started, None, Outcome::Broken { reason }.into(), None, 0);
             return true;
         }
-        match launch::open(attempt, self.speech, &mut self.prober.ports, permit) {
+        match launch::open(attempt, self.speech, &mut self.equipment.ports, permit) {
             Ok(opened) => {
                 if let Some(local) = opened.local {
                     self.by_source.insert((attempt.protocol, local), position);
@@ -182,7 +193,7 @@ impl<'a> Air<'a> {
                 self.live += 1;
                 self.starved = None;
                 self.recent.push_back(position);
-                if self.prober.options.retry {
+                if self.equipment.options.retry {
                     self.retries.push_back(position);
                 }
                 self.deadlines.push_back(position);
@@ -287,7 +298,7 @@ impl<'a> Air<'a> {
         for opened in flight.tries.iter_mut().filter(|opened| !opened.watched) {
             // Without room in epoll the socket is still looked at before its deadline.
             let event = EpollEvent::new(wanted, position as u64);
-            opened.watched = self.prober.epoll.add(&opened.socket, event).is_ok();
+            opened.watched = self.equipment.epoll.add(&opened.socket, event).is_ok();
         }
     }
 
@@ -305,7 +316,7 @@ impl<'a> Air<'a> {
     fn poll(&mut self, events: &mut [EpollEvent], wait: Duration) {
         // epoll_wait(2) counts milliseconds; half of one is not worth a busy loop.
         let wait = u16::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
-        let count = self.prober.epoll.wait(events, EpollTimeout::from(wait)).unwrap_or(0);
+        let count = self.equipment.epoll.wait(events, EpollTimeout::from(wait)).unwrap_or(0);
         for event in &events[..count] {
             let Ok(position) = usize::try_from(event.data()) else { continue };
             if event.events().contains(EpollFlags::EPOLLERR) {
@@ -343,7 +354,7 @@ impl<'a> Air<'a> {
             if self.enter(attempt.from, env).is_err() {
                 continue;
             }
-            let Ok(opened) = launch::open(attempt, self.speech, &mut self.prober.ports, permit)
+            let Ok(opened) = launch::open(attempt, self.speech, &mut self.equipment.ports, permit)
             else {
                 continue;
             };
@@ -391,7 +402,7 @@ impl<'a> Air<'a> {
         self.live -= 1;
         self.owed -= usize::from(flight.owed);
         self.settled = self.clock.now();
-        self.window = (self.window + 1).min(self.prober.options.window.max(1));
+        self.window = (self.window + 1).min(self.equipment.options.window.max(1));
         let protocol = self.attempts[position].protocol;
         for opened in &flight.tries {
             if let Some(local) = opened.local {

@@ -1,49 +1,18 @@
 //! The servers: what listens on pods' ports, on one thread for all of them.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::wire::{Arrival, Listen};
 
+use super::arrivals::{Arrivals, lock};
 use super::descriptors;
-use super::listener::{self, Failure, Listener};
-use super::reactor::Reactor;
-
-/// Arrivals kept until they are taken; about 60 MB. A run takes them after every round, and a
-/// round of 300 × 300 pods and two ports leaves 180,000.
-const MOST_ARRIVALS: usize = 1 << 20;
-
-/// What the handle tells its thread.
-#[derive(Debug)]
-pub(super) enum Command {
-    Open(Vec<Listener>, SyncSender<Vec<Failure>>),
-    Close(String, SyncSender<()>),
-    /// Serve all that has reached the sockets by now.
-    CatchUp(SyncSender<()>),
-    Stop,
-}
-
-/// What arrived and was not taken yet.
-#[derive(Debug, Default)]
-pub(super) struct Arrivals {
-    kept: VecDeque<(Arc<str>, Arrival)>,
-    lost: u64,
-}
-
-impl Arrivals {
-    /// Moves arrivals in; the oldest make room for the newest.
-    pub(super) fn append(&mut self, arrivals: &mut Vec<(Arc<str>, Arrival)>) {
-        self.kept.extend(arrivals.drain(..));
-        let excess = self.kept.len().saturating_sub(MOST_ARRIVALS);
-        self.kept.drain(..excess);
-        self.lost += excess as u64;
-    }
-}
+use super::listener;
+use super::reactor::{Command, Reactor};
 
 /// Listeners that answer every probe with their pod's identity, and remember what arrived.
 ///
@@ -129,29 +98,5 @@ impl Drop for Servers {
             // A panic of the thread has been printed by its hook.
             let _ = thread.join();
         }
-    }
-}
-
-/// Arrivals stay meaningful when a thread panicked while it held them.
-pub(super) fn lock(arrivals: &Mutex<Arrivals>) -> MutexGuard<'_, Arrivals> {
-    arrivals.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Protocol;
-
-    #[test]
-    fn the_oldest_arrivals_make_room_and_are_counted() {
-        let mut arrivals = Arrivals::default();
-        let identity: Arc<str> = Arc::from("a/b");
-        let from = "127.0.0.1:1".parse().unwrap();
-        let arrival = |nonce| Arrival { nonce, protocol: Protocol::Tcp, port: 80, from };
-        let most = MOST_ARRIVALS as u64;
-        let mut batch = (0..most + 3).map(|n| (Arc::clone(&identity), arrival(n))).collect();
-        arrivals.append(&mut batch);
-        assert_eq!((arrivals.lost, arrivals.kept.len()), (3, MOST_ARRIVALS));
-        assert_eq!(arrivals.kept.front().map(|(_, arrival)| arrival.nonce), Some(3));
     }
 }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
+
 use anyhow::{Context, anyhow, bail};
 use ipnet::IpNet;
 use ringfence_probe::wire::Listen;
@@ -15,7 +17,6 @@ use super::dataplane::{LocalPod, NodeView};
 use super::filter::Filter;
 use super::network::{Network, Slot};
 use super::placement::{Placement, node_names};
-use super::protocol::own_addresses;
 use crate::model::{Change, Endpoint, Name, Node, Pod, PodName, Port, Topology, World};
 
 /// A cluster and everything that it is made of.
@@ -245,6 +246,14 @@ impl Deployment {
             prober.allow_targets(addresses.iter().copied());
         }
     }
+}
+
+/// The addresses that attempts may target: those of the run's own endpoints.
+fn own_addresses(topology: &Topology) -> Vec<IpAddr> {
+    let pods = topology.pods.values().flat_map(|pod| &pod.addresses);
+    let nodes = topology.nodes.values().flat_map(|node| &node.addresses);
+    let externals = topology.externals.values().flat_map(|host| &host.addresses);
+    pods.chain(nodes).chain(externals).copied().collect()
 }
 
 /// Notes that pods go: those that were there are `gone`, those that were only coming do not come.

@@ -22,7 +22,7 @@ use nix::unistd::{close, getegid, geteuid};
 use super::deployment::Deployment;
 use super::obstacle::{Obstacle, Part, settings};
 use super::protocol::{self, Reply, Request};
-use super::{EmbeddedOptions, doctor, facts};
+use super::{EmbeddedOptions, facts, trial};
 
 /// Serves one cluster over the standard input, which is a socket; the exit code.
 pub(super) fn main() -> i32 {
@@ -75,7 +75,7 @@ impl Session {
                 self.options = options;
                 Reply::Ready(capabilities)
             }
-            Request::Examine => Reply::Checks(doctor::examine()),
+            Request::Examine => Reply::Checks(trial::examine()),
             Request::Deploy { topology, nodes, avoid } => {
                 if self.deployment.is_some() {
                     bail!("expected no cluster before `deploy`, found one: tear it down first");

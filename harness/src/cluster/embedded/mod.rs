@@ -9,9 +9,10 @@
 //! | `addresses`, `placement`, `network` | ranges, nodes, wires |
 //! | `dataplane` | policies → nftables, and what the packet filter reports |
 //! | `deployment`, `rounds` | a cluster and its changes; rounds of attempts |
-//! | `facts`, `obstacle`, `doctor` | what this machine can do, what is in the way, and what to do |
+//! | `facts`, `obstacle`, `check`, `trial`, `doctor` | what this machine can do, what is in the way, and what to do |
 
 mod addresses;
+mod check;
 mod dataplane;
 mod deployment;
 pub mod doctor;
@@ -27,6 +28,7 @@ mod process;
 mod protocol;
 mod rounds;
 mod sys;
+mod trial;
 
 use std::time::Duration;
 

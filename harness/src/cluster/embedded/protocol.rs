@@ -3,7 +3,6 @@
 //! Both ends are the same program, so the format has no version.
 
 use std::io::{self, Read, Write};
-use std::net::IpAddr;
 
 use ipnet::IpNet;
 use ringfence_probe::{Family, Protocol};
@@ -11,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::EmbeddedOptions;
-use super::doctor::Check;
+use super::check::Check;
 use crate::cluster::Capabilities;
 use crate::model::{Cell, Change, Endpoint, Observation, Topology, Via};
 
@@ -155,14 +154,6 @@ pub(super) fn read<T: DeserializeOwned>(stream: &mut impl Read) -> io::Result<Op
     let mut body = vec![0; length(header)?];
     stream.read_exact(&mut body)?;
     Ok(Some(serde_json::from_slice(&body)?))
-}
-
-/// The addresses that attempts may target: those of the run's own endpoints.
-pub(super) fn own_addresses(topology: &Topology) -> Vec<IpAddr> {
-    let pods = topology.pods.values().flat_map(|pod| &pod.addresses);
-    let nodes = topology.nodes.values().flat_map(|node| &node.addresses);
-    let externals = topology.externals.values().flat_map(|host| &host.addresses);
-    pods.chain(nodes).chain(externals).copied().collect()
 }
 
 #[cfg(test)]

@@ -48,17 +48,7 @@ pub(super) fn pod(
     let object = reader.object(field, &["apiVersion", "kind", "metadata", "spec", "status"])?;
     let origin = reader.origin(&object.field);
     let meta = meta(reader, &object, NameRule::Subdomain);
-    let mut pod = Pod {
-        name: PodName::new("", ""),
-        labels: Default::default(),
-        ports: Vec::new(),
-        node: None,
-        addresses: Vec::new(),
-        host_network: false,
-        phase: Phase::Running,
-        terminating: false,
-        origin,
-    };
+    let mut pod = Pod::new(PodName::new("", ""), origin);
     match object.get("spec") {
         Some(field) => spec(reader, field, version, &mut pod),
         None => {
@@ -115,17 +105,7 @@ pub(super) fn workload(
         at = reader.map(field)?;
     }
     let meta = meta?;
-    let mut pod = Pod {
-        name: PodName { namespace: meta.namespace, name: meta.name },
-        labels: Default::default(),
-        ports: Vec::new(),
-        node: None,
-        addresses: Vec::new(),
-        host_network: false,
-        phase: Phase::Running,
-        terminating: false,
-        origin,
-    };
+    let mut pod = Pod::new(PodName { namespace: meta.namespace, name: meta.name }, origin);
     let mut labels_field = None;
     if let Some(meta) = at.get("metadata").and_then(|field| reader.object(field, &meta::FIELDS)) {
         labels_field = meta.get("labels");

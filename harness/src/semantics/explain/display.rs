@@ -5,7 +5,7 @@ use std::fmt;
 use crate::model::{Direction, Effect, Exemption};
 
 use super::super::answer::Answer;
-use super::trace::{EntryTrace, Explanation, RuleTrace, SideTrace, Standing};
+use super::explanation::{EntryTrace, Explanation, RuleTrace, SideTrace, Standing};
 
 impl fmt::Display for Explanation {
     /// The cell and its verdict, why, and then each direction as a tree. `+` is before

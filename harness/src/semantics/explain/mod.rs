@@ -1,9 +1,11 @@
 //! Decisions in words: one sentence with [`why`], everything that was weighed with [`trace`].
 
 mod display;
+mod explanation;
 mod reason;
 mod sentence;
 mod trace;
 
+pub use explanation::{EntryTrace, Explanation, PolicyTrace, RuleTrace, SideTrace, Standing};
 pub use sentence::why;
-pub use trace::{EntryTrace, Explanation, PolicyTrace, RuleTrace, SideTrace, Standing, trace};
+pub use trace::trace;

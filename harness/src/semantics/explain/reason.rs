@@ -4,13 +4,22 @@ use std::net::IpAddr;
 
 use crate::model::{
     Cidr, Clause, Direction, Endpoint, Family, LabelSelector, Labels, NAMESPACE_NAME_LABEL,
-    NetworkPolicy, Peer, Pod, PodName, PolicyPort, PolicyType, PortRef,
+    NetworkPolicy, Peer, Pod, PodName, PolicyPort, PolicyType, PortRef, World,
 };
 
+use super::super::Engine;
 use super::super::answer::Answer;
-use super::super::flow::End;
+use super::super::flow::{End, Flow};
 use super::super::isolation::rules;
-use super::trace::{EntryTrace, Standing, Weighing};
+use super::explanation::{EntryTrace, Standing};
+
+/// One direction of a connection, being weighed.
+pub(super) struct Weighing<'e> {
+    pub(super) world: &'e World,
+    pub(super) engine: &'e Engine,
+    pub(super) flow: Flow<'e>,
+    pub(super) direction: Direction,
+}
 
 impl Weighing<'_> {
     fn peer_name(&self) -> &Endpoint {

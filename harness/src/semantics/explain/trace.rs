@@ -1,104 +1,13 @@
-//! Everything that was weighed for a cell.
-
-use serde::{Deserialize, Serialize};
-
-use crate::model::{
-    Cell, Decision, Direction, Effect, Endpoint, NetworkPolicy, Origin, PolicyRef, Rule, World,
-};
+//! Weighing a cell: the engine's answers, entry by entry.
 
 use super::super::Engine;
-use super::super::answer::Answer;
 use super::super::engine::ReadyRule;
-use super::super::flow::{End, Flow};
+use super::super::flow::End;
 use super::super::isolation::{isolates, rules};
-use super::reason;
+use super::explanation::{EntryTrace, Explanation, PolicyTrace, RuleTrace, SideTrace, Standing};
+use super::reason::{self, Weighing};
 use super::why;
-
-/// A decision with every policy, rule, peer and port that was weighed for it.
-///
-/// Its `Display` is the text of `ringfence explain`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Explanation {
-    /// What was asked.
-    pub cell: Cell,
-    /// The answer.
-    pub decision: Decision,
-    /// The answer in a sentence.
-    pub why: String,
-    /// What the source's policies were asked.
-    pub egress: SideTrace,
-    /// What the destination's policies were asked.
-    pub ingress: SideTrace,
-}
-
-/// What was weighed in one direction.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SideTrace {
-    /// Which direction.
-    pub direction: Direction,
-    /// The end whose policies are asked.
-    pub subject: Endpoint,
-    /// What came of it.
-    pub effect: Effect,
-    /// The policies of the end's namespace, in order of name; no other can select it.
-    pub policies: Vec<PolicyTrace>,
-}
-
-/// What a policy has to do with a pod in one direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Standing {
-    /// It selects the pod and isolates it in this direction.
-    Isolates,
-    /// It selects the pod, but is not about this direction.
-    OtherDirection,
-    /// It selects other pods.
-    OtherPods,
-}
-
-/// What a policy was asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PolicyTrace {
-    /// The policy.
-    pub policy: PolicyRef,
-    /// What it has to do with the pod.
-    pub standing: Standing,
-    /// Why that is so.
-    pub reason: String,
-    /// Its rules for the direction. Where its standing is not `isolates` they are shown
-    /// for what they would say, and have no say.
-    pub rules: Vec<RuleTrace>,
-}
-
-/// What a rule answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RuleTrace {
-    /// Which rule of the list, from 0.
-    pub rule: usize,
-    /// Where the rule starts.
-    pub origin: Origin,
-    /// What it answered.
-    pub answer: Answer,
-    /// Why, in a few words.
-    pub reason: String,
-    /// What each entry of `from` or `to` answered; empty where the rule is for any peer.
-    pub peers: Vec<EntryTrace>,
-    /// What each entry of `ports` answered; empty where the rule is for any port.
-    pub ports: Vec<EntryTrace>,
-}
-
-/// What one entry of `from`, `to` or `ports` answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EntryTrace {
-    /// Where the entry starts.
-    pub origin: Origin,
-    /// What the entry says.
-    pub text: String,
-    /// What it answered.
-    pub answer: Answer,
-    /// Why.
-    pub reason: String,
-}
+use crate::model::{Cell, Direction, Effect, Endpoint, NetworkPolicy, PolicyRef, Rule, World};
 
 /// Decides a cell and shows everything that was weighed, with near misses pointed out:
 /// a podSelector that stays in its own namespace, a rule under a direction that
@@ -122,14 +31,6 @@ pub fn trace(world: &World, cell: &Cell) -> Explanation {
     let egress = side(Direction::Egress, &cell.source, decision.egress.effect);
     let ingress = side(Direction::Ingress, &cell.destination, decision.ingress.effect);
     Explanation { cell: cell.clone(), decision, why, egress, ingress }
-}
-
-/// One direction of a connection, being weighed.
-pub(super) struct Weighing<'e> {
-    pub(super) world: &'e World,
-    pub(super) engine: &'e Engine,
-    pub(super) flow: Flow<'e>,
-    pub(super) direction: Direction,
 }
 
 impl Weighing<'_> {
