@@ -12,13 +12,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// specify, and what was observed.
 #[derive(Debug, Parser)]
 #[command(name = "ringfence", version, max_term_width = 100, after_help = EXIT_CODES)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// When to use colours. NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM=dumb are respected.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
-    pub color: When,
+    pub(super) color: When,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(super) command: Command,
 }
 
 const EXIT_CODES: &str = "Exit codes:
@@ -29,7 +29,7 @@ const EXIT_CODES: &str = "Exit codes:
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum When {
+pub(super) enum When {
     /// Where the output is a terminal that shows them.
     Auto,
     /// Always.
@@ -40,7 +40,7 @@ pub enum When {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Run scenarios: make a cluster for each, and judge every cell.
     Run(Run),
     /// Show what manifests specify for every connection, without a cluster.
@@ -55,47 +55,47 @@ pub enum Command {
 
 /// `ringfence run`.
 #[derive(Debug, Args)]
-pub struct Run {
+pub(super) struct Run {
     /// Scenario folders, or folders of them [default: the nearest `scenarios` folder, from the
     /// current directory upwards].
     #[arg(value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
+    pub(super) paths: Vec<PathBuf>,
     /// The cluster to run on.
     #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
-    pub on: String,
+    pub(super) on: String,
     /// Run only the scenarios whose identifier contains this text.
     #[arg(long, value_name = "TEXT")]
-    pub filter: Option<String>,
+    pub(super) filter: Option<String>,
     /// Run only the scenarios with this tag. Given more than once, with any of them.
     #[arg(long, value_name = "TAG")]
-    pub tag: Vec<String>,
+    pub(super) tag: Vec<String>,
     /// How many scenarios run at the same time, each in a cluster of its own [default: four for
     /// each core, and twelve with `--evidence none`, which mostly waits].
     #[arg(long, value_name = "N")]
-    pub jobs: Option<NonZeroUsize>,
+    pub(super) jobs: Option<NonZeroUsize>,
     /// Write the record, everything that was done and seen as JSON lines, to this file.
     #[arg(long, value_name = "PATH")]
-    pub record: Option<PathBuf>,
+    pub(super) record: Option<PathBuf>,
     /// Take an intent that rests on what the API leaves open for a policy fault.
     #[arg(long)]
-    pub strict: bool,
+    pub(super) strict: bool,
     /// What proves a drop: the embedded cluster's own log, or silence alone.
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = Evidence::Nflog)]
-    pub evidence: Evidence,
+    pub(super) evidence: Evidence,
     /// The version of Kubernetes by whose rules manifests are checked.
     #[arg(long, value_name = "VERSION", default_value = "1.36")]
-    pub kubernetes: String,
+    pub(super) kubernetes: String,
     /// The seed of everything random [default: a new one, which is printed].
     #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
+    pub(super) seed: Option<u64>,
     /// List the scenarios that would run, and make nothing.
     #[arg(long)]
-    pub list: bool,
+    pub(super) list: bool,
 }
 
 /// What proves a drop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Evidence {
+pub(super) enum Evidence {
     /// The dataplane reports each drop at once, through the kernel's NFLOG.
     Nflog,
     /// Nothing but silence until the deadline.
@@ -104,23 +104,23 @@ pub enum Evidence {
 
 /// `ringfence matrix`.
 #[derive(Debug, Args)]
-pub struct Matrix {
+pub(super) struct Matrix {
     /// Manifests, or folders of them: pods and workloads, namespaces, policies. `-` is standard
     /// input.
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
-    pub files: Vec<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
     /// The form. In a table both families share a sign where they agree; JSON and CSV have an
     /// entry for each family.
     #[arg(long, value_enum, value_name = "FORM", default_value_t = Form::Table)]
-    pub output: Form,
+    pub(super) output: Form,
     /// The version of Kubernetes by whose rules manifests are checked.
     #[arg(long, value_name = "VERSION", default_value = "1.36")]
-    pub kubernetes: String,
+    pub(super) kubernetes: String,
 }
 
 /// The form of a matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Form {
+pub(super) enum Form {
     /// A grid.
     Table,
     /// One JSON object.
@@ -131,29 +131,29 @@ pub enum Form {
 
 /// `ringfence explain`.
 #[derive(Debug, Args)]
-pub struct Explain {
+pub(super) struct Explain {
     /// Manifests, or folders of them: pods and workloads, namespaces, policies. `-` is standard
     /// input.
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
-    pub files: Vec<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
     /// Who connects: NAMESPACE/POD, or an address outside the cluster.
     #[arg(long, value_name = "SOURCE")]
-    pub from: String,
+    pub(super) from: String,
     /// Who is connected to: NAMESPACE/POD:PORT[/PROTOCOL] or ADDRESS:PORT[/PROTOCOL]; the port a
     /// number or a name, the protocol TCP, UDP or SCTP. An IPv6 address stands in brackets.
     #[arg(long, value_name = "DESTINATION")]
-    pub to: String,
+    pub(super) to: String,
     /// The form.
     #[arg(long, value_enum, value_name = "FORM", default_value_t = Explanation::Text)]
-    pub output: Explanation,
+    pub(super) output: Explanation,
     /// The version of Kubernetes by whose rules manifests are checked.
     #[arg(long, value_name = "VERSION", default_value = "1.36")]
-    pub kubernetes: String,
+    pub(super) kubernetes: String,
 }
 
 /// The form of an explanation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Explanation {
+pub(super) enum Explanation {
     /// Sentences.
     Text,
     /// A JSON list, with an entry for each address family.
@@ -162,11 +162,11 @@ pub enum Explanation {
 
 /// `ringfence lint`.
 #[derive(Debug, Args)]
-pub struct Lint {
+pub(super) struct Lint {
     /// Manifests, scenario folders, or folders of either.
     #[arg(required = true, value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
+    pub(super) paths: Vec<PathBuf>,
     /// The version of Kubernetes by whose rules manifests are checked.
     #[arg(long, value_name = "VERSION", default_value = "1.36")]
-    pub kubernetes: String,
+    pub(super) kubernetes: String,
 }

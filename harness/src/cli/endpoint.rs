@@ -9,7 +9,7 @@ use crate::model::{
 
 /// An end as it is written: a pod, or an address outside the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     /// `NAMESPACE/POD`.
     Pod(PodName),
     /// An address.
@@ -18,7 +18,7 @@ pub enum End {
 
 /// A destination's port as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Service {
+pub(super) enum Service {
     /// A number.
     Number(u16),
     /// The name of a container port of the destination.
@@ -27,21 +27,21 @@ pub enum Service {
 
 /// A connection as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Connection {
+pub(super) struct Connection {
     /// Who connects.
-    pub from: End,
+    pub(super) from: End,
     /// Who is connected to.
-    pub to: End,
+    pub(super) to: End,
     /// On which port.
-    pub service: Service,
+    pub(super) service: Service,
     /// By which protocol; `None` where it is not written, which is TCP unless
     /// the port's name says otherwise.
-    pub protocol: Option<Protocol>,
+    pub(super) protocol: Option<Protocol>,
 }
 
 /// Why a connection cannot be explained.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EndError {
+pub(super) enum EndError {
     /// The source or the destination's host is not understood.
     #[error("expected `NAMESPACE/POD` or an address, found `{0}`")]
     End(String),
@@ -136,7 +136,7 @@ impl Connection {
     ///
     /// # Errors
     /// What was expected of the part that is not understood.
-    pub fn parse(from: &str, to: &str) -> Result<Self, EndError> {
+    pub(super) fn parse(from: &str, to: &str) -> Result<Self, EndError> {
         let from = End::parse(from)?;
         let closed = to.rfind(']').unwrap_or(0);
         let colon = to[closed..].rfind(':').map(|at| at + closed);
@@ -169,7 +169,7 @@ impl Connection {
     ///
     /// # Errors
     /// Where a pod or named port is not there, or the ends share no family.
-    pub fn cells(&self, topology: &mut Topology) -> Result<Vec<Cell>, EndError> {
+    pub(super) fn cells(&self, topology: &mut Topology) -> Result<Vec<Cell>, EndError> {
         let source = self.from.resolve(topology)?;
         let destination = self.to.resolve(topology)?;
         let (port, protocol) = match &self.service {

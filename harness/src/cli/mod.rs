@@ -1,15 +1,15 @@
 //! The command line: arguments → settings → what is done → an exit code.
 
-pub mod args;
+mod args;
 mod doctor;
-pub mod endpoint;
+mod endpoint;
 mod failure;
 mod input;
 mod lint;
 mod manifests;
 mod run;
 mod screen;
-pub mod settings;
+mod settings;
 
 use std::ffi::OsString;
 

@@ -20,7 +20,7 @@ const LIBRARY: &str = "scenarios";
 
 /// A cluster that scenarios can run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClusterKind {
+pub(super) enum ClusterKind {
     /// Network namespaces of the run's own.
     Embedded,
 }
@@ -36,7 +36,7 @@ impl fmt::Display for ClusterKind {
 /// A text that names no cluster.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected `embedded` as the cluster to run on, found `{0}`: this version has no other")]
-pub struct UnknownCluster(pub String);
+pub(super) struct UnknownCluster(String);
 
 impl FromStr for ClusterKind {
     type Err = UnknownCluster;
@@ -51,22 +51,22 @@ impl FromStr for ClusterKind {
 
 /// Which scenarios are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Selection {
+pub(super) struct Selection {
     /// A part of the identifier.
-    pub filter: Option<String>,
+    pub(super) filter: Option<String>,
     /// Any of these tags; none asks for all.
-    pub tags: Vec<String>,
+    pub(super) tags: Vec<String>,
 }
 
 impl Selection {
     /// Whether a scenario is wanted.
-    pub fn wants(&self, id: &str, tags: &[String]) -> bool {
+    pub(super) fn wants(&self, id: &str, tags: &[String]) -> bool {
         self.filter.as_ref().is_none_or(|text| id.contains(text.as_str()))
             && (self.tags.is_empty() || self.tags.iter().any(|tag| tags.contains(tag)))
     }
 
     /// Whether it asks for anything in particular.
-    pub fn is_all(&self) -> bool {
+    pub(super) fn is_all(&self) -> bool {
         self.filter.is_none() && self.tags.is_empty()
     }
 }
@@ -81,27 +81,27 @@ impl fmt::Display for Selection {
 
 /// What `ringfence run` is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunSettings {
+pub(super) struct RunSettings {
     /// Scenario folders, or folders of them.
-    pub paths: Vec<PathBuf>,
+    pub(super) paths: Vec<PathBuf>,
     /// The cluster.
-    pub cluster: ClusterKind,
+    pub(super) cluster: ClusterKind,
     /// Which scenarios.
-    pub selection: Selection,
+    pub(super) selection: Selection,
     /// How many scenarios at the same time.
-    pub jobs: NonZeroUsize,
+    pub(super) jobs: NonZeroUsize,
     /// Where the record goes.
-    pub record: Option<PathBuf>,
+    pub(super) record: Option<PathBuf>,
     /// Whether an intent that is not portable is a fault.
-    pub strict: bool,
+    pub(super) strict: bool,
     /// Whether the dataplane's own log of drops is used.
-    pub evidence: bool,
+    pub(super) evidence: bool,
     /// The version whose rules manifests are checked by.
-    pub kubernetes: KubernetesVersion,
+    pub(super) kubernetes: KubernetesVersion,
     /// The seed of everything random.
-    pub seed: u64,
+    pub(super) seed: u64,
     /// Whether to list and do no more.
-    pub list: bool,
+    pub(super) list: bool,
 }
 
 impl RunSettings {
@@ -109,7 +109,7 @@ impl RunSettings {
     ///
     /// # Errors
     /// What was expected of the argument that is wrong.
-    pub fn new(args: args::Run, here: &Path) -> Result<Self> {
+    pub(super) fn new(args: args::Run, here: &Path) -> Result<Self> {
         if args.record.as_deref().is_some_and(|path| path == Path::new(STDIN)) {
             bail!(
                 "expected a file for `--record`, found `-`: standard output carries the report; \
@@ -153,7 +153,7 @@ fn new_seed() -> u64 {
 ///
 /// # Errors
 /// Where it is no version.
-pub fn kubernetes(text: &str) -> Result<KubernetesVersion> {
+pub(super) fn kubernetes(text: &str) -> Result<KubernetesVersion> {
     text.parse().context("`--kubernetes` is not understood")
 }
 
@@ -161,7 +161,7 @@ pub fn kubernetes(text: &str) -> Result<KubernetesVersion> {
 ///
 /// # Errors
 /// Names every path that is not.
-pub fn existing(paths: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
+pub(super) fn existing(paths: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
     let missing: Vec<String> = paths
         .iter()
         .filter(|p| !p.exists() && p.as_os_str() != STDIN)
