@@ -201,29 +201,32 @@ fn counts(run: &Run, look: Look) -> String {
         look.paint(style, &format!("{n} {word}"))
     })
     .collect();
+    let mut ended = format!("{}: {}", count(run.scenarios.len(), "scenario"), parts.join(", "));
+    if passed + failed + errored == 0 {
+        ended += "; nothing was judged";
+    }
     let cells: usize = run.scenarios.values().map(ScenarioRun::cells).sum();
-    let mut line = format!(
-        "{}: {}; {}",
-        count(run.scenarios.len(), "scenario"),
-        parts.join(", "),
-        count(cells, "cell")
-    );
+    let mut seen = count(cells, "cell");
     let known: usize = run.scenarios.values().map(|s| s.count(&[Finding::KnownPolicyFault])).sum();
-    if known > 0 {
-        let _ = write!(line, ", of them {}", count(known, "known policy fault"));
-    }
     let rejected: usize = run.scenarios.values().map(ScenarioRun::rejected).sum();
-    if rejected > 0 {
-        let _ = write!(line, ", and {}", count(rejected, "known rejection"));
+    let known: Vec<String> = [(known, "known policy fault"), (rejected, "known rejection")]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| count(n, what))
+        .collect();
+    if !known.is_empty() {
+        let _ = write!(seen, "; {}", known.join(", "));
     }
+    let mut spent = String::new();
     if let Some(finished) = &run.finished {
-        let _ = write!(line, " in {}", duration(finished.took));
+        let _ = write!(spent, "in {}", duration(finished.took));
     }
     if let Some(started) = &run.started {
-        let _ = write!(line, "; seed {}", started.seed);
+        let _ = write!(spent, "{}seed {}", if spent.is_empty() { "" } else { "; " }, started.seed);
     }
-    if passed + failed + errored + skipped == 0 || (passed == 0 && failed == 0 && errored == 0) {
-        line += "; nothing was judged";
-    }
-    look.wrap("", "  ", &line)
+    [ended, seen, spent]
+        .iter()
+        .filter(|line| !line.is_empty())
+        .map(|line| look.wrap("", "  ", line))
+        .collect()
 }

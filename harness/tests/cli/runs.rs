@@ -9,7 +9,7 @@ pub(crate) fn a_scenario_that_holds_ends_with_0() {
     let ended = ringfence(&arguments);
     assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{}", ended.out);
     assert!(ended.out.starts_with("PASS  tiered-database  "), "{}", ended.out);
-    assert!(ended.out.contains("1 scenario: 1 passed; "), "{}", ended.out);
+    assert!(ended.out.contains("\n1 scenario: 1 passed\n114 cells\n"), "{}", ended.out);
     assert!(ended.out.ends_with("; seed 7\n"), "{}", ended.out);
     let lines = ringfence::run::record::read(record.path()).unwrap();
     assert!(!lines.cut);
@@ -82,7 +82,7 @@ pub(crate) fn a_rejected_manifest_counts_as_judged_and_is_told() {
     for told in [
         "policies that break their claim\n",
         "\n    nobody has this field: the API server refuses it\n    k refused/deny.yaml:4:9: unknown field `spec.podSelectr`\n",
-        "1 scenario: 1 passed; 0 cells, and 1 known rejection in ",
+        "1 scenario: 1 passed\n0 cells; 1 known rejection\nin ",
     ] {
         assert!(ended.out.contains(told), "expected `{told}` in:\n{}", ended.out);
     }

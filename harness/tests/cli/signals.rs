@@ -24,7 +24,7 @@ pub(crate) fn an_interrupted_run_ends_with_3_and_leaves_nothing() {
         assert_eq!((ended.status.code(), err.as_str()), (Some(3), ""), "{signal}:\n{said}");
         let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains("not started: the run was interrupted"), "{signal}:\n{said}");
-        assert!(words.contains(" errored; "), "{signal}:\n{said}");
+        assert!(words.contains(" errored "), "{signal}:\n{said}");
         for helper in helpers {
             assert!(!is_alive(helper), "{signal}: expected helper {helper} to have ended");
         }
