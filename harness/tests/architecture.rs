@@ -1,6 +1,6 @@
 //! Holds the architecture: imports go one way, the pure parts stay pure, files stay short.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -151,6 +151,43 @@ fn the_parser_sees_every_form_of_an_import() {
     let names: Vec<_> = named_after(code, "crate::").into_iter().collect();
     assert_eq!(names, ["cli", "exit", "model", "report", "run"]);
     assert_eq!(named_after(code, "super::super::").into_iter().collect::<Vec<_>>(), ["up"]);
+}
+
+/// Which modules name which of their neighbours, by `super::` and by `crate::`.
+fn neighbours(sources: &[Source]) -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
+    let shipped = || sources.iter().filter(|source| !source.shipped.is_empty());
+    let modules: BTreeSet<&[String]> = shipped().map(|source| source.module.as_slice()).collect();
+    let mut named: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for source in shipped() {
+        for depth in 0..source.module.len() {
+            let (parent, own) = (&source.module[..depth], &source.module[..=depth]);
+            let above = "super::".repeat(source.module.len() - depth);
+            let from_root = format!("{}::", [&["crate".to_owned()], parent].concat().join("::"));
+            let mut names = named_after(&source.shipped, &above);
+            names.extend(named_after(&source.shipped, &from_root));
+            let names = names.into_iter().map(|name| [parent, &[name]].concat());
+            let others = names.filter(|name| *name != own && modules.contains(name.as_slice()));
+            named.entry(own.to_vec()).or_default().extend(others);
+        }
+    }
+    named
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    for root in [root(), probes()] {
+        let mut named = neighbours(&sources(&root));
+        assert!(named.values().any(|others| !others.is_empty()), "no import in {root:?}");
+        // Whatever names nothing that is left is in no circle.
+        loop {
+            let left: BTreeSet<_> = named.keys().cloned().collect();
+            named.retain(|_, others| others.iter().any(|other| left.contains(other)));
+            if named.len() == left.len() {
+                break;
+            }
+        }
+        assert!(named.is_empty(), "these import each other, or files that do:\n{named:#?}");
+    }
 }
 
 #[test]
