@@ -9,6 +9,8 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use serde::{Deserialize, Serialize};
+
 use crate::wire::{AttemptResult, Round};
 use crate::{Outcome, Protocol};
 
@@ -16,7 +18,7 @@ use crate::{Outcome, Protocol};
 const SYN_RECV: &str = "03";
 
 /// A handshake that a listener answered and whose completion it has not seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct HalfOpen {
     /// The listener's address and port.
     pub listener: SocketAddr,
