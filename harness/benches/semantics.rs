@@ -1,8 +1,7 @@
 //! How long the meaning of a large cluster's policies takes, for all pairs of pods and
 //! all their ports: `cargo bench -p ringfence --bench semantics`.
 //!
-//! It prints a table and judges nothing; the time is the best of five, from the world
-//! to the last verdict, on one thread.
+//! The time is from the world to the last verdict, on one thread.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -17,46 +16,54 @@ use ringfence::model::{
 };
 use ringfence::semantics::Engine;
 
+mod table;
+
+use table::{Table, Took};
+
 /// The target for 1,000 pods and 200 policies.
 const TARGET: Duration = Duration::from_millis(500);
 const NAMESPACES: usize = 10;
 const APPS: usize = 10;
 
+/// How often each row is measured.
+const TIMES: usize = 5;
+
 fn main() {
-    println!("all pairs and ports, pod to pod over IPv4; best of five, one thread");
-    println!(
-        "{:>5} {:>9} {:>9} {:>9} {:>7} {:>9} {:>8}  target",
-        "pods", "policies", "pairs", "cells", "allow", "seconds", "Mcells/s"
-    );
+    let table = Table::new("semantics, all pairs and ports, one thread");
     for (pods, policies) in [(100, 20), (300, 60), (1_000, 200)] {
+        let name = format!("{pods} pods × {policies} policies");
+        if !table.wants(&name) {
+            continue;
+        }
         let world = world(pods, policies);
-        let runs: Vec<(usize, usize, Duration)> = (0..5).map(|_| all_pairs(&world)).collect();
-        let (cells, allowed, took) = runs[0];
-        let took = runs.iter().fold(took, |best, (_, _, took)| best.min(*took));
-        let target = match pods {
-            1_000 if took <= TARGET => format!("{:.1} s: met", TARGET.as_secs_f64()),
-            1_000 => format!("{:.1} s: missed", TARGET.as_secs_f64()),
-            _ => "-".to_owned(),
-        };
-        println!(
-            "{pods:>5} {policies:>9} {:>9} {cells:>9} {:>6.1}% {:>9.4} {:>8.1}  {target}",
-            pods * pods,
-            percent(allowed, cells),
-            took.as_secs_f64(),
-            rate(cells, took),
-        );
+        let (mut runs, mut counts) = (Vec::new(), (0, 0));
+        for _ in 0..TIMES {
+            runs.push(timed(|| counts = all_pairs(&world)));
+        }
+        let (cells, allowed) = counts;
+        let note = format!("{cells} cells, {:.1}% allowed", percent(allowed, cells));
+        table.row(&name, (pods == 1_000).then_some(TARGET), runs, &[note]);
     }
-    let world = world(100, 20);
-    let cells = listed(&world);
-    let start = Instant::now();
-    let matrix = black_box(Engine::new(&world).matrix(cells));
-    let took = start.elapsed();
-    println!(
-        "full decisions with their rules, 100 pods: {} cells in {:.4} s ({:.1} Mcells/s)",
-        matrix.len(),
-        took.as_secs_f64(),
-        rate(matrix.len(), took)
-    );
+    let name = "100 pods × 20 policies, decisions with their rules";
+    if table.wants(name) {
+        let world = world(100, 20);
+        let cells = listed(&world);
+        let note = format!("{} cells", cells.len());
+        let runs = (0..TIMES).map(|_| {
+            let cells = cells.clone();
+            timed(|| {
+                black_box(Engine::new(&world).matrix(cells));
+            })
+        });
+        table.row(name, None, runs.collect(), &[note]);
+    }
+}
+
+/// Measures work of this process.
+fn timed(work: impl FnOnce()) -> Took {
+    let (used, start) = (table::used(), Instant::now());
+    work();
+    Took { wall: start.elapsed(), processor: table::used() - used }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of cells, for people to read")]
@@ -64,14 +71,8 @@ fn percent(part: usize, whole: usize) -> f64 {
     100.0 * part as f64 / whole as f64
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of cells, for people to read")]
-fn rate(cells: usize, took: Duration) -> f64 {
-    cells as f64 / took.as_secs_f64() / 1e6
-}
-
-/// Cells judged, cells allowed, and the time from the world to the last verdict.
-fn all_pairs(world: &World) -> (usize, usize, Duration) {
-    let start = Instant::now();
+/// Cells judged and cells allowed, from the world to the last verdict.
+fn all_pairs(world: &World) -> (usize, usize) {
     let engine = Engine::new(world);
     let pairs = engine.pairs(Family::Ipv4);
     let (mut cells, mut allowed) = (0, 0);
@@ -84,7 +85,7 @@ fn all_pairs(world: &World) -> (usize, usize, Duration) {
             }
         }
     }
-    (cells, allowed, start.elapsed())
+    (cells, allowed)
 }
 
 fn listed(world: &World) -> Vec<Cell> {

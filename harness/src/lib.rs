@@ -6,8 +6,35 @@
 //! specified ≠ observed is an enforcement fault; whatever is not certain is
 //! inconclusive, never a pass.
 //!
+//! ```text
+//! scenario.yaml, manifests
+//!        │ scenario: checked, every finding with its line
+//!        ▼
+//!    Scenario ──────────────► semantics ─────── specified ─┐
+//!        │                                                 │
+//!        └─► run ◄──► cluster: pods, policies, probes      │
+//!             │          └───────────────────── observed ──┤
+//!             │ judges each cell: intended ────────────────┘
+//!             ▼
+//!        lines of the record ─► report ─► cli: what is shown, the exit code
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`model`] | plain data: topologies, policies, cells, decisions, observations |
+//! | [`semantics`] | what policies mean: a decision for each cell, and the rules that made it |
+//! | [`scenario`] | text → checked scenarios and manifests, or diagnostics |
+//! | [`cluster`] | the trait [`Cluster`](cluster::Cluster), and the embedded cluster behind it |
+//! | [`run`] | control, apply, settle, judge; every step of it is an [`Event`](run::Event) |
+//! | [`report`] | pure folds over the record's lines |
+//! | [`cli`], [`exit`] | the command line, and every exit code |
+//!
 //! Imports go one way: [`model`] → {[`semantics`], [`scenario`]} → [`cluster`] →
-//! [`run`] → [`report`] → [`cli`].
+//! [`run`] → [`report`] → [`cli`]. The embedded cluster's packet filter shares
+//! nothing with [`semantics`] but the model, so that their agreement is evidence.
+//!
+//! A program that embeds the library calls [`init`] first: an embedded cluster
+//! starts that program again as its helper.
 
 pub mod cli;
 pub mod cluster;

@@ -92,7 +92,7 @@ fn judge(scenario: &Scenario, step: &Step, world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
     for (cell, expected) in expectation.cells.iter() {
         let specified = engine.decide(cell).verdict;
-        let fault = expectation.faults.get(cell).copied();
+        let fault = expectation.faults.get(cell).map(|fault| fault.intent);
         let agrees = match (expected.intent, specified) {
             (Intent::Any, Verdict::Undefined(_)) => fault.is_none(),
             (Intent::Allow, Verdict::Allow) | (Intent::Deny, Verdict::Deny) => fault.is_none(),

@@ -58,6 +58,7 @@ mod tests {
             seen_source: None,
             evidence,
             tries: 1,
+            waited_us: 0,
         }
     }
 

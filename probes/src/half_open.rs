@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::wire::{AttemptResult, Round};
-use crate::{Outcome, Protocol};
+use crate::{Outcome, Protocol, diag};
 
 /// `TCP_SYN_RECV` in the kernel's `tcp_states.h`.
 const SYN_RECV: &str = "03";
@@ -42,6 +42,20 @@ pub fn half_open() -> io::Result<HashSet<HalfOpen>> {
         Err(error) => return Err(error),
     }
     Ok(found)
+}
+
+/// Those of the candidates that are half open in the calling thread's network namespace.
+///
+/// The kernel is asked for each (`sock_diag(7)`); where it cannot be, its tables are read as
+/// [`half_open`] does.
+///
+/// # Errors
+/// When neither works.
+pub fn half_open_among(candidates: &HashSet<HalfOpen>) -> io::Result<HashSet<HalfOpen>> {
+    match diag::half_open(candidates) {
+        Ok(found) => Ok(found),
+        Err(_) => Ok(half_open()?.intersection(candidates).copied().collect()),
+    }
 }
 
 /// Turns a silent TCP attempt into a lost reply where the listener's handshake is half open.

@@ -8,6 +8,7 @@
 
 pub mod agent;
 mod correlate;
+mod diag;
 mod engine;
 pub mod exchange;
 pub mod frame;
@@ -18,6 +19,6 @@ pub mod wire;
 
 pub use correlate::correlate;
 pub use engine::{Environment, Here, Prober, ProberOptions, Report, Servers, sctp_support};
-pub use half_open::{HalfOpen, correlate_half_open, half_open};
+pub use half_open::{HalfOpen, correlate_half_open, half_open, half_open_among};
 pub use outcome::Outcome;
 pub use traffic::{Family, Protocol, UnknownProtocol};

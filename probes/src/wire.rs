@@ -88,6 +88,15 @@ pub struct AttemptResult {
     /// How many sockets it took: 2 where silence on the first led to a second, 0 where
     /// nothing was dialled.
     pub tries: u8,
+    /// Of the latency, how long it took until the socket was opened that got the answer, in
+    /// microseconds: 0 where the first one did, and where there was no answer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waited_us: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 /// The dataplane's own word for why it stopped a packet.

@@ -18,7 +18,7 @@ use support::{address, attempt, in_namespace, prober, round};
 /// One test, because all share the limit.
 #[test]
 fn a_low_limit_of_open_files_slows_down_and_changes_no_outcome() {
-    in_namespace(|_| {
+    in_namespace(|| {
         let ports: Vec<_> = (7200..7204)
             .flat_map(|port| [listen(Protocol::Tcp, port), listen(Protocol::Udp, port)])
             .collect();

@@ -32,6 +32,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         id,
         latency_us: 20,
         tries: 1,
+        waited_us: 0,
     });
     let attempt = Attempt {
         id: 0,

@@ -4,15 +4,30 @@
 //! attempt's packet, and the error quotes it.
 
 mod support;
+#[path = "support/trials.rs"]
+mod trials;
 
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::process::ExitCode;
 
+use libtest_mimic::Arguments;
 use nix::libc;
 use ringfence_probe::wire::Sctp;
 use ringfence_probe::{Environment, Outcome, ProberOptions, Protocol, Report, sctp_support};
 use socket2::{Domain, Protocol as Transport, SockFilter, Socket, Type};
 use support::{BOTH, address, attempt, in_namespace, prober, round};
+
+fn main() -> ExitCode {
+    let namespaces = trials::namespaces();
+    let all = trials![
+        an_icmp_error_is_a_rejection_with_its_code,
+        an_error_of_the_host_itself_or_of_the_path_is_no_verdict,
+        a_hint_about_packet_size_settles_nothing,
+    ];
+    let all = all.map(|(name, test)| trials::own(name, &namespaces, test));
+    libtest_mimic::run(&Arguments::from_args(), all.into()).exit_code()
+}
 
 /// Answers the first packet of an attempt with an ICMP error.
 struct Forger {
@@ -126,12 +141,8 @@ fn found(protocol: Protocol, host: &str, error: (u8, u8), deadline_ms: u64) -> (
     (results[0].outcome.clone(), results[0].tries)
 }
 
-#[test]
 fn an_icmp_error_is_a_rejection_with_its_code() {
-    in_namespace(|own| {
-        if !own {
-            return;
-        }
+    in_namespace(|| {
         for protocol in protocols() {
             for (host, errors) in
                 BOTH.into_iter().zip([[(3, 13), (3, 3), (3, 10)], [(1, 1), (1, 4), (4, 1)]])
@@ -146,12 +157,8 @@ fn an_icmp_error_is_a_rejection_with_its_code() {
     });
 }
 
-#[test]
 fn an_error_of_the_host_itself_or_of_the_path_is_no_verdict() {
-    in_namespace(|own| {
-        if !own {
-            return;
-        }
+    in_namespace(|| {
         for protocol in protocols() {
             // The forger's address is the prober's own: "host unreachable" is what a host tells
             // itself when no neighbour answers.
@@ -165,12 +172,8 @@ fn an_error_of_the_host_itself_or_of_the_path_is_no_verdict() {
     });
 }
 
-#[test]
 fn a_hint_about_packet_size_settles_nothing() {
-    in_namespace(|own| {
-        if !own {
-            return;
-        }
+    in_namespace(|| {
         for protocol in protocols() {
             let found = found(protocol, "127.0.0.1", (3, 4), 300);
             assert_eq!(found, (Outcome::Dropped, 2), "{protocol}");

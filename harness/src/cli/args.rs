@@ -70,7 +70,7 @@ pub struct Run {
     #[arg(long, value_name = "TAG")]
     pub tag: Vec<String>,
     /// How many scenarios run at the same time, each in a cluster of its own [default: four for
-    /// each core, since a scenario mostly waits].
+    /// each core, and twelve with `--evidence none`, which mostly waits].
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
     /// Write the record, everything that was done and seen as JSON lines, to this file.

@@ -8,7 +8,7 @@ use crate::report::prerequisites;
 
 /// Tries every prerequisite of the embedded cluster, and shows how each stands.
 pub(super) fn doctor() -> Result<ExitCode, Failure> {
-    let runtime = tokio::runtime::Runtime::new()?;
+    let runtime = super::runtime()?;
     let checks = runtime.block_on(checks()).map_err(Failure::untold)?;
     screen::print(prerequisites::render(&checks, screen::stdout()).as_bytes())?;
     let works = prerequisites::suffice(&checks);

@@ -13,6 +13,7 @@ pub mod settings;
 
 use std::ffi::OsString;
 
+use anyhow::Context;
 use clap::Parser;
 
 use self::args::{Arguments, Command};
@@ -35,10 +36,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     dispatch(arguments.command).unwrap_or_else(|failure| failure.report())
 }
 
+/// What asynchronous work runs on.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Runtime::new().context("threads cannot be started").map_err(Failure::untold)
+}
+
 fn dispatch(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Run(args) => {
-            let here = std::env::current_dir()?;
+            let here = std::env::current_dir()
+                .context("the current folder is not there any more: go to another one")
+                .map_err(Failure::usage)?;
             run::run(&RunSettings::new(args, &here).map_err(Failure::usage)?)
         }
         Command::Matrix(args) => manifests::matrix(args),

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::Failure;
 use super::settings::{ClusterKind, RunSettings};
@@ -57,7 +58,7 @@ pub(super) fn run(settings: &RunSettings) -> Result<ExitCode, Failure> {
         broken_record: None,
         warnings: about(&chosen, library.warnings),
     };
-    let runtime = tokio::runtime::Runtime::new()?;
+    let runtime = super::runtime()?;
     let code = runtime.block_on(play(chosen, settings, &mut follower));
     runtime.shutdown_background();
     follower.end(look, code?)
@@ -72,8 +73,10 @@ fn about(scenarios: &[Arc<Scenario>], mut findings: Vec<Diagnostic>) -> Vec<Diag
     findings
 }
 
-/// Runs the scenarios while the follower shows and keeps every line. Ctrl-C
-/// tears everything down and reports what was seen; a second one ends at once.
+/// Runs the scenarios while the follower shows and keeps every line. Ctrl-C and
+/// SIGTERM tear everything down and report what was seen; a second one ends at
+/// once. SIGHUP is left alone, since `nohup` has it ignored; whatever ends the
+/// process, nothing of a cluster outlives it.
 async fn play(
     scenarios: Vec<Arc<Scenario>>,
     settings: &RunSettings,
@@ -91,22 +94,27 @@ async fn play(
             async move { run_all(scenarios, &on, make, jobs, &settings, &sink, &stop).await },
         )
     };
-    let mut interrupts = 0;
+    let listen = |kind| signal(kind).context("signals cannot be listened to");
+    let mut interrupt = listen(SignalKind::interrupt()).map_err(Failure::untold)?;
+    let mut terminate = listen(SignalKind::terminate()).map_err(Failure::untold)?;
+    let mut signals = 0;
     loop {
-        tokio::select! {
+        let told = tokio::select! {
             line = lines.recv() => match line {
-                Some(line) => follower.take(&line)?,
+                Some(line) => {
+                    follower.take(&line)?;
+                    continue;
+                }
                 None => break,
             },
-            signal = tokio::signal::ctrl_c() => {
-                signal?;
-                interrupts += 1;
-                if interrupts > 1 {
-                    return Err(Failure::untold(anyhow!("interrupted twice: ended without teardown")));
-                }
-                stopper.stop();
-            }
+            told = interrupt.recv() => told,
+            told = terminate.recv() => told,
+        };
+        signals += usize::from(told.is_some());
+        if signals > 1 {
+            return Err(Failure::untold(anyhow!("interrupted twice: ended without teardown")));
         }
+        stopper.stop();
     }
     let counts = all.await.map_err(Failure::untold)?;
     Ok(counts.exit_code())

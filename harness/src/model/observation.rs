@@ -26,6 +26,10 @@ pub struct Observation {
     /// microseconds where it is written down.
     #[serde(with = "micros")]
     pub latency: Duration,
+    /// Of the latency, how long it took until the try was made that got the answer:
+    /// nothing, unless silence on the first led to a second.
+    #[serde(with = "micros", default, skip_serializing_if = "Duration::is_zero")]
+    pub waited: Duration,
     /// The source address that the listener saw.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_source: Option<IpAddr>,
@@ -35,11 +39,18 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// How long the network took to answer: the latency without the time in which a
+    /// packet that got lost was waited for.
+    pub fn answer_time(&self) -> Duration {
+        self.latency.saturating_sub(self.waited)
+    }
+
     /// An observation that says nothing about the network.
     pub fn broken(reason: impl Into<String>) -> Self {
         Self {
             outcome: Outcome::Broken { reason: reason.into() },
             latency: Duration::ZERO,
+            waited: Duration::ZERO,
             seen_source: None,
             evidence: None,
         }

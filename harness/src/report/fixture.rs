@@ -90,13 +90,20 @@ fn connected() -> Observation {
     Observation {
         outcome: Outcome::Connected,
         latency: Duration::from_micros(310),
+        waited: Duration::ZERO,
         seen_source: Some("10.244.0.2".parse().expect("an address")),
         evidence: None,
     }
 }
 
 fn dropped() -> Observation {
-    Observation { outcome: Outcome::Dropped, latency: MS(200), seen_source: None, evidence: None }
+    Observation {
+        outcome: Outcome::Dropped,
+        latency: MS(200),
+        waited: Duration::ZERO,
+        seen_source: None,
+        evidence: None,
+    }
 }
 
 fn reported() -> Observation {
@@ -104,6 +111,7 @@ fn reported() -> Observation {
     Observation {
         outcome: Outcome::Dropped,
         latency: Duration::from_micros(450),
+        waited: Duration::ZERO,
         seen_source: None,
         evidence: Some(evidence),
     }
@@ -213,6 +221,7 @@ fn run(
             name: step.to_owned(),
             status,
             cells,
+            rejected: vec![],
             timing: StepTiming {
                 to_enforce: Some(Duration::from_micros(4_200)),
                 to_allow: None,
@@ -305,13 +314,31 @@ pub(crate) fn known_faults() -> Vec<Line> {
         &Finding::NotPortable,
         Some("`allow * -> prod/web` rests on an ipBlock that contains a pod's address"),
     ));
-    run(
+    let mut lines = run(
         "guides/best-practices/default-deny",
         "Published as a policy that blocks all traffic; it allows all.",
         "as published",
         (Status::Passed, None),
         cells,
-    )
+    );
+    let rejections = lines.iter_mut().filter_map(|line| match &mut line.event {
+        Event::StepJudged { rejected, .. } => Some(rejected),
+        _ => None,
+    });
+    rejections.for_each(|rejected| rejected.push(rejection()));
+    lines
+}
+
+/// What the API server says of a manifest that was published all the same.
+fn rejection() -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Error,
+        code: "unknown-field".to_owned(),
+        message: "unknown field `spec.namespaceSelector`".to_owned(),
+        origin: origin(8),
+        excerpt: Some(Excerpt { line: "  namespaceSelector:".to_owned(), width: 17 }),
+        help: None,
+    }
 }
 
 /// The cluster went away.

@@ -33,7 +33,7 @@ pub fn finished(scenario: &ScenarioRun, cluster: Option<&str>, look: Look) -> St
     if let Some(cluster) = cluster {
         let _ = write!(text, " on {cluster}");
     }
-    if scenario.status == Some(Status::Skipped) {
+    if scenario.status == Some(Status::Skipped) || scenario.capabilities.is_none() {
         let _ = write!(text, "  {}", scenario.reason.as_deref().unwrap_or("no reason given"));
         return tame(&text, look.color);
     }
@@ -56,6 +56,10 @@ pub fn finished(scenario: &ScenarioRun, cluster: Option<&str>, look: Look) -> St
         if n > 0 {
             let _ = write!(text, "  {}", count(n, noun));
         }
+    }
+    let rejected = scenario.rejected();
+    if rejected > 0 {
+        let _ = write!(text, "  {}", count(rejected, "known rejection"));
     }
     if let Some(reason) = &scenario.reason {
         let _ = write!(text, "  {reason}");

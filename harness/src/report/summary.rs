@@ -107,6 +107,8 @@ pub struct StepRun {
     pub status: Option<Status>,
     /// Every cell, in order; empty until it is judged.
     pub cells: Vec<CellJudgement>,
+    /// What was found in manifests that are rejected, as the scenario says.
+    pub rejected: Vec<Diagnostic>,
     /// How long it took to be enforced.
     pub timing: StepTiming,
     /// What else is to be said of it.
@@ -145,6 +147,11 @@ impl ScenarioRun {
             .flat_map(|step| &step.cells)
             .filter(|cell| findings.contains(&cell.finding))
             .count()
+    }
+
+    /// How many findings there are in manifests that are rejected, over all steps.
+    pub fn rejected(&self) -> usize {
+        self.steps.values().map(|step| step.rejected.len()).sum()
     }
 
     /// How many steps there are, judged or not.
@@ -266,11 +273,12 @@ impl ScenarioRun {
                 entry.changes.clone_from(changes);
             }
             Event::Round { purpose: Purpose::Lift, .. } => self.stage = Stage::Lift,
-            Event::StepJudged { step, name, status, cells, timing, notes } => {
+            Event::StepJudged { step, name, status, cells, rejected, timing, notes } => {
                 let entry = self.steps.entry(*step).or_default();
                 entry.name.clone_from(name);
                 entry.status = Some(*status);
                 entry.cells.clone_from(cells);
+                entry.rejected.clone_from(rejected);
                 entry.timing = timing.clone();
                 entry.notes.clone_from(notes);
             }

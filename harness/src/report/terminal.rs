@@ -15,7 +15,10 @@ use crate::run::{CellJudgement, Finding, Status};
 pub fn render(run: &Run, look: Look) -> String {
     let mut text = String::new();
     for ((_, cluster), scenario) in &run.scenarios {
-        if matches!(scenario.status, Some(Status::Failed | Status::Errored)) {
+        // Where many share a reason and there is nothing else to say of them, the summary does.
+        let only_a_reason =
+            scenario.steps.is_empty() && totals::shared(run, scenario) > totals::NAMED;
+        if matches!(scenario.status, Some(Status::Failed | Status::Errored)) && !only_a_reason {
             let _ = writeln!(text, "{}", self::scenario(scenario, cluster, look));
         }
     }
@@ -69,7 +72,11 @@ fn step(index: usize, step: &StepRun, of: usize, look: Look) -> String {
     text
 }
 
-/// Published policies that break their claim, as their scenarios say they do.
+/// How many findings of a rejected manifest are told.
+const TOLD: usize = 3;
+
+/// Published policies that break their claim, as their scenarios say they do: cells that
+/// part, and manifests that the API server refuses.
 fn broken_claims(run: &Run, look: Look) -> Option<String> {
     let mut text = String::new();
     for ((id, _), scenario) in &run.scenarios {
@@ -77,7 +84,7 @@ fn broken_claims(run: &Run, look: Look) -> Option<String> {
             .steps
             .values()
             .map(|step| (step, step.found(&Finding::KnownPolicyFault).collect::<Vec<_>>()))
-            .filter(|(_, cells)| !cells.is_empty())
+            .filter(|(step, cells)| !cells.is_empty() || !step.rejected.is_empty())
             .collect();
         if steps.is_empty() {
             continue;
@@ -87,17 +94,40 @@ fn broken_claims(run: &Run, look: Look) -> Option<String> {
             text += &look.wrap("    ", "    ", &scenario.info.about);
         }
         for (step, cells) in steps {
-            let line = format!("{}: {}, for example", step.name, count(cells.len(), "cell"));
-            text += &look.wrap("    ", "    ", &line);
-            text += &difference::example(&cells, look);
+            if !step.rejected.is_empty() {
+                text += &refused(step, look);
+            }
+            if !cells.is_empty() {
+                let line = format!("{}: {}, for example", step.name, count(cells.len(), "cell"));
+                text += &look.wrap("    ", "    ", &line);
+                text += &difference::example(&cells, look);
+            }
         }
     }
     if text.is_empty() {
         return None;
     }
     let title = look.paint(KNOWN.bold(), "policies that break their claim");
-    let told = "meant one thing, say another; each scenario lists these cells and holds them";
+    let told =
+        "meant one thing, say another or are refused; each scenario lists where, and holds it";
     Some(format!("{title}\n{}{text}", look.wrap("  ", "  ", &look.paint(FAINT, told))))
+}
+
+/// What the API server says of a step's rejected manifests.
+fn refused(step: &StepRun, look: Look) -> String {
+    let line = format!("{}: the API server refuses it", step.name);
+    let mut text = look.wrap("    ", "    ", &line);
+    let sign = look.paint(KNOWN, "k");
+    for found in step.rejected.iter().take(TOLD) {
+        let line = format!("{}: {}", found.origin, found.message);
+        text += &look.wrap(&format!("    {sign} "), "      ", &line);
+    }
+    let more = step.rejected.len().saturating_sub(TOLD);
+    if more > 0 {
+        let line = format!("… and {}", count(more, "more such finding"));
+        text += &look.wrap("      ", "      ", &look.paint(FAINT, &line));
+    }
+    text
 }
 
 #[cfg(test)]

@@ -11,14 +11,21 @@ use unicode_width::UnicodeWidthStr;
 
 use super::live;
 use super::look::{BAD, DOUBTFUL, FAINT, GOOD, Look, count, duration};
-use super::summary::{Run, StepRun};
+use super::summary::{Run, ScenarioRun, StepRun};
 use crate::run::{Counts, Finding, Status};
 
 /// A scenario's name keeps at least this many columns.
 const LEAST_NAME: usize = 16;
 
 /// At most so many scenarios that share a reason are named.
-const NAMED: usize = 3;
+pub(crate) const NAMED: usize = 3;
+
+/// How many scenarios ended like this one, for the same reason.
+pub(crate) fn shared(run: &Run, scenario: &ScenarioRun) -> usize {
+    let alike =
+        |other: &&ScenarioRun| other.status == scenario.status && other.reason == scenario.reason;
+    run.scenarios.values().filter(alike).count()
+}
 
 /// The columns of numbers.
 const HEADINGS: [&str; 5] = ["steps", "cells", "enforce", "allow", "wall"];
@@ -170,9 +177,10 @@ fn warnings(run: &Run, look: Look) -> String {
     }
     let each: Vec<String> = codes.iter().map(|(code, n)| format!("{code} {n}")).collect();
     let line = format!(
-        "{} about the input ({}): `ringfence lint` shows them",
+        "{} about the input ({}): `ringfence lint PATH` shows {}",
         count(run.diagnostics.len(), "warning"),
-        each.join(", ")
+        each.join(", "),
+        if run.diagnostics.len() == 1 { "it" } else { "them" },
     );
     look.wrap("", "  ", &look.paint(DOUBTFUL, &line)) + "\n"
 }
@@ -193,25 +201,32 @@ fn counts(run: &Run, look: Look) -> String {
         look.paint(style, &format!("{n} {word}"))
     })
     .collect();
-    let cells: usize = run.scenarios.values().map(super::summary::ScenarioRun::cells).sum();
-    let mut line = format!(
-        "{}: {}; {}",
-        count(run.scenarios.len(), "scenario"),
-        parts.join(", "),
-        count(cells, "cell")
-    );
-    let known: usize = run.scenarios.values().map(|s| s.count(&[Finding::KnownPolicyFault])).sum();
-    if known > 0 {
-        let _ = write!(line, ", of them {}", count(known, "known policy fault"));
+    let mut ended = format!("{}: {}", count(run.scenarios.len(), "scenario"), parts.join(", "));
+    if passed + failed + errored == 0 {
+        ended += "; nothing was judged";
     }
+    let cells: usize = run.scenarios.values().map(ScenarioRun::cells).sum();
+    let mut seen = count(cells, "cell");
+    let known: usize = run.scenarios.values().map(|s| s.count(&[Finding::KnownPolicyFault])).sum();
+    let rejected: usize = run.scenarios.values().map(ScenarioRun::rejected).sum();
+    let known: Vec<String> = [(known, "known policy fault"), (rejected, "known rejection")]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| count(n, what))
+        .collect();
+    if !known.is_empty() {
+        let _ = write!(seen, "; {}", known.join(", "));
+    }
+    let mut spent = String::new();
     if let Some(finished) = &run.finished {
-        let _ = write!(line, " in {}", duration(finished.took));
+        let _ = write!(spent, "in {}", duration(finished.took));
     }
     if let Some(started) = &run.started {
-        let _ = write!(line, "; seed {}", started.seed);
+        let _ = write!(spent, "{}seed {}", if spent.is_empty() { "" } else { "; " }, started.seed);
     }
-    if passed + failed + errored + skipped == 0 || (passed == 0 && failed == 0 && errored == 0) {
-        line += "; nothing was judged";
-    }
-    look.wrap("", "  ", &line)
+    [ended, seen, spent]
+        .iter()
+        .filter(|line| !line.is_empty())
+        .map(|line| look.wrap("", "  ", line))
+        .collect()
 }

@@ -4,6 +4,30 @@
 //! same lines, so a line says everything that a reader of it needs. The schema
 //! is documented in `docs` of these types and versioned by [`SCHEMA`]; a field
 //! may be added under the same version, never change its meaning.
+//!
+//! ```json
+//! {"at":1840,"cluster":"embedded","scenario":"tiered-database","event":{"kind":"…", …}}
+//! ```
+//!
+//! `at` and every other duration are whole microseconds. A cell is its text,
+//! `prod/web -> prod/db:3306/TCP over ipv4`, and a matrix a list of pairs
+//! `[cell, value]` in the cells' order. In the order of the lines:
+//!
+//! | `kind` | how often | about |
+//! |---|---|---|
+//! | `run-started` | once, the first line | schema, version, seed, clusters, scenarios |
+//! | `diagnosed` | at most once | warnings about the input |
+//! | `scenario-started` | once for each scenario | |
+//! | `deployed` | at most once for each | capabilities, topology with addresses |
+//! | `round` | many | purpose, deadline, observations; the sentinel's cells have a line of their own with the same `number` |
+//! | `step-started` | once for each step reached | its changes; later rounds of the step carry its number |
+//! | `step-judged` | once for each step started | a judgement for every cell, times, notes; a step that needs the control of late pods is judged after the `lift` rounds, and so are all that follow it |
+//! | `scenario-finished` | once for each scenario | status, reason |
+//! | `run-finished` | once, the last line | counts, exit code |
+//!
+//! Lines of scenarios that run at the same time are mixed; those of one scenario
+//! are in order. A run that was killed has no `run-finished`, and its last line
+//! may be cut (see [`record`](super::record)).
 
 use std::time::Duration;
 
@@ -216,6 +240,10 @@ pub enum Event {
         status: Status,
         /// Every cell, in order.
         cells: Vec<CellJudgement>,
+        /// What the loader found in manifests that the scenario says are
+        /// rejected: judged before the run, and as much a result as a cell.
+        #[serde(default)]
+        rejected: Vec<Diagnostic>,
         /// How long it took to be enforced.
         timing: StepTiming,
         /// What else is to be said of the step, in sentences.

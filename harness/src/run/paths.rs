@@ -1,6 +1,6 @@
 //! Which paths were shown to be open without policies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Cell, Change, Endpoint, PodName};
 
@@ -20,6 +20,8 @@ pub(super) struct Paths {
     /// How often a step has made a pod of this name.
     births: BTreeMap<PodName, u32>,
     known: BTreeMap<Path, Control>,
+    /// Paths that were last seen denied.
+    denied: BTreeSet<Path>,
 }
 
 impl Paths {
@@ -51,6 +53,22 @@ impl Paths {
     /// What is known of a path; `None` where it had no control yet.
     pub(super) fn control(&self, path: &Path) -> Option<&Control> {
         self.known.get(path)
+    }
+
+    /// Takes note that a path was seen denied, or open.
+    pub(super) fn see(&mut self, path: &Path, denied: bool) {
+        if denied {
+            self.denied.insert(path.clone());
+        } else {
+            self.denied.remove(path);
+        }
+    }
+
+    /// Forgets the paths that were last seen denied, and returns those whose pods
+    /// are still there.
+    pub(super) fn take_denied(&mut self) -> BTreeSet<Path> {
+        let denied = std::mem::take(&mut self.denied);
+        denied.into_iter().filter(|path| self.is_current(path)).collect()
     }
 }
 

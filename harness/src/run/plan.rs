@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 
 use crate::cluster::Capabilities;
 use crate::model::{
-    Cell, Change, Decision, Endpoint, Family, Intent, LabelChanges, Origin, PodName, Protocol,
-    Topology, Verdict, Via, World,
+    Cell, Change, Decision, Endpoint, Family, LabelChanges, PodName, Protocol, Topology, Verdict,
+    Via, World,
 };
 use crate::scenario::{Diagnostic, Expectation, Limits, Step, resolve};
 use crate::semantics::Engine;
@@ -24,55 +24,30 @@ pub(super) struct Plan {
     pub(super) notes: Vec<String>,
 }
 
-/// What a step asks of a world, within what the cluster can do.
-pub(super) fn plan(
-    step: &Step,
-    world: &World,
-    capabilities: &Capabilities,
-) -> Result<Plan, anyhow::Error> {
-    let Expectation { cells, faults } = expectation(step, &world.topology, capabilities)?;
-    let engine = Engine::new(world);
-    let questions = cells
-        .iter()
-        .filter(|(cell, _)| reachable(cell, capabilities))
-        .map(|(cell, expected)| {
-            let rule = &step.expect[expected.rule];
-            let specified = engine.decide(cell);
-            Question {
-                cell: cell.clone(),
-                intended: expected.intent,
-                expect: rule.text.clone(),
-                expect_at: rule.origin.clone(),
-                known: faults
-                    .get(cell)
-                    .map(|intent| Known { specified: *intent, at: fault_origin(step, *intent) }),
-                specified,
-            }
-        })
-        .collect::<Vec<_>>();
-    let asked = questions.iter().map(|question| &question.cell).collect();
-    let notes = left_out(step, &world.topology, capabilities, &asked)?;
-    Ok(Plan { questions, notes })
+/// What every step expects, resolved once: against the pods that the step will
+/// have, and whatever this cluster can do.
+pub(super) fn expectations(
+    steps: &[Step],
+    mut world: World,
+) -> Result<Vec<(Expectation, Topology)>, anyhow::Error> {
+    let resolved = steps.iter().map(|step| {
+        for change in &step.changes {
+            world.change(change).context("the scenario's changes do not apply")?;
+        }
+        let topology = world.topology.clone();
+        let expectation = resolve(step, &abstracted(&topology), &Limits::none())
+            .map_err(|found| unresolved(step, &found))?;
+        Ok((expectation, topology))
+    });
+    resolved.collect()
 }
 
-/// The cells that a step asks about.
-pub(super) fn cells(
-    step: &Step,
-    topology: &Topology,
-    capabilities: &Capabilities,
-) -> Result<Vec<Cell>, anyhow::Error> {
-    let Expectation { cells, .. } = expectation(step, topology, capabilities)?;
-    Ok(cells.cells().filter(|cell| reachable(cell, capabilities)).cloned().collect())
-}
-
-fn expectation(
-    step: &Step,
-    topology: &Topology,
-    capabilities: &Capabilities,
-) -> Result<Expectation, anyhow::Error> {
-    let Capabilities { families, protocols, .. } = capabilities;
-    let limits = Limits::direct(families.iter().copied(), protocols.iter().copied());
-    resolve(step, topology, &limits).map_err(|found| unresolved(step, &found))
+/// A topology whose addresses are not known: its cells are in every family.
+fn abstracted(topology: &Topology) -> Topology {
+    let mut topology = topology.clone();
+    topology.pods.values_mut().for_each(|pod| pod.addresses.clear());
+    topology.nodes.values_mut().for_each(|node| node.addresses.clear());
+    topology
 }
 
 fn unresolved(step: &Step, found: &[Diagnostic]) -> anyhow::Error {
@@ -81,20 +56,44 @@ fn unresolved(step: &Step, found: &[Diagnostic]) -> anyhow::Error {
     anyhow!("the expectations of step `{}` do not fit it: {}", step.name, messages.join("; "))
 }
 
-/// The place of the `faults` rule that gave a cell its intent: the only one of
-/// that intent, else the step.
-fn fault_origin(step: &Step, intent: Intent) -> Origin {
-    let mut rules = step.faults.iter().filter(|rule| rule.intent == intent);
-    match (rules.next(), rules.next()) {
-        (Some(rule), None) => rule.origin.clone(),
-        _ => step.origin.clone(),
+/// What a step asks of a world, within what the cluster can do.
+pub(super) fn plan(
+    step: &Step,
+    expectation: Expectation,
+    world: &World,
+    capabilities: &Capabilities,
+) -> Plan {
+    let Expectation { cells, faults } = expectation;
+    let engine = Engine::new(world);
+    let mut lacks: BTreeMap<Lack, usize> = BTreeMap::new();
+    let mut questions = Vec::with_capacity(cells.len());
+    for (cell, expected) in Vec::from(cells) {
+        if let Some(lack) = lack(&cell, &world.topology, capabilities) {
+            *lacks.entry(lack).or_default() += 1;
+            continue;
+        }
+        let rule = &step.expect[expected.rule];
+        questions.push(Question {
+            intended: expected.intent,
+            expect: rule.text.clone(),
+            expect_at: rule.origin.clone(),
+            known: faults.get(&cell).map(|fault| Known {
+                specified: fault.intent,
+                at: step.faults[fault.rule].origin.clone(),
+            }),
+            specified: engine.decide(&cell),
+            cell,
+        });
     }
+    Plan { questions, notes: left_out(lacks, capabilities) }
 }
 
-/// Whether the cluster has both ends of a cell.
-fn reachable(cell: &Cell, capabilities: &Capabilities) -> bool {
-    let external = |end: &Endpoint| matches!(end, Endpoint::External(_));
-    capabilities.external_hosts || !external(&cell.source) && !external(&cell.destination)
+/// The cells that a step asks about, within what the cluster can do.
+pub(super) fn cells<'a>(
+    (expectation, topology): &'a (Expectation, Topology),
+    capabilities: &'a Capabilities,
+) -> impl Iterator<Item = &'a Cell> {
+    expectation.cells.cells().filter(|cell| lack(cell, topology, capabilities).is_none())
 }
 
 /// Why a cell cannot be asked.
@@ -107,34 +106,35 @@ enum Lack {
     Address(Family),
 }
 
-/// The cells that are not asked, by reason, in sentences.
-fn left_out(
-    step: &Step,
-    topology: &Topology,
-    capabilities: &Capabilities,
-    asked: &BTreeSet<&Cell>,
-) -> Result<Vec<String>, anyhow::Error> {
-    let mut whole = topology.clone();
-    whole.pods.values_mut().for_each(|pod| pod.addresses.clear());
-    whole.nodes.values_mut().for_each(|node| node.addresses.clear());
-    let all = resolve(step, &whole, &Limits::none()).map_err(|found| unresolved(step, &found))?;
-    let mut lacks: BTreeMap<Lack, usize> = BTreeMap::new();
-    for cell in all.cells.cells().filter(|cell| !asked.contains(cell)) {
-        let lack = if !capabilities.protocols.contains(&cell.protocol) {
-            Lack::Protocol(cell.protocol)
-        } else if !capabilities.families.contains(&cell.family) {
-            Lack::Family(cell.family)
-        } else if cell.via != Via::Pod {
-            Lack::Way(cell.via)
-        } else if !reachable(cell, capabilities) {
-            Lack::ExternalHosts
-        } else {
-            Lack::Address(cell.family)
-        };
-        *lacks.entry(lack).or_default() += 1;
+/// Why a cell cannot be asked here; `None` where it can. An end without any
+/// address is still to come, and is taken to have every family.
+fn lack(cell: &Cell, topology: &Topology, capabilities: &Capabilities) -> Option<Lack> {
+    let ends = [&cell.source, &cell.destination];
+    let lacks_family = |end: &&Endpoint| {
+        let addresses = topology.addresses(end);
+        !addresses.is_empty() && addresses.iter().all(|a| Family::of(*a) != cell.family)
+    };
+    if !capabilities.protocols.contains(&cell.protocol) {
+        Some(Lack::Protocol(cell.protocol))
+    } else if !capabilities.families.contains(&cell.family) {
+        Some(Lack::Family(cell.family))
+    } else if cell.via != Via::Pod {
+        Some(Lack::Way(cell.via))
+    } else if !capabilities.external_hosts
+        && ends.iter().any(|end| matches!(end, Endpoint::External(_)))
+    {
+        Some(Lack::ExternalHosts)
+    } else if ends.iter().any(lacks_family) {
+        Some(Lack::Address(cell.family))
+    } else {
+        None
     }
+}
+
+/// The cells that are not asked, by reason, in sentences.
+fn left_out(lacks: BTreeMap<Lack, usize>, capabilities: &Capabilities) -> Vec<String> {
     let name = &capabilities.name;
-    Ok(lacks
+    lacks
         .into_iter()
         .map(|(lack, count)| {
             let cells =
@@ -158,7 +158,7 @@ fn left_out(
             };
             format!("{cells} not judged: {what}")
         })
-        .collect())
+        .collect()
 }
 
 /// The cluster's own sentence about what it lacks, in brackets; empty where it has none.

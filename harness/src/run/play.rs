@@ -7,8 +7,8 @@ use anyhow::{Context as _, anyhow};
 use tokio::time::{Instant, timeout};
 
 use crate::cluster::{Capabilities, Cluster, ClusterError};
-use crate::model::{Cell, Change, PodName, Topology, World};
-use crate::scenario::{Scenario, Step};
+use crate::model::{Cell, Change, Intent, Name, PodName, Topology, World};
+use crate::scenario::{Expectation, Scenario, Step};
 
 use super::binding::bind_all;
 use super::judge::Control;
@@ -18,7 +18,7 @@ use super::sentinel::Sentinel;
 use super::settle::{Course, Goal, SettleRules, Settling, Watch};
 use super::stage::{Settled, Stage};
 use super::tally::{Held, Tally};
-use super::{Event, EventSink, Purpose, Settings, StepTiming};
+use super::{Event, EventSink, Purpose, Settings, Status, StepTiming};
 
 /// What a scenario's run leaves behind when it breaks off, wherever that is.
 #[derive(Default)]
@@ -66,11 +66,17 @@ pub(super) async fn play(
         world,
         progress,
         goals: BTreeMap::new(),
+        blind: None,
     };
-    play.control().await?;
+    let mut expectations = play.control().await?.into_iter();
     for (index, step) in scenario.steps.iter().enumerate() {
-        play.step(index, step).await.map_err(|error| in_step(&step.name, error))?;
+        let (expectation, _) = expectations.next().context("a step has no expectations")?;
+        let stepped = play.step(index, step, expectation).await;
+        stepped.map_err(|error| in_step(&step.name, error))?;
         play.judge_known();
+        if play.is_in_vain(index) {
+            break;
+        }
     }
     play.lift().await?;
     play.judge_known();
@@ -130,6 +136,16 @@ fn adopt(topology: &mut Topology, found: Topology) -> Result<(), ClusterError> {
     Ok(())
 }
 
+/// That nodes did not enforce the sentinel's policy, in words.
+fn blindness(blind: &[Name], settings: &Settings) -> String {
+    let nodes: Vec<String> = blind.iter().map(|node| format!("node `{node}`")).collect();
+    format!(
+        "expected {} to enforce the sentinel's policy within the step's deadline of {} ms, found no change; does this cluster enforce NetworkPolicies there?",
+        nodes.join(" and "),
+        settings.step_deadline.as_millis()
+    )
+}
+
 struct Play<'a> {
     scenario: &'a Scenario,
     settings: &'a Settings,
@@ -140,46 +156,73 @@ struct Play<'a> {
     progress: &'a mut Progress,
     /// What every path was to do at the end of the step before.
     goals: BTreeMap<Path, Goal>,
+    /// That the sentinel did not flip in some step, in words.
+    blind: Option<String>,
 }
 
 impl Play<'_> {
     /// Shows every path open that is there before any policy and that a step
-    /// will ask about.
-    async fn control(&mut self) -> Result<(), ClusterError> {
-        let there = self.world.topology.clone();
-        let mut later = self.world.clone();
-        let mut cells = BTreeSet::new();
-        for step in &self.scenario.steps {
-            for change in &step.changes {
-                later.change(change).context("the scenario's changes do not apply")?;
-            }
-            let plan = plan::cells(step, &later.topology, &self.capabilities)?;
-            cells.extend(plan.into_iter().filter(|cell| plan::has_ends(&there, cell)));
-        }
+    /// will ask about. Returns what the steps expect.
+    async fn control(&mut self) -> Result<Vec<(Expectation, Topology)>, ClusterError> {
+        let there = &self.world.topology;
+        let expectations = plan::expectations(&self.scenario.steps, self.world.clone())?;
+        let cells: BTreeSet<Cell> = expectations
+            .iter()
+            .flat_map(|step| plan::cells(step, &self.capabilities))
+            .filter(|cell| plan::has_ends(there, cell))
+            .cloned()
+            .collect();
         self.stage.open_sentinel().await?;
-        let open = self.open(cells, Purpose::Control).await?;
-        self.stage.measure(open).await
+        let must = plan::open_without_policies(there, cells.iter());
+        let mut shut = self.stage.open(must.clone(), Purpose::Control).await?;
+        let open = must.iter().filter(|cell| !shut.contains_key(*cell)).cloned().collect();
+        let again = self.stage.measure(open).await?;
+        let closed = |seen| format!("{seen}, after it had been open once");
+        shut.extend(again.into_iter().map(|(cell, seen)| (cell, closed(seen))));
+        // The API lets these be shut even now. Nobody waits for them, but where a
+        // policy says what they do, it must be known whether they work at all.
+        let may = cells.difference(&must).cloned().collect();
+        shut.extend(self.stage.look(may, Purpose::Control).await?);
+        self.learn(cells, shut);
+        Ok(expectations)
     }
 
-    /// Shows paths open without policies; those that the API lets be shut even
-    /// then need no control. Returns those that opened.
-    async fn open(
-        &mut self,
-        cells: BTreeSet<Cell>,
-        purpose: Purpose,
-    ) -> Result<BTreeSet<Cell>, ClusterError> {
-        let mut open = plan::open_without_policies(&self.world.topology, cells.iter());
-        let mut shut = self.stage.open(open.clone(), purpose).await?;
-        open.retain(|cell| !shut.contains_key(cell));
+    /// Takes note of paths that were shown open, or stayed shut.
+    fn learn(&mut self, cells: BTreeSet<Cell>, mut shut: BTreeMap<Cell, String>) {
         for cell in cells {
             let control = shut.remove(&cell).map_or(Control::Open, Control::NeverOpen);
             let path = self.progress.paths.path(&cell);
             self.progress.paths.learn(path, control);
         }
-        Ok(open)
     }
 
-    async fn step(&mut self, index: usize, step: &Step) -> Result<(), ClusterError> {
+    /// Whether the rest of the steps would tell nothing: the sentinel is blind,
+    /// and this step has shown what becomes of what is denied, or no later one would.
+    fn is_in_vain(&mut self, index: usize) -> bool {
+        let Some(blind) = &self.blind else { return false };
+        let denies = |step: &Step| {
+            step.expect.iter().chain(&step.faults).any(|rule| rule.intent == Intent::Deny)
+        };
+        let rest = &self.scenario.steps[index + 1..];
+        if !self.goals.values().any(|goal| *goal == Goal::Deny) && rest.iter().any(denies) {
+            return false;
+        }
+        let mut reason = blind.clone();
+        if !rest.is_empty() {
+            let names: Vec<String> = rest.iter().map(|step| format!("`{}`", step.name)).collect();
+            reason.push_str("; not judged: ");
+            reason.push_str(&names.join(", "));
+        }
+        self.progress.tally.befall(Status::Errored, reason);
+        true
+    }
+
+    async fn step(
+        &mut self,
+        index: usize,
+        step: &Step,
+        expectation: Expectation,
+    ) -> Result<(), ClusterError> {
         let begun = Instant::now();
         let mut notes = Vec::new();
         if self.loses_control(step) {
@@ -206,7 +249,8 @@ impl Play<'_> {
             changes: changes.iter().map(plan::phrase).collect(),
         });
 
-        let Plan { questions, notes: dropped } = plan::plan(step, &self.world, &self.capabilities)?;
+        let Plan { questions, notes: dropped } =
+            plan::plan(step, expectation, &self.world, &self.capabilities);
         notes.extend(dropped);
         let questions: Vec<_> = questions
             .into_iter()
@@ -255,16 +299,16 @@ impl Play<'_> {
                 self.settings.step_deadline.as_millis()
             ));
         }
-        let mut seen = settling.courses();
-        let untold = match (&lost, &blind[..]) {
-            (Some(error), _) => Some(format!("the rounds broke off: {error}")),
-            (None, []) => None,
-            (None, blind) => Some(self.blindness(blind)),
+        if !blind.is_empty() {
+            self.blind.get_or_insert_with(|| blindness(&blind, self.settings));
+        }
+        let mut seen = match &self.blind {
+            Some(blind) => settling.courses_unseen(blind),
+            None => settling.courses(),
         };
-        if let Some(reason) = &untold {
-            for (course, _) in seen.values_mut() {
-                *course = Course::Untold(reason.clone());
-            }
+        if let Some(error) = &lost {
+            let reason = format!("the rounds broke off: {error}");
+            seen.values_mut().for_each(|(course, _)| *course = Course::Untold(reason.clone()));
         }
         for (_, path) in &questions {
             // A late pod's path that connects under policies works without them too.
@@ -274,32 +318,28 @@ impl Play<'_> {
             {
                 self.progress.paths.learn(path.clone(), Control::Open);
             }
+            match (seen.get(&path.cell), goals.get(path)) {
+                (Some((Course::Agreed, _)), Some(goal)) => {
+                    self.progress.paths.see(path, *goal == Goal::Deny);
+                }
+                (Some((_, Some(observed))), _) if observed.outcome.is_connected() => {
+                    self.progress.paths.see(path, false);
+                }
+                _ => {}
+            }
         }
         self.progress.tally.hold(Held {
             step: index,
             name: step.name.clone(),
             questions,
             seen,
-            rejected: step.rejected.len(),
+            rejected: step.rejected.iter().map(|rejected| rejected.found.clone()).collect(),
             timing,
             notes,
         });
         self.goals = goals;
         self.stage.enforced(to_enforce.max(to_allow));
-        match (lost, untold) {
-            (Some(error), _) => Err(error),
-            (None, Some(reason)) => Err(ClusterError::Other(anyhow!(reason))),
-            (None, None) => Ok(()),
-        }
-    }
-
-    fn blindness(&self, blind: &[crate::model::Name]) -> String {
-        let nodes: Vec<String> = blind.iter().map(|node| format!("node `{node}`")).collect();
-        format!(
-            "expected {} to enforce the sentinel's policy within the step's deadline of {} ms, found no change; does this cluster enforce NetworkPolicies there?",
-            nodes.join(" and "),
-            self.settings.step_deadline.as_millis()
-        )
+        lost.map_or(Ok(()), Err)
     }
 
     fn watch(&self, path: &Path, goal: Goal, changes: &[Change], new: &BTreeSet<PodName>) -> Watch {
@@ -319,17 +359,38 @@ impl Play<'_> {
         needed.iter().any(|path| step.changes.iter().any(|change| removes(change, &path.cell)))
     }
 
-    /// Lifts every policy and shows the paths open that had no control yet; does
-    /// nothing where there are none.
+    /// Lifts every policy and shows paths open: those that had no control yet,
+    /// and those that were last seen denied. What stops a path of which a part
+    /// died during the run is no policy. Does nothing where there are none.
     async fn lift(&mut self) -> Result<(), ClusterError> {
         let needed = self.progress.tally.needed(&self.progress.paths);
-        if needed.is_empty() {
+        let denied = self.progress.paths.take_denied();
+        if needed.is_empty() && denied.is_empty() {
             return Ok(());
         }
         let lifted = self.world.policies.keys().cloned().map(Change::DeletePolicy).collect();
         self.stage.lift(lifted).await?;
-        let cells = needed.into_iter().map(|path| path.cell).collect();
-        self.open(cells, Purpose::Lift).await.map(drop)
+        let needed: BTreeSet<Cell> = needed.into_iter().map(|path| path.cell).collect();
+        let denied: BTreeSet<Cell> = denied.into_iter().map(|path| path.cell).collect();
+        let all = needed.union(&denied);
+        let must = plan::open_without_policies(&self.world.topology, all.clone());
+        let may: BTreeSet<Cell> = needed.difference(&must).cloned().collect();
+        let mut shut = self.stage.open(must, Purpose::Lift).await?;
+        shut.extend(self.stage.look(may, Purpose::Lift).await?);
+        let closed: Vec<_> = shut.iter().filter(|(cell, _)| denied.contains(cell)).collect();
+        if let Some((cell, seen)) = closed.first() {
+            self.progress.tally.befall(
+                Status::Errored,
+                format!(
+                    "{} of {} paths that were seen denied did not open again when the policies were lifted, within {} ms, so the policies may not be what stopped them; the first is `{cell}`: {seen}",
+                    closed.len(),
+                    denied.len(),
+                    self.settings.control_deadline.as_millis()
+                ),
+            );
+        }
+        self.learn(needed, shut);
+        Ok(())
     }
 
     /// Applies the policies again that were lifted, and waits until every node
@@ -344,7 +405,7 @@ impl Play<'_> {
         match (settled.lost, &settled.blind[..]) {
             (Some(error), _) => Err(error),
             (None, []) => Ok(()),
-            (None, blind) => Err(ClusterError::Other(anyhow!(self.blindness(blind)))),
+            (None, blind) => Err(ClusterError::Other(anyhow!(blindness(blind, self.settings)))),
         }
     }
 

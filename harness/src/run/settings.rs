@@ -64,8 +64,11 @@ pub const ENFORCEMENT_MARGIN: u32 = 2;
 pub const MEASURED_ROUNDS: usize = 8;
 
 /// How long silence must last to count as a drop: a multiple of the slowest
-/// latency with which an allowed attempt has answered in the last
-/// [`MEASURED_ROUNDS`] rounds on this cluster, between a floor and a ceiling. The value is written into every round of the record.
+/// answer ([`Observation::answer_time`]) to an allowed attempt in the last
+/// [`MEASURED_ROUNDS`] rounds on this cluster, between a floor and a ceiling. The
+/// value is written into every round of the record.
+///
+/// [`Observation::answer_time`]: crate::model::Observation::answer_time
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Silence {
     /// Never shorter than this. Default 250 ms: an idle machine answers within
@@ -73,8 +76,9 @@ pub struct Silence {
     pub floor: Duration,
     /// Times the slowest allowed latency. Default 10.
     pub multiple: u32,
-    /// Never longer than this, and the value while paths are shown open, before
-    /// anything was measured.
+    /// Never longer than this. While paths are shown open and nothing is known
+    /// of them, the deadline starts at the floor and doubles up to this with every
+    /// round that leaves one shut.
     /// Default 2 s: above one second, which is when TCP sends a lost SYN again
     /// for the first time (RFC 6298, section 2.1).
     pub ceiling: Duration,

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::{Cell, Matrix, Observation, Outcome};
+use crate::model::{Cell, Observation, Outcome};
 
 use super::settings::{AGREEING_ROUNDS, ENFORCEMENT_MARGIN};
 
@@ -71,6 +71,14 @@ pub(super) enum Course {
         /// When it was seen open, from the changes' acceptance.
         at: Duration,
     },
+    /// It differed in every round until the step's deadline, and the sentinel
+    /// never flipped either.
+    Ignored {
+        /// How many rounds.
+        rounds: u32,
+        /// What is to be said of the sentinel.
+        blind: String,
+    },
     /// The last attempts could not tell.
     Unclear,
     /// It could not be told, for this reason.
@@ -97,6 +105,8 @@ struct Track {
     agreeing: u32,
     differing: u32,
     unclear: u32,
+    /// Rounds that differed, among all.
+    opposed: u32,
     /// The last clear answer among rounds that count.
     stood: Option<bool>,
     changes: u32,
@@ -114,6 +124,7 @@ impl Track {
             agreeing: 0,
             differing: 0,
             unclear: 0,
+            opposed: 0,
             stood: None,
             changes: 0,
             turned: false,
@@ -136,6 +147,7 @@ impl Track {
             }
             Some(false) => {
                 self.since = None;
+                self.opposed += 1;
                 if self.watch.from_first_instant {
                     self.leaked.get_or_insert(started);
                 }
@@ -243,11 +255,11 @@ impl Settling {
     }
 
     /// Takes in a round.
-    pub(super) fn take(&mut self, started: Duration, observations: &Matrix<Observation>) {
+    pub(super) fn take(&mut self, started: Duration, observations: &[(Cell, Observation)]) {
         let counts = self.counts_from.is_some_and(|from| started >= from);
         self.rounds += 1;
         self.counted += u32::from(counts);
-        for (cell, observation) in observations.iter() {
+        for (cell, observation) in observations {
             if let Some(track) = self.tracks.get_mut(cell) {
                 track.see(started, counts, observation);
             }
@@ -279,6 +291,27 @@ impl Settling {
         self.tracks
             .iter()
             .map(|(cell, track)| (cell.clone(), (track.course(), track.last.clone())))
+            .collect()
+    }
+
+    /// What became of every cell where the sentinel never flipped, `blind` in
+    /// words. A cell that agrees may do so because nothing was looked at yet. One
+    /// that differed in every round until the step's deadline was not enforced.
+    pub(super) fn courses_unseen(
+        &self,
+        blind: &str,
+    ) -> BTreeMap<Cell, (Course, Option<Observation>)> {
+        let course = |track: &Track| {
+            let always = track.opposed == self.rounds && track.watch.goal != Goal::Free;
+            if always && self.rounds >= self.rules.differing.max(AGREEING_ROUNDS) {
+                Course::Ignored { rounds: self.rounds, blind: blind.to_owned() }
+            } else {
+                Course::Untold(blind.to_owned())
+            }
+        };
+        self.tracks
+            .iter()
+            .map(|(cell, track)| (cell.clone(), (course(track), track.last.clone())))
             .collect()
     }
 
@@ -335,10 +368,11 @@ mod tests {
             let observation = Observation {
                 outcome,
                 latency: Duration::from_millis(7),
+                waited: Duration::ZERO,
                 seen_source: None,
                 evidence: None,
             };
-            settling.take(now, &[(cell(), observation)].into_iter().collect());
+            settling.take(now, &[(cell(), observation)]);
             now += Duration::from_millis(100);
         }
         let over = settling.is_over(now);

@@ -1,6 +1,7 @@
 //! A deployed cluster with its sentinel: changes, rounds, and waiting by rounds.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::mem::take;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
@@ -20,6 +21,9 @@ pub(super) struct Stage<'a> {
     sink: &'a EventSink,
     sentinel: Sentinel,
     sentinel_cells: BTreeSet<Cell>,
+    /// The nodes on which the sentinel did not flip in some step. From then on it
+    /// proves nothing any more: its next flip would undo what was never done.
+    blind: BTreeSet<Name>,
     rounds: u32,
     /// The slowest answer of an allowed attempt in each of the last rounds
     /// that had one, from which silence is measured.
@@ -33,14 +37,18 @@ struct Attempt {
     number: u32,
     deadline: Duration,
     started: Instant,
-    observations: Matrix<Observation>,
+    /// The sentinel's cells.
+    sentinel: Matrix<Observation>,
+    /// All others.
+    seen: Vec<(Cell, Observation)>,
 }
 
 /// How a step's rounds ended.
 pub(super) struct Settled {
     /// The rounds.
     pub(super) settling: Settling,
-    /// The nodes that did not show that they looked, within the step's deadline.
+    /// The nodes that did not show that they looked, within the deadline of this
+    /// step or of one before it.
     pub(super) blind: Vec<Name>,
     /// Why the rounds broke off.
     pub(super) lost: Option<ClusterError>,
@@ -60,6 +68,7 @@ impl<'a> Stage<'a> {
             sink,
             sentinel,
             sentinel_cells: BTreeSet::new(),
+            blind: BTreeSet::new(),
             rounds: 0,
             slowest_answers: VecDeque::new(),
             slowest_enforcement: Duration::ZERO,
@@ -78,10 +87,12 @@ impl<'a> Stage<'a> {
         Ok(stage)
     }
 
-    /// Makes changes and flips the sentinel after them.
+    /// Makes changes and flips the sentinel after them, unless it is blind.
     pub(super) async fn change(&mut self, changes: &[Change]) -> Result<Topology, ClusterError> {
         let mut changes = changes.to_vec();
-        changes.push(self.sentinel.flip());
+        if self.blind.is_empty() {
+            changes.push(self.sentinel.flip());
+        }
         let topology = self.give(&changes).await?;
         Ok(self.sentinel.strip(topology))
     }
@@ -131,12 +142,17 @@ impl<'a> Stage<'a> {
         }
         self.rounds += 1;
         let answers = seen.iter().filter(|seen| seen.outcome.is_connected());
-        if let Some(slowest) = answers.map(|seen| seen.latency).max() {
+        if let Some(slowest) = answers.map(Observation::answer_time).max() {
             self.slowest_answers.truncate(MEASURED_ROUNDS - 1);
             self.slowest_answers.push_front(slowest);
         }
-        let observations = round.cells.into_iter().zip(seen).collect();
-        Ok(Attempt { number: self.rounds, deadline, started, observations })
+        let (sentinel, seen): (Vec<_>, Vec<_>) = round
+            .cells
+            .into_iter()
+            .zip(seen)
+            .partition(|(cell, _)| self.sentinel_cells.contains(cell));
+        let sentinel = sentinel.into();
+        Ok(Attempt { number: self.rounds, deadline, started, sentinel, seen })
     }
 
     /// How long silence must last, from what was just measured.
@@ -144,18 +160,15 @@ impl<'a> Stage<'a> {
         self.settings.silence.deadline(self.slowest_answers.iter().max().copied())
     }
 
-    fn record(&self, step: Option<usize>, purpose: Purpose, attempt: &Attempt) {
-        let wanted =
-            |cell: &Cell| self.sentinel_cells.contains(cell) == (purpose == Purpose::Sentinel);
-        let observations: Matrix<_> = attempt
-            .observations
-            .iter()
-            .filter(|(cell, _)| wanted(cell))
-            .map(|(cell, seen)| (cell.clone(), seen.clone()))
-            .collect();
-        if !observations.is_empty() {
-            let Attempt { number, deadline, .. } = *attempt;
-            self.sink.emit(Event::Round { step, purpose, number, deadline, observations });
+    /// Records a round: the sentinel's cells on a line of their own.
+    fn record(&self, step: Option<usize>, purpose: Purpose, attempt: Attempt) {
+        let Attempt { number, deadline, sentinel, seen, .. } = attempt;
+        for (purpose, observations) in
+            [(Purpose::Sentinel, sentinel), (purpose, Matrix::from(seen))]
+        {
+            if !observations.is_empty() {
+                self.sink.emit(Event::Round { step, purpose, number, deadline, observations });
+            }
         }
     }
 
@@ -175,20 +188,24 @@ impl<'a> Stage<'a> {
 
     /// Attempts cells until each has connected once, within the control's
     /// deadline. Returns those that never did, with what was seen last.
+    ///
+    /// How long silence must last is not known yet: it starts at the floor and
+    /// doubles with every round that leaves a path shut, so that a packet lost
+    /// while a path is being set up costs little, and a slow path is seen.
     pub(super) async fn open(
         &mut self,
         mut cells: BTreeSet<Cell>,
         purpose: Purpose,
     ) -> Result<BTreeMap<Cell, String>, ClusterError> {
         let end = Instant::now() + self.settings.control_deadline;
-        // Nothing is known yet of how fast a path answers that is being set up.
-        let deadline = self.settings.silence.ceiling;
+        let mut deadline = self.settings.silence.floor.min(self.settings.silence.ceiling);
         let mut shut = BTreeMap::new();
         let mut idle = 0;
         while !cells.is_empty() {
             let attempt = self.attempt(cells.iter().cloned().collect(), deadline).await?;
-            self.record(None, purpose, &attempt);
-            for (cell, seen) in attempt.observations.iter() {
+            for (cell, seen) in
+                attempt.sentinel.iter().chain(attempt.seen.iter().map(|s| (&s.0, &s.1)))
+            {
                 if seen.outcome.is_connected() {
                     cells.remove(cell);
                     shut.remove(cell);
@@ -196,33 +213,51 @@ impl<'a> Stage<'a> {
                     shut.insert(cell.clone(), seen.outcome.to_string());
                 }
             }
+            self.record(None, purpose, attempt);
             if cells.is_empty() || Instant::now() >= end {
                 break;
             }
             sleep_until((Instant::now() + self.settings.pause.after(idle)).min(end)).await;
+            deadline = deadline.saturating_mul(2).min(self.settings.silence.ceiling);
             idle += 1;
         }
         Ok(shut)
     }
 
+    /// Attempts cells once, for what is worth knowing of them; returns those
+    /// that did not connect, with what was seen.
+    pub(super) async fn look(
+        &mut self,
+        cells: BTreeSet<Cell>,
+        purpose: Purpose,
+    ) -> Result<BTreeMap<Cell, String>, ClusterError> {
+        if cells.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let attempt = self.attempt(cells.into_iter().collect(), self.silence()).await?;
+        let shut = attempt.seen.iter().filter(|(_, seen)| !seen.outcome.is_connected());
+        let shut = shut.map(|(cell, seen)| (cell.clone(), seen.outcome.to_string())).collect();
+        self.record(None, purpose, attempt);
+        Ok(shut)
+    }
+
     /// Measures how fast paths answer that were shown open, the sentinel's among
-    /// them. What they took to open says nothing of that: a path's first packets
-    /// may be lost while a cluster still sets it up, and TCP sends a lost SYN
-    /// again after a whole second.
-    pub(super) async fn measure(&mut self, mut cells: BTreeSet<Cell>) -> Result<(), ClusterError> {
+    /// them, and that they open twice. What they took to open first says nothing
+    /// of that: a cluster may still have been setting them up.
+    pub(super) async fn measure(
+        &mut self,
+        mut cells: BTreeSet<Cell>,
+    ) -> Result<BTreeMap<Cell, String>, ClusterError> {
         cells.extend(self.sentinel_cells.iter().cloned());
         self.slowest_answers.clear();
-        let deadline = self.silence();
-        let attempt = self.attempt(cells.into_iter().collect(), deadline).await?;
-        self.record(None, Purpose::Sentinel, &attempt);
-        self.record(None, Purpose::Control, &attempt);
-        Ok(())
+        self.open(cells, Purpose::Control).await
     }
 
     /// Makes rounds until a step has settled, or its deadline passes.
     ///
     /// The sentinel's cells and the step's own go into the same rounds until
-    /// every node has flipped; only later rounds count.
+    /// every node has flipped; only later rounds count. Where the
+    /// sentinel is blind they go on until the deadline, and none counts.
     pub(super) async fn settle(
         &mut self,
         step: usize,
@@ -242,18 +277,17 @@ impl<'a> Stage<'a> {
                 Err(error) => return Settled { settling, blind: Vec::new(), lost: Some(error) },
             };
             let started = attempt.started - accepted;
-            self.record(Some(step), Purpose::Sentinel, &attempt);
-            self.record(Some(step), Purpose::Settle, &attempt);
-            settling.take(started, &attempt.observations);
-            if !blind.is_empty() {
-                blind = self.blind(&attempt.observations);
+            settling.take(started, &attempt.seen);
+            if !blind.is_empty() && self.blind.is_empty() {
+                blind = self.not_flipped(&attempt.sentinel);
                 if blind.is_empty() {
-                    let flipped = started + self.slowest_flip(&attempt.observations);
+                    let flipped = started + self.slowest_flip(&attempt.sentinel);
                     self.slowest_enforcement = self.slowest_enforcement.max(flipped);
                     let from = flipped + self.slowest_enforcement;
                     settling.count_from(from.max(accepted.elapsed()), self.slowest_enforcement);
                 }
             }
+            self.record(Some(step), Purpose::Settle, attempt);
             let now = accepted.elapsed();
             if settling.is_over(now) || Instant::now() >= end {
                 break;
@@ -266,7 +300,10 @@ impl<'a> Stage<'a> {
             idle += 1;
             sleep_until((Instant::now() + pause).min(end)).await;
         }
-        Settled { settling, blind: blind.into_iter().collect(), lost: None }
+        if self.blind.is_empty() {
+            self.blind = take(&mut blind);
+        }
+        Settled { settling, blind: self.blind.iter().cloned().collect(), lost: None }
     }
 
     /// Remembers how long a step took to be enforced.
@@ -279,7 +316,7 @@ impl<'a> Stage<'a> {
     }
 
     /// The nodes on which the sentinel has not flipped.
-    fn blind(&self, seen: &Matrix<Observation>) -> BTreeSet<Name> {
+    fn not_flipped(&self, seen: &Matrix<Observation>) -> BTreeSet<Name> {
         let flipped = |cell| {
             let outcome = seen.get(cell).map(|seen| &seen.outcome);
             outcome.and_then(|outcome| agrees(self.sentinel_goal(), outcome)) == Some(true)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Cell, Observation, Verdict};
+use crate::scenario::Diagnostic;
 use crate::semantics::why;
 
 use super::judge::{Control, Question, Sight, judge};
@@ -20,8 +21,8 @@ pub(super) struct Held {
     pub(super) questions: Vec<(Question, Path)>,
     /// What was seen.
     pub(super) seen: BTreeMap<Cell, (Course, Option<Observation>)>,
-    /// How many manifests were rejected at load time, as they should be.
-    pub(super) rejected: usize,
+    /// What was found in manifests that are rejected, as they should be.
+    pub(super) rejected: Vec<Diagnostic>,
     /// How long it took.
     pub(super) timing: StepTiming,
     /// What else is to be said.
@@ -108,9 +109,9 @@ impl Tally {
                 judge(question, &Sight { course, observed, control }, strict, why)
             })
             .collect();
-        let status = status(&cells, rejected);
+        let status = status(&cells, rejected.len());
         let count = |finding: Finding| cells.iter().filter(|cell| cell.finding == finding).count();
-        self.judged += cells.len() + rejected
+        self.judged += cells.len() + rejected.len()
             - count(Finding::Choice)
             - count(Finding::NotPortable)
             - count(Finding::Inconclusive);
@@ -140,7 +141,7 @@ impl Tally {
             Status::Passed | Status::Failed => {}
         }
         self.add(status);
-        sink.emit(Event::StepJudged { step, name, status, cells, timing, notes });
+        sink.emit(Event::StepJudged { step, name, status, cells, rejected, timing, notes });
     }
 
     /// Adds a result. A step in which nothing was judged does not weigh

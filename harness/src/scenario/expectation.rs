@@ -60,9 +60,10 @@ pub struct Expected {
 pub struct Expectation {
     /// Every cell of the step.
     pub cells: Matrix<Expected>,
-    /// The cells in which intent and specification part, with what the
-    /// policies specify instead.
-    pub faults: Matrix<Intent>,
+    /// The cells in which intent and specification part: what the policies
+    /// specify instead, and the index of the rule in the step's `faults` that
+    /// says so.
+    pub faults: Matrix<Expected>,
 }
 
 /// A diagnostic, and how much of the line it underlines.
@@ -133,7 +134,7 @@ pub(crate) fn resolve_with_widths(
         faults: faults
             .into_iter()
             .filter(|(cell, _)| present(cell))
-            .map(|(cell, rule)| (cell, step.faults[rule].intent))
+            .map(|(cell, rule)| (cell, Expected { intent: step.faults[rule].intent, rule }))
             .collect(),
     })
 }

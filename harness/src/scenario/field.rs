@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::nearby::near_or_all;
 use super::source::Source;
-use super::yaml::{Entry, Node, Place, Value, whole};
+use super::yaml::{Entry, Node, Place, Value};
 use super::{Diagnostic, Severity};
 use crate::model::Origin;
 
@@ -192,21 +192,45 @@ impl<'s> Reader<'s> {
         }
     }
 
+    /// An item of a list of structures: null is the empty one, as Kubernetes decodes it.
+    pub(crate) fn structure<'n>(&mut self, field: Field<'n>, known: &[&str]) -> Option<Object<'n>> {
+        if field.node.value == Value::Null {
+            return Some(Object { field, entries: &[] });
+        }
+        self.object(field, known)
+    }
+
     /// A map with no keys but these.
     pub(crate) fn object<'n>(&mut self, field: Field<'n>, known: &[&str]) -> Option<Object<'n>> {
         let object = self.map(field)?;
         for entry in object.entries {
             if !known.contains(&entry.key.as_str()) {
-                let path = join(&object.field.path, &entry.key);
-                let help = near_or_all(&entry.key, known.iter().copied());
-                let message = format!("unknown field `{path}`");
-                let diagnostic = self.error_at("unknown-field", &path, entry.key_place, message);
-                if let Some(help) = help {
-                    diagnostic.hint(&help);
-                }
+                self.unknown(&object, entry, known);
             }
         }
         Some(object)
+    }
+
+    /// Keys that differ from these in case alone, in a map that has others that
+    /// we do not know: nobody means them otherwise.
+    pub(crate) fn other_case(&mut self, object: &Object<'_>, known: &[&str]) {
+        for entry in object.entries {
+            let is = |name: &&str| name.eq_ignore_ascii_case(&entry.key);
+            if !known.contains(&entry.key.as_str()) && known.iter().any(is) {
+                self.unknown(object, entry, known);
+            }
+        }
+    }
+
+    fn unknown(&mut self, object: &Object<'_>, entry: &Entry, known: &[&str]) {
+        let parent = &object.field.path;
+        let dot = if parent.is_empty() { "" } else { "." };
+        let message = format!("unknown field `{parent}{dot}{}`", entry.key);
+        let path = join(parent, &entry.key);
+        let diagnostic = self.error_at("unknown-field", &path, entry.key_place, message);
+        if let Some(help) = near_or_all(&entry.key, known.iter().copied()) {
+            diagnostic.hint(&help);
+        }
     }
 
     /// The items of a list.
@@ -245,14 +269,18 @@ impl<'s> Reader<'s> {
         }
     }
 
+    /// A whole number of 64 bits.
+    pub(crate) fn int64(&mut self, field: &Field<'_>) -> Option<i64> {
+        let value = field.node.value.whole();
+        if value.is_none() {
+            self.wrong_type(field, "a whole number of 64 bits");
+        }
+        value
+    }
+
     /// A whole number of 32 bits.
     pub(crate) fn int32(&mut self, field: &Field<'_>) -> Option<i32> {
-        let value = match field.node.value {
-            Value::Int(value) => Some(value),
-            Value::Float(value) => whole(value),
-            _ => None,
-        };
-        let value = value.and_then(|value| i32::try_from(value).ok());
+        let value = field.node.value.whole().and_then(|value| i32::try_from(value).ok());
         if value.is_none() {
             self.wrong_type(field, "a whole number of 32 bits");
         }

@@ -6,6 +6,16 @@ use super::field::{Field, Reader};
 use super::folder::Manifests;
 use super::topology::unreadable;
 use super::{Diagnostic, ExpectedDiagnostic, KubernetesVersion, Severity};
+use crate::model::Origin;
+
+/// An item of the list.
+struct Listed {
+    file: String,
+    line: u32,
+    column: u32,
+    message: String,
+    origin: Origin,
+}
 
 /// Reads the list and holds it against what is really found.
 pub(super) fn rejects(
@@ -14,7 +24,7 @@ pub(super) fn rejects(
     manifests: &Manifests<'_>,
     version: KubernetesVersion,
 ) -> Vec<ExpectedDiagnostic> {
-    let mut files: BTreeMap<String, Vec<(ExpectedDiagnostic, Field<'_>)>> = BTreeMap::new();
+    let mut files: BTreeMap<String, Vec<(Listed, Field<'_>)>> = BTreeMap::new();
     for item in reader.list(field).unwrap_or_default() {
         if let Some((expected, since)) = entry(reader, item.clone()) {
             // Refused only by later versions: accepted by this one, perhaps with a warning.
@@ -26,16 +36,12 @@ pub(super) fn rejects(
     }
     let mut all = Vec::new();
     for (file, expected) in files {
-        compare(reader, &file, &expected, manifests);
-        all.extend(expected.into_iter().map(|(expected, _)| expected));
+        all.extend(compare(reader, &file, expected, manifests));
     }
     all
 }
 
-fn entry(
-    reader: &mut Reader<'_>,
-    field: Field<'_>,
-) -> Option<(ExpectedDiagnostic, Option<KubernetesVersion>)> {
+fn entry(reader: &mut Reader<'_>, field: Field<'_>) -> Option<(Listed, Option<KubernetesVersion>)> {
     let origin = reader.origin(&field);
     let object = reader.object(field, &["file", "line", "column", "message", "since"])?;
     let mut get = |key: &str| {
@@ -75,7 +81,7 @@ fn entry(
         positive
     };
     let (line, column) = (number(line?)?, number(column?)?);
-    let expected = ExpectedDiagnostic {
+    let expected = Listed {
         file: reader.string(&file?)?.to_owned(),
         line,
         column,
@@ -85,36 +91,42 @@ fn entry(
     Some((expected, since))
 }
 
-fn matches(expected: &ExpectedDiagnostic, found: &Diagnostic) -> bool {
+fn matches(expected: &Listed, found: &Diagnostic) -> bool {
     found.origin.line == expected.line
         && found.origin.column == expected.column
         && found.message.contains(&expected.message)
 }
 
+/// Those of a file's expectations that are met.
 fn compare(
     reader: &mut Reader<'_>,
     file: &str,
-    expected: &[(ExpectedDiagnostic, Field<'_>)],
+    expected: Vec<(Listed, Field<'_>)>,
     manifests: &Manifests<'_>,
-) {
-    let Some((_, first)) = expected.first() else { return };
+) -> Vec<ExpectedDiagnostic> {
+    let Some(first) = expected.first().map(|(_, field)| field.clone()) else { return Vec::new() };
     let found = match manifests.judged(file) {
         Ok(manifest) => manifest.diagnostics,
-        Err(error) => return unreadable(reader, first, file, &error, manifests),
+        Err(error) => {
+            unreadable(reader, &first, file, &error, manifests);
+            return Vec::new();
+        }
     };
     let mut left: Vec<Diagnostic> =
         found.into_iter().filter(|d| d.severity == Severity::Error).collect();
-    let mut missing = Vec::new();
+    let (mut met, mut missing) = (Vec::new(), Vec::new());
     for (expected, field) in expected {
-        match left.iter().position(|found| matches(expected, found)) {
+        match left.iter().position(|found| matches(&expected, found)) {
             Some(index) => {
-                left.remove(index);
+                let found = left.remove(index);
+                let Listed { file, line, column, message, origin } = expected;
+                met.push(ExpectedDiagnostic { file, line, column, message, found, origin });
             }
             None => missing.push((expected, field)),
         }
     }
     for (expected, field) in &missing {
-        let ExpectedDiagnostic { line, column, message, .. } = expected;
+        let Listed { line, column, message, .. } = expected;
         let text = format!("`{file}` is not rejected at {line}:{column} with {message:?}");
         let near: Vec<String> = left.iter().map(describe).collect();
         reader.error("not-rejected", field, text).hint(&if near.is_empty() {
@@ -125,12 +137,13 @@ fn compare(
     }
     // Where one is missing, what was found instead was just said.
     if !missing.is_empty() {
-        return;
+        return met;
     }
     for more in left {
         let text = format!("`{file}` is rejected for more than is listed: {}", describe(&more));
-        reader.error("rejected-for-more", first, text).hint("list every error of the file");
+        reader.error("rejected-for-more", &first, text).hint("list every error of the file");
     }
+    met
 }
 
 fn describe(found: &Diagnostic) -> String {

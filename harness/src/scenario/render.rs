@@ -30,7 +30,7 @@ pub fn render(diagnostic: &Diagnostic, color: bool, width: usize) -> String {
     let gutter = AnsiColor::BrightBlue.on_default().bold();
     let origin = &diagnostic.origin;
     let number = if origin.line == 0 { String::new() } else { origin.line.to_string() };
-    let margin = " ".repeat(number.len());
+    let margin = " ".repeat(number.len().max(1));
     let mut text = format!(
         "{}{}\n",
         paint(tone, &format!("{word}[{}]", diagnostic.code)),

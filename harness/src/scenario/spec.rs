@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::Diagnostic;
 use crate::model::{
     Change, Family, Intent, Name, Origin, Peer, PodName, PolicyName, Protocol, Topology, Via,
 };
@@ -176,6 +177,8 @@ pub struct ExpectedDiagnostic {
     pub column: u32,
     /// A part of the diagnostic's message.
     pub message: String,
+    /// What was found there when the scenario was loaded.
+    pub found: Diagnostic,
     /// Where the expectation was written.
     pub origin: Origin,
 }

@@ -50,6 +50,9 @@ pub(crate) struct Fake {
     lost_at: Option<usize>,
     on_teardown: Box<dyn Fn() + Send>,
     warm_up: Duration,
+    answer: Duration,
+    loses_first_packets: bool,
+    forgets: usize,
     pub(crate) log: Arc<Mutex<Log>>,
 }
 
@@ -74,6 +77,9 @@ impl Fake {
             lost_at: None,
             on_teardown: Box::new(|| ()),
             warm_up: Duration::ZERO,
+            answer: Duration::from_millis(1),
+            loses_first_packets: false,
+            forgets: 0,
             log: Arc::default(),
         }
     }
@@ -96,6 +102,24 @@ impl Fake {
     /// Answers its very first round so much later.
     pub(crate) fn warms_up(mut self, late: Duration) -> Self {
         self.warm_up = late;
+        self
+    }
+
+    /// Answers so late; what is later than a round's deadline is silence.
+    pub(crate) fn answers_after(mut self, answer: Duration) -> Self {
+        self.answer = answer;
+        self
+    }
+
+    /// Loses the first packet of every attempt; the second goes out after half the deadline.
+    pub(crate) fn loses_first_packets(mut self) -> Self {
+        self.loses_first_packets = true;
+        self
+    }
+
+    /// Answers with so many observations too few.
+    pub(crate) fn forgets(mut self, observations: usize) -> Self {
+        self.forgets = observations;
         self
     }
 
@@ -221,19 +245,29 @@ impl Cluster for Fake {
         if self.lost_at.is_some_and(|at| number >= at) {
             return Err(ClusterError::Lost("the session ended".into()));
         }
-        let answer = Duration::from_millis(1) + std::mem::take(&mut self.warm_up);
+        let waited = if self.loses_first_packets { round.deadline / 2 } else { Duration::ZERO };
+        let answer = waited + self.answer + std::mem::take(&mut self.warm_up);
         let observed: Vec<Observation> = round
             .cells
             .iter()
-            .map(|cell| {
-                let outcome = self.outcome(cell);
-                let latency = if outcome == Outcome::Dropped { round.deadline } else { answer };
-                Observation { outcome, latency, seen_source: None, evidence: None }
+            .map(|cell| match self.outcome(cell) {
+                Outcome::Connected if answer <= round.deadline => Observation {
+                    outcome: Outcome::Connected,
+                    latency: answer,
+                    waited,
+                    ..Observation::broken("")
+                },
+                Outcome::Connected | Outcome::Dropped => Observation {
+                    outcome: Outcome::Dropped,
+                    latency: round.deadline,
+                    ..Observation::broken("")
+                },
+                outcome => Observation { outcome, latency: answer, ..Observation::broken("") },
             })
             .collect();
         let took = observed.iter().map(|seen| seen.latency).max().unwrap_or_default();
         tokio::time::sleep(took).await;
-        Ok(observed)
+        Ok(observed.into_iter().skip(self.forgets).collect())
     }
 
     async fn teardown(&mut self) -> Result<(), TeardownError> {

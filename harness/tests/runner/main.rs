@@ -6,4 +6,5 @@ mod late_pods;
 mod schedule;
 mod script;
 mod sentinel;
+mod vacuous;
 mod verdicts;

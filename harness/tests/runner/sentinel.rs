@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use ringfence::model::Outcome;
 use ringfence::run::{Event, Finding, Purpose, Status};
 
-use crate::fake::Fake;
-use crate::script::{fence, fenced, run, scenario, step, unfence};
+use crate::fake::{Fake, Scene};
+use crate::script::{X_TO_Y, fence, fenced, run, scenario, step, unfence};
 
 /// The default deadline of a step.
 const STEP: Duration = Duration::from_secs(30);
@@ -36,22 +37,42 @@ async fn the_sentinel_is_in_no_cell_and_flips_in_every_step() {
     assert_eq!(flips, [(0, true), (1, false)]);
 }
 
+/// The deadlines of all rounds, in milliseconds: before the steps, and in them.
+async fn deadlines(mut fake: Fake) -> (Vec<u128>, Vec<u128>) {
+    let told = run(&fenced(), &mut fake).await;
+    assert_eq!(told.status, Status::Passed, "{:?}", told.reason);
+    let of = |wanted: Purpose| {
+        let rounds = told.events.iter().filter_map(move |event| match event {
+            Event::Round { purpose, step, deadline, .. }
+                if *purpose == wanted && step.is_some() == (wanted == Purpose::Settle) =>
+            {
+                Some(deadline.as_millis())
+            }
+            _ => None,
+        });
+        rounds.collect()
+    };
+    (of(Purpose::Sentinel), of(Purpose::Settle))
+}
+
 #[tokio::test(start_paused = true)]
 async fn silence_is_measured_from_allowed_latencies() {
-    // The first packets get lost, and what comes late of it is no measure.
-    let told = run(&fenced(), &mut Fake::honest().warms_up(Duration::from_secs(1))).await;
-    let deadlines: Vec<(Purpose, u128)> = told
-        .events
-        .iter()
-        .filter_map(|event| match event {
-            Event::Round { purpose, deadline, .. } => Some((*purpose, deadline.as_millis())),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(deadlines[0], (Purpose::Sentinel, 2000), "the ceiling, before anything is known");
-    let settle: Vec<_> =
-        deadlines.iter().filter(|(purpose, _)| *purpose == Purpose::Settle).collect();
-    assert_eq!(settle, [&(Purpose::Settle, 250); 3]);
+    let ms = Duration::from_millis;
+    // Rounds of the sentinel alone, one with all that opened; then the step's own.
+    assert_eq!(deadlines(Fake::honest()).await, (vec![250, 250], vec![250; 3]));
+    // What is lost while paths are set up costs the shortest deadlines first.
+    let late = Fake::honest().warms_up(ms(1000));
+    assert_eq!(deadlines(late).await, (vec![250, 500, 250], vec![250; 3]));
+    // A slow path is found by longer ones, and keeps them long.
+    let slow = Fake::honest().answers_after(ms(300));
+    assert_eq!(deadlines(slow).await, (vec![250, 500, 250, 500], vec![2000; 3]));
+    let slower = Fake::honest().answers_after(ms(1900));
+    let (control, settle) = deadlines(slower).await;
+    assert_eq!(control[..4], [250, 500, 1000, 2000]);
+    assert_eq!(settle, [2000; 3]);
+    // Half a deadline in which a lost packet was waited for is no latency.
+    let lossy = Fake::honest().loses_first_packets();
+    assert_eq!(deadlines(lossy).await, (vec![250, 250], vec![250; 3]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,4 +125,66 @@ async fn a_policy_fault_needs_no_packet() {
     assert_eq!(told.status, Status::Failed);
     assert_eq!(told.found(Finding::PolicyFault).len(), 2);
     assert_eq!(told.found(Finding::Inconclusive).len(), 2);
+}
+
+/// Sees everything open, whatever the policies say.
+fn enforces_nothing() -> Fake {
+    Fake::honest().lie(|_| Some(Outcome::Connected))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_enforces_nothing_is_at_fault() {
+    let scenario = scenario(vec![
+        step(vec![], &["allow * -> *"]),
+        step(vec![fence("y")], &["deny * -> y", "allow * -> *"]),
+        step(vec![unfence("y")], &["allow * -> *"]),
+    ]);
+    let told = run(&scenario, &mut enforces_nothing()).await;
+    assert_eq!(told.status, Status::Failed);
+    // What is open and should be may be so because nothing was looked at.
+    assert_eq!(told.found(Finding::Inconclusive).len(), 4 + 2);
+    assert!(told.found(Finding::Agrees).is_empty());
+    let faults = told.found(Finding::EnforcementFault);
+    assert_eq!(faults, [X_TO_Y, "a/x -> a/y:80/TCP over ipv6"]);
+    let why = told.why(1, X_TO_Y);
+    for part in ["specify deny", "observed connected, in all", "sentinel", "`n1`", "30000 ms"] {
+        assert!(why.contains(part), "no `{part}` in {why}");
+    }
+    // The first step has nothing to deny, so the second is waited for, and no other.
+    assert_eq!(told.steps().len(), 2);
+    let reason = told.reason.unwrap();
+    assert!(reason.contains("not judged: `expects allow * -> *`"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_waited_for_where_no_step_denies() {
+    let open = || step(vec![], &["allow * -> *"]);
+    let told = run(&scenario(vec![open(), open(), open()]), &mut enforces_nothing()).await;
+    assert_eq!(told.status, Status::Errored);
+    assert_eq!(told.steps().len(), 1);
+    assert!(told.reason.unwrap().contains("not judged: "));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blind_sentinel_proves_nothing_any_more() {
+    // The sentinel is open throughout, which is what the second step's flip would ask for. The
+    // second step's cells agree, as do those of the first, but nobody knows why.
+    let lie = |scene: &Scene<'_>| scene.sentinel.then_some(Outcome::Connected);
+    let told = run(
+        &scenario(vec![
+            step(vec![], &["allow * -> *"]),
+            step(vec![fence("y")], &["deny * -> y", "allow * -> *"]),
+        ]),
+        &mut Fake::honest().lie(lie),
+    )
+    .await;
+    assert_eq!(told.status, Status::Errored);
+    assert_eq!(told.found(Finding::Inconclusive).len(), 8);
+
+    // Nor is a cell at fault that was seen denied once.
+    let lie =
+        |scene: &Scene<'_>| (scene.sentinel || scene.round != 9).then_some(Outcome::Connected);
+    let told = run(&fenced(), &mut Fake::honest().lie(lie)).await;
+    assert_eq!(told.status, Status::Errored);
+    assert!(told.found(Finding::EnforcementFault).is_empty());
 }

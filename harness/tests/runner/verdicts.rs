@@ -148,6 +148,18 @@ async fn policy_faults_known_and_missing() {
     assert_eq!(told.status, Status::Passed, "{:?}", told.reason);
     assert_eq!(told.found(Finding::KnownPolicyFault).len(), 2);
 
+    // The sentence names the very rule, not the step, nor another rule of the same word.
+    let at = |text: &str, line| ringfence::scenario::ExpectRule {
+        origin: ringfence::model::Origin { line, ..rule(text).origin },
+        ..rule(text)
+    };
+    let mut wrong = fault.clone();
+    wrong.faults = vec![at("allow x -> y", 21), at("allow y -> x", 22)];
+    wrong.expect = vec![rule("deny y -> x"), rule("deny * -> *")];
+    let told = run(&scenario(vec![wrong]), &mut Fake::honest()).await;
+    let why = told.why(0, X_TO_Y);
+    assert!(why.contains("`faults` says") && why.contains(":21"), "{why}");
+
     fault.faults.push(rule("deny y -> x"));
     let told = run(&scenario(vec![fault.clone()]), &mut Fake::honest()).await;
     assert_eq!(told.status, Status::Failed);

@@ -11,9 +11,9 @@ const BLOCKS: [&str; 6] = [
     "10.0.0.0/24",
     "10.0.1.2/32",
     "fd00:0:0:1::/64",
-    "172.30.0.1/32",
-    "fd01::/64",
-    "172.30.0.0/24",
+    "172.18.0.1/32",
+    "fd00:10:18::/64",
+    "172.18.0.0/24",
 ];
 
 /// The world with pods on their node's network, without node, address or life, with

@@ -2,24 +2,32 @@
 
 use fastrand::Rng;
 use ringfence::model::{
-    Cidr, LabelSelector, Labels, NetworkPolicy, Operator, Origin, Peer, PolicyName, PolicyPort,
-    PolicyType, PortRef, Requirement, Rule,
+    Cidr, LabelSelector, NAMESPACE_NAME_LABEL, NetworkPolicy, Operator, Origin, Peer, PolicyName,
+    PolicyPort, PolicyType, PortRef, Requirement, Rule,
 };
 use serde_json::{Map, Value, json};
 
-use super::{KEYS, NUMBERS, PORT_NAMES, VALUES, pick, protocol};
+use super::{KEYS, NAMESPACES, NODE_PORT, NUMBERS, PORT_NAMES, VALUES, pick, protocol};
 
-/// Ranges around the worlds' external hosts, with narrower ones to leave out.
-const BLOCKS: [(&str, &[&str]); 6] = [
-    ("203.0.113.0/24", &["203.0.113.0/25", "203.0.113.200/32"]),
+/// Ranges around the worlds' external hosts and nodes, with narrower ones to leave out: some
+/// within each other, some side by side, some that together are the whole.
+const BLOCKS: [(&str, &[&str]); 10] = [
+    (
+        "203.0.113.0/24",
+        &["203.0.113.0/25", "203.0.113.4/30", "203.0.113.200/32", "203.0.113.201/32"],
+    ),
+    ("203.0.113.128/25", &["203.0.113.128/26", "203.0.113.192/27", "203.0.113.224/27"]),
     ("203.0.113.5/32", &[]),
-    ("0.0.0.0/0", &["203.0.113.0/24", "203.0.113.128/25"]),
-    ("2001:db8:1::/48", &["2001:db8:1:200::/64", "2001:db8:1:5::/64"]),
-    ("::/0", &["2001:db8:1::/48"]),
+    ("0.0.0.0/0", &["203.0.113.0/24", "203.0.113.128/25", "172.16.0.0/12", "172.18.0.1/32"]),
+    ("0.0.0.0/0", &["0.0.0.0/1", "128.0.0.0/1"]),
+    ("2001:db8:1::/48", &["2001:db8:1:200::/64", "2001:db8:1:5::/64", "2001:db8:1:8000::/49"]),
+    ("::/0", &["2001:db8:1::/48", "2001:db8:1:5::/64", "fd00:10:18::/48"]),
     ("198.51.100.0/24", &["198.51.100.0/28"]),
+    ("172.18.0.0/24", &["172.18.0.1/32", "172.18.0.2/31"]),
+    ("fd00:10:18::/64", &["fd00:10:18::2/127"]),
 ];
 
-pub(super) fn policy(
+pub(crate) fn policy(
     random: &mut Rng,
     namespace: &str,
     name: &str,
@@ -80,7 +88,7 @@ fn peer(random: &mut Rng, origin: &Origin) -> Peer {
     };
     Peer::Pods {
         pod_selector: pods.then(|| selector(random)),
-        namespace_selector: namespaces.then(|| selector(random)),
+        namespace_selector: namespaces.then(|| namespace_selector(random)),
         origin: origin.clone(),
     }
 }
@@ -90,41 +98,61 @@ fn range(text: &str) -> Cidr {
 }
 
 fn port(random: &mut Rng, origin: &Origin) -> PolicyPort {
-    let number = NUMBERS[random.usize(..NUMBERS.len())];
-    let (port, end_port) = match random.u8(..5) {
+    const NODE: usize = NUMBERS.len();
+    let number = match random.usize(..=NUMBERS.len()) {
+        NODE => NODE_PORT,
+        listed => NUMBERS[listed],
+    };
+    let (port, end_port) = match random.u8(..8) {
         0 => (None, None),
-        1 => (Some(PortRef::Name(pick(random, &PORT_NAMES).into())), None),
-        2 => (Some(PortRef::Number(number)), Some(number + random.u16(..400))),
+        1 | 2 => (Some(PortRef::Name(pick(random, &PORT_NAMES).into())), None),
+        // Ends at a port that pods listen on, or before or behind it.
+        3 => {
+            let last = NUMBERS[random.usize(..NUMBERS.len())] + random.u16(..=2) - 1;
+            (Some(PortRef::Number(number.min(last))), Some(last))
+        }
+        4 => (Some(PortRef::Number(number)), Some(number + random.u16(..400))),
         _ => (Some(PortRef::Number(number)), None),
     };
     let protocol = (random.u8(..3) > 0).then(|| protocol(random));
     PolicyPort { protocol, port, end_port, origin: origin.clone() }
 }
 
+/// At times by the label that every namespace has of itself.
+fn namespace_selector(random: &mut Rng) -> LabelSelector {
+    if random.u8(..4) > 0 {
+        return selector(random);
+    }
+    LabelSelector::label(NAMESPACE_NAME_LABEL, pick(random, &NAMESPACES))
+}
+
+/// Up to two labels and up to two expressions, most often one of either.
 fn selector(random: &mut Rng) -> LabelSelector {
     let mut selector = LabelSelector::everything();
+    let (labels, expressions) = match random.u8(..8) {
+        0 => (0, 0),
+        1..=3 => (1, 0),
+        4..=5 => (0, 1),
+        6 => (1, 1),
+        _ => (random.usize(..=2), random.usize(..=2)),
+    };
     let key = |random: &mut Rng| pick(random, &KEYS).to_owned();
-    match random.u8(..5) {
-        0 => {}
-        1 | 2 => {
-            let value = pick(random, &VALUES).to_owned();
-            selector.match_labels = Labels::from([(key(random), value)]);
-        }
-        _ => {
-            let operators =
-                [Operator::In, Operator::NotIn, Operator::Exists, Operator::DoesNotExist];
-            let operator = operators[random.usize(..operators.len())];
-            let values = match operator {
-                Operator::In | Operator::NotIn => {
-                    let mut values = VALUES.map(str::to_owned).to_vec();
-                    random.shuffle(&mut values);
-                    values.truncate(random.usize(1..=2));
-                    values
-                }
-                Operator::Exists | Operator::DoesNotExist => Vec::new(),
-            };
-            selector.match_expressions.push(Requirement { key: key(random), operator, values });
-        }
+    for _ in 0..labels {
+        selector.match_labels.insert(key(random), pick(random, &VALUES).to_owned());
+    }
+    for _ in 0..expressions {
+        let operators = [Operator::In, Operator::NotIn, Operator::Exists, Operator::DoesNotExist];
+        let operator = operators[random.usize(..operators.len())];
+        let values = match operator {
+            Operator::In | Operator::NotIn => {
+                let mut values = VALUES.map(str::to_owned).to_vec();
+                random.shuffle(&mut values);
+                values.truncate(random.usize(1..=2));
+                values
+            }
+            Operator::Exists | Operator::DoesNotExist => Vec::new(),
+        };
+        selector.match_expressions.push(Requirement { key: key(random), operator, values });
     }
     selector
 }

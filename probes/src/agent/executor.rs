@@ -95,6 +95,7 @@ impl Executor {
             seen_source: None,
             evidence: None,
             tries: 0,
+            waited_us: 0,
         };
         ids.into_iter().map(broken).collect()
     }

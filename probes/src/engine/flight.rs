@@ -67,6 +67,8 @@ pub(crate) struct Try {
     pub(crate) partial: Vec<u8>,
     /// Whether epoll watches the socket.
     pub(crate) watched: bool,
+    /// When it was begun.
+    pub(crate) opened: Instant,
     /// Dropped after the socket: fields drop in order of declaration.
     pub(crate) _permit: Permit,
 }

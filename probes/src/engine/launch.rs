@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Instant;
 
 use nix::libc;
 use socket2::{Domain, Protocol as Transport, SockAddr, Socket, Type};
@@ -86,6 +87,7 @@ pub(crate) fn open(
     permit: Permit,
 ) -> Result<Try, NotOpened> {
     let mut left = COLLISIONS;
+    let opened = Instant::now();
     loop {
         match dial(attempt, speech, ports) {
             // connect(2): the address is not available, here because another socket already
@@ -94,7 +96,8 @@ pub(crate) fn open(
             Err(error) => return Err(error),
             Ok((socket, kind, local)) => {
                 let partial = Vec::new();
-                return Ok(Try { socket, kind, local, partial, watched: false, _permit: permit });
+                let watched = false;
+                return Ok(Try { socket, kind, local, partial, watched, opened, _permit: permit });
             }
         }
     }
@@ -124,6 +127,10 @@ fn dial(
     match (attempt.protocol, speech.sctp) {
         (Protocol::Tcp, _) | (Protocol::Sctp, Sctp::Kernel) => {
             let socket = socket(Type::STREAM)?;
+            if attempt.protocol == Protocol::Tcp {
+                // The request, which follows at once, acknowledges the handshake.
+                socket.set_tcp_quickack(false)?;
+            }
             connect(&socket, family, attempt, ports)?;
             let local = local(&socket);
             Ok((socket, Kind::Stream { asked: false }, local))

@@ -117,6 +117,10 @@ fn open_one(listen: Listen, family: Family, sctp: Sctp) -> io::Result<(Socket, L
     }
     if kind == ListenerKind::Stream {
         socket.listen(BACKLOG)?;
+        if protocol == Protocol::Tcp {
+            // Connections inherit it: the answer acknowledges the request. Listening resets it.
+            socket.set_tcp_quickack(false)?;
+        }
     }
     Ok((socket, kind))
 }

@@ -357,8 +357,10 @@ impl Reactor {
                 Ok(Some(nonce)) => {
                     let Connection { identity, listen, from, socket, .. } = connection;
                     self.arrived(identity, *listen, nonce, *from);
-                    // An answer fits an empty send buffer; one that fails is a lost reply.
-                    let _ = socket.send_with_flags(&self.answer, libc::MSG_NOSIGNAL);
+                    // An answer fits an empty send buffer; one that fails is a lost reply. There
+                    // is more to come: the FIN, which closing adds to the same packet.
+                    let _ =
+                        socket.send_with_flags(&self.answer, libc::MSG_NOSIGNAL | libc::MSG_MORE);
                     return Progress::Done;
                 }
                 Err(_) => return Progress::Done,

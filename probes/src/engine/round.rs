@@ -241,12 +241,11 @@ impl<'a> Air<'a> {
     fn look(&mut self, position: usize, look: impl Fn(&mut Try, &Attempt) -> Option<Seen>) -> bool {
         let attempt = &self.attempts[position];
         let Some(flight) = &mut self.flights[position] else { return false };
-        let seen = flight
-            .tries
-            .iter_mut()
-            .find_map(|opened| look(opened, attempt).map(|seen| (seen, opened.local)));
-        let Some((seen, local)) = seen else { return false };
-        self.settle(position, local, seen, None);
+        let seen = flight.tries.iter_mut().find_map(|opened| {
+            look(opened, attempt).map(|seen| (seen, opened.local, opened.opened))
+        });
+        let Some((seen, local, opened)) = seen else { return false };
+        self.settle(position, local, seen, None, Some(opened));
         true
     }
 
@@ -264,7 +263,7 @@ impl<'a> Air<'a> {
                     continue;
                 };
             if !self.look(position, Try::look_closely) {
-                self.settle(position, Some(local), outcome.into(), Some(evidence));
+                self.settle(position, Some(local), outcome.into(), Some(evidence), None);
             }
         }
     }
@@ -372,20 +371,21 @@ impl<'a> Air<'a> {
                     self.hear(env);
                 }
                 if self.flights[position].is_some() && !self.look(position, Try::look_closely) {
-                    self.settle(position, None, Outcome::Dropped.into(), None);
+                    self.settle(position, None, Outcome::Dropped.into(), None, None);
                 }
             }
             self.deadlines.pop_front();
         }
     }
 
-    /// Brings an attempt down.
+    /// Brings an attempt down; `answered` is when the try was begun that got an answer.
     fn settle(
         &mut self,
         position: usize,
         local: Option<SocketAddr>,
         seen: Seen,
         evidence: Option<Evidence>,
+        answered: Option<Instant>,
     ) {
         let Some(flight) = self.flights[position].take() else { return };
         self.live -= 1;
@@ -400,8 +400,17 @@ impl<'a> Air<'a> {
             opened.reset_on_close(protocol);
         }
         let tries = u8::try_from(flight.tries.len()).unwrap_or(u8::MAX);
-        let local = local.or_else(|| flight.tries.first()?.local);
+        // A try whose handshake was finished is not named: its listener may be half open all the
+        // same, because it learns of the end of the handshake by the request.
+        let unanswered = || flight.tries.iter().find(|opened| !opened.has_asked())?.local;
+        let local = local.or_else(unanswered);
         self.record(position, flight.started, local, seen, evidence, tries);
+        if let (Some(opened), 2.., Some(result)) = (answered, tries, &mut self.results[position])
+            && flight.tries.first().is_some_and(|first| first.opened < opened)
+        {
+            let waited = opened.saturating_duration_since(flight.started).as_micros();
+            result.waited_us = u64::try_from(waited).unwrap_or(u64::MAX).min(result.latency_us);
+        }
     }
 
     fn record(
@@ -422,6 +431,7 @@ impl<'a> Air<'a> {
             seen_source: seen.source,
             evidence,
             tries,
+            waited_us: 0,
         });
     }
 }

@@ -12,15 +12,14 @@ use ringfence_probe::wire::{Attempt, Round};
 use ringfence_probe::{Prober, ProberOptions, Protocol};
 
 /// Runs a test on a thread in a network namespace of its own, with `lo` up. Without the
-/// privilege it runs on this machine's loopback, which serves as well; returns whether it had
-/// the privilege, for tests that need it.
-pub(crate) fn in_namespace<T: Send + 'static>(test: impl FnOnce(bool) -> T + Send + 'static) -> T {
+/// privilege it runs on this machine's loopback, which serves as well; a test that needs a
+/// namespace is not started without one.
+pub(crate) fn in_namespace<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
     let thread = thread::spawn(move || {
-        let own = unshare(CloneFlags::CLONE_NEWNET).is_ok();
-        if own {
+        if unshare(CloneFlags::CLONE_NEWNET).is_ok() {
             bring_up_loopback();
         }
-        test(own)
+        test()
     });
     match thread.join() {
         Ok(value) => value,

@@ -1,6 +1,9 @@
 //! A deployed cluster: its world, the network that carries it, the packet filters
 //! that enforce its policies, and the listeners.
 
+#[cfg(test)]
+mod tests;
+
 use anyhow::{Context, anyhow, bail};
 use ipnet::IpNet;
 use ringfence_probe::wire::Listen;

@@ -4,6 +4,7 @@
 
 use std::fs;
 
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit};
 use ringfence_probe::sctp_support;
 use ringfence_probe::wire::Sctp;
@@ -66,7 +67,8 @@ const FEW_FILES: u64 = 4096;
 /// Where the helper process could not be asked: [`init`](super::init) was not called
 /// first, or it ended. What this machine lacks is a check, not an error.
 pub async fn checks() -> Result<Vec<Check>, ClusterError> {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease");
+    let release = release.unwrap_or_else(|error| format!("of an unknown release ({error})"));
     let mut checks = vec![Check::ok("Linux", release.trim())];
     let settings = settings();
     match Process::start().await {
@@ -121,8 +123,10 @@ fn veth() -> Check {
     }
 }
 
+const NF_TABLES: &str = "nf_tables";
+
 fn nf_tables() -> Check {
-    let name = "nf_tables";
+    let name = NF_TABLES;
     let attempt = || -> Result<(), NetlinkError> {
         let view = NodeView { name: Name::from("trial"), pods: Vec::new() };
         let mut dataplane = Dataplane::open()?;
@@ -136,8 +140,17 @@ fn nf_tables() -> Check {
 }
 
 fn missing(name: &str, error: &anyhow::Error) -> Check {
-    let remedy = error.downcast_ref::<Obstacle>().map(|obstacle| obstacle.remedy.clone());
-    Check { name: name.to_owned(), state: CheckState::Missing, found: format!("{error:#}"), remedy }
+    match error.downcast_ref::<Obstacle>() {
+        Some(Obstacle { part, errno, remedy }) => {
+            Check::not(name, CheckState::Missing, part.not_given(*errno), remedy)
+        }
+        // The kernel refused a part of it and gave no reason that is known here.
+        None => {
+            let remedy = settings().remedy(Part::Filter, Errno::ENOENT);
+            let remedy = if name == NF_TABLES { &remedy } else { "see the kernel's log (`dmesg`)" };
+            Check::not(name, CheckState::Missing, format!("{error:#}"), remedy)
+        }
+    }
 }
 
 fn packet_log() -> Check {
@@ -189,5 +202,28 @@ fn open_files() -> Check {
         ),
         Ok((_, hard)) => Check::ok(name, format!("at most {hard}")),
         Err(errno) => Check::not(name, CheckState::Warn, errno.desc(), "see getrlimit(2)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_said_apart_from_what_to_do() {
+        let error = Obstacle::meet(Part::Links, Errno::EOPNOTSUPP.into());
+        let check = missing("veth links", &error);
+        assert!(
+            check.found.starts_with("expected a veth pair from this machine, found `EOPNOTSUPP")
+        );
+        assert_eq!(
+            check.remedy.as_deref(),
+            Some("the kernel has no veth links: `modprobe veth`, or `CONFIG_VETH`")
+        );
+        assert!(!check.found.contains("modprobe"), "{}", check.found);
+        // Nothing is missing without a word of what to do.
+        for name in ["veth links", NF_TABLES] {
+            assert!(missing(name, &anyhow::anyhow!("unforeseen")).remedy.is_some());
+        }
     }
 }

@@ -12,11 +12,12 @@ use std::os::unix::net::UnixStream;
 
 use anyhow::{Context, bail};
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::unistd::{getegid, geteuid};
+use nix::unistd::{close, getegid, geteuid};
 
 use super::deployment::Deployment;
 use super::obstacle::{Obstacle, Part, settings};
@@ -145,9 +146,17 @@ fn enter_namespaces() -> anyhow::Result<()> {
 }
 
 /// Allows as many open files as the process may have: pods and their sockets all live here.
+///
+/// It also makes the table of open files as large as it will ever be. The kernel doubles the
+/// table when it is full, and with more than one thread it waits for a grace period of RCU each
+/// time (`expand_fdtable`), which takes as long as making several pods.
 fn raise_open_files() -> nix::Result<()> {
+    const LARGEST_TABLE: u64 = 1 << 16;
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    let highest = i32::try_from(hard.clamp(1, LARGEST_TABLE) - 1).unwrap_or(i32::MAX);
+    // Where it cannot be had, the table grows as usual.
+    fcntl(io::stdin(), FcntlArg::F_DUPFD_CLOEXEC(highest)).and_then(close).or(Ok(()))
 }
 
 /// Returns when the other end of a connection is closed.

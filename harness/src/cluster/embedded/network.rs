@@ -254,15 +254,18 @@ impl Network {
     pub(super) fn remove_pod(&mut self, name: &PodName) -> anyhow::Result<()> {
         let place = self.endpoints.remove(&Endpoint::Pod(name.clone()));
         let Some(slot) = self.slots.remove(name) else { return Ok(()) };
-        if let Some(place) = place {
-            self.places[place as usize] = None;
-        }
         let station = &mut self.nodes[slot.node].station;
         station.fresh.remove(&slot.interface);
         let links = &station.links;
         let mut messages = links.messages();
         route::delete(&mut messages, slot.interface);
-        links.execute(&mut messages).with_context(|| format!("remove pod `{name}`"))
+        let removed = links.execute(&mut messages);
+        // Only now: the kernel removes the links of a namespace that nothing refers to any
+        // more, and then there would be no link to delete (network_namespaces(7)).
+        if let Some(place) = place {
+            self.places[place as usize] = None;
+        }
+        removed.with_context(|| format!("remove pod `{name}`"))
     }
 
     /// Waits until packets pass everything that was made.

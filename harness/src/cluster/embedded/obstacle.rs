@@ -32,6 +32,11 @@ impl Part {
             Self::Filter => "an nf_tables ruleset",
         }
     }
+
+    /// What was expected and what was found.
+    pub(super) fn not_given(self, errno: Errno) -> String {
+        format!("expected {} from this machine, found `{errno}`", self.as_str())
+    }
 }
 
 /// The settings of a machine that can stand in the way. `None`: there is no such setting.
@@ -119,14 +124,16 @@ impl Settings {
                  nft_ct nft_log nfnetlink_log`, or `CONFIG_NF_TABLES_INET` and \
                  `CONFIG_NFT_{CT,LOG,REJECT_INET}`"
                 .to_owned(),
-            _ => "run `ringfence doctor` to see every prerequisite".to_owned(),
+            _ => "no known setting forbids it, but a security module or a container's policy may; \
+                 `ringfence doctor` shows every prerequisite"
+                .to_owned(),
         }
     }
 }
 
 /// The machine would not give a part that every embedded cluster needs.
 #[derive(Debug, thiserror::Error)]
-#[error("expected {} from this machine, found `{errno}`: {remedy}", .part.as_str())]
+#[error("{}: {remedy}", .part.not_given(*.errno))]
 pub(super) struct Obstacle {
     /// What was asked for.
     pub(super) part: Part,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as BlockingStream;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,6 +21,8 @@ use crate::cluster::ClusterError;
 
 /// Set in the environment of a helper.
 const MARKER: &str = "RINGFENCE_EMBEDDED_HELPER";
+/// The program that is started again, also where its file was replaced or removed since.
+const OWN_PROGRAM: &str = "/proc/self/exe";
 /// The helper's name in process lists.
 const NAME: &str = "ringfence-embedded";
 /// From the start of a process to its first frame. Machines under load are slow to start one.
@@ -34,9 +37,22 @@ static INITIALISED: AtomicBool = AtomicBool::new(false);
 /// Makes a program able to have embedded clusters. It must be the first thing that
 /// `main` does, in every program that uses the library, test programs included:
 ///
-/// ```
-/// // The first line of `fn main()`.
-/// ringfence::init();
+/// ```no_run
+/// use ringfence::cluster::embedded::{Embedded, EmbeddedOptions};
+/// use ringfence::cluster::{Cluster, ClusterError};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     ringfence::init();
+///     let runtime = tokio::runtime::Runtime::new()?;
+///     runtime.block_on(async {
+///         match Embedded::start(EmbeddedOptions::default()).await {
+///             Ok(mut cluster) => Ok(cluster.teardown().await?),
+///             // It names the setting that forbids it, and what to do.
+///             Err(ClusterError::Unsupported(why)) => Ok(println!("skipped: {why}")),
+///             Err(error) => Err(error.into()),
+///         }
+///     })
+/// }
 /// ```
 ///
 /// An embedded cluster lives in a helper process, which is the same program started
@@ -74,6 +90,12 @@ impl Process {
                  helper; a test program needs `harness = false`)"
             )));
         }
+        if !Path::new(OWN_PROGRAM).exists() {
+            return Err(ClusterError::Unsupported(format!(
+                "expected this program at `{OWN_PROGRAM}`, found nothing: mount `/proc` (`mount -t \
+                 proc proc /proc`)"
+            )));
+        }
         let mut process = Self::spawn().context("start the helper process")?;
         match process.receive(START, "the helper process to start").await? {
             Reply::Entered => Ok(process),
@@ -85,7 +107,7 @@ impl Process {
         let (ours, theirs) = BlockingStream::pair()?;
         ours.set_nonblocking(true)?;
         let stream = UnixStream::from_std(ours)?;
-        let mut child = Command::new("/proc/self/exe")
+        let mut child = Command::new(OWN_PROGRAM)
             .arg0(NAME)
             .env(MARKER, "1")
             // The connection is the standard input: the only descriptor that a helper
@@ -98,7 +120,7 @@ impl Process {
             .current_dir("/")
             .kill_on_drop(true)
             .spawn()
-            .context("start `/proc/self/exe` again")?;
+            .context("start this program again")?;
         let said = Arc::new(Mutex::new(VecDeque::new()));
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(listen(stderr, said.clone()));

@@ -10,7 +10,9 @@ use std::time::Duration;
 use anyhow::anyhow;
 use ringfence_probe::wire::{Attempt, AttemptResult, Round};
 use ringfence_probe::{Environment, Report};
-use ringfence_probe::{HalfOpen, Outcome, Protocol, correlate, correlate_half_open, half_open};
+use ringfence_probe::{
+    HalfOpen, Outcome, Protocol, correlate, correlate_half_open, half_open_among,
+};
 
 use super::deployment::Deployment;
 use super::filter::Filter;
@@ -42,7 +44,7 @@ impl Deployment {
         let mut results = self.run(&round)?;
         let arrivals = self.servers.take_arrivals();
         correlate(&round, &mut results, arrivals.iter().map(|(_, arrival)| arrival));
-        let half_open = self.half_open(cells, &results);
+        let half_open = self.half_open(cells, &round, &results);
         correlate_half_open(&round, &mut results, &half_open);
         for result in results {
             let number = result.id as usize;
@@ -139,20 +141,31 @@ impl Deployment {
 
     /// Half-open handshakes at the listeners of silent TCP attempts: a request proper comes
     /// only after the handshake, so a lost SYN-ACK leaves no other trace.
-    fn half_open(&self, cells: &[Cell], results: &[AttemptResult]) -> HashSet<HalfOpen> {
+    fn half_open(
+        &self,
+        cells: &[Cell],
+        round: &Round,
+        results: &[AttemptResult],
+    ) -> HashSet<HalfOpen> {
         // Where the packet filter says that it dropped the request, nothing is left to ask.
-        let silent = results
-            .iter()
-            .filter(|result| result.outcome == Outcome::Dropped && result.evidence.is_none())
-            .map(|result| &cells[result.id as usize])
-            .filter(|cell| cell.protocol == Protocol::Tcp);
-        let places: BTreeMap<u32, &Endpoint> = silent
-            .filter_map(|cell| Some((self.network.place(&cell.destination)?, &cell.destination)))
-            .collect();
+        let silent = round.attempts.iter().zip(results).filter(|(attempt, result)| {
+            attempt.protocol == Protocol::Tcp
+                && result.outcome == Outcome::Dropped
+                && result.evidence.is_none()
+        });
+        let mut places: BTreeMap<u32, (&Endpoint, HashSet<HalfOpen>)> = BTreeMap::new();
+        for (attempt, result) in silent {
+            let destination = &cells[result.id as usize].destination;
+            if let (Some(place), Some(client)) = (self.network.place(destination), result.local) {
+                let (_, candidates) =
+                    places.entry(place).or_insert_with(|| (destination, HashSet::new()));
+                candidates.insert(HalfOpen { listener: attempt.target, client });
+            }
+        }
         places
             .into_values()
-            .filter_map(|endpoint| self.network.enter(endpoint).ok())
-            .filter_map(|()| half_open().ok())
+            .filter(|(destination, _)| self.network.enter(destination).is_ok())
+            .filter_map(|(_, candidates)| half_open_among(&candidates).ok())
             .flatten()
             .collect()
     }
@@ -162,6 +175,7 @@ fn observation(result: AttemptResult) -> Observation {
     Observation {
         outcome: result.outcome,
         latency: Duration::from_micros(result.latency_us),
+        waited: Duration::from_micros(result.waited_us),
         seen_source: result.seen_source,
         evidence: result
             .evidence

@@ -47,7 +47,7 @@ fn because(_: &Cell, specified: &Decision) -> String {
 
 fn sight(course: Course, outcome: Outcome) -> Sight {
     let latency = Duration::from_millis(1);
-    let observed = Observation { outcome, latency, seen_source: None, evidence: None };
+    let observed = Observation { outcome, latency, ..Observation::broken("") };
     Sight { course, observed: Some(observed), control: Control::Open }
 }
 

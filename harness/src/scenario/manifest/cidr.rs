@@ -73,11 +73,23 @@ impl Parsed {
             Some(Flaw::LeadingZeros)
         } else if self.mapped {
             Some(Flaw::Mapped)
-        } else if self.address != self.net.addr() {
+        } else if self.has_host_bits() {
             Some(Flaw::HostBits)
         } else {
             None
         }
+    }
+
+    /// Whether bits are set beyond the prefix length.
+    pub(super) fn has_host_bits(&self) -> bool {
+        self.address != self.net.addr()
+    }
+
+    /// The one address as a range. Of a mapped one the API server shows IPv4
+    /// with the length of IPv6, and so does this.
+    pub(super) fn single(&self) -> String {
+        let bits = if self.mapped { 128 } else { self.net.max_prefix_len() };
+        format!("{}/{bits}", self.address.to_canonical())
     }
 
     /// The canonical text, if this one is not it (RFC 5952; a warning in every version).

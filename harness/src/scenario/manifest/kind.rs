@@ -52,6 +52,39 @@ const REMOVED: [(&str, &str, u32); 11] = [
     ("CronJob", "batch/v1beta1", 25),
 ];
 
+/// Every kind of the versions that serve ours, as Kubernetes 1.36 lists them.
+const SERVED: [(&str, &[&str]); 4] = [
+    (
+        "v1",
+        &[
+            "Binding",
+            "ComponentStatus",
+            "ConfigMap",
+            "Endpoints",
+            "Event",
+            "LimitRange",
+            "Namespace",
+            "Node",
+            "PersistentVolume",
+            "PersistentVolumeClaim",
+            "Pod",
+            "PodTemplate",
+            "ReplicationController",
+            "ResourceQuota",
+            "Secret",
+            "Service",
+            "ServiceAccount",
+        ],
+    ),
+    ("apps/v1", &["ControllerRevision", "DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"]),
+    ("batch/v1", &["CronJob", "Job"]),
+    (
+        "networking.k8s.io/v1",
+        &["IPAddress", "Ingress", "IngressClass", "NetworkPolicy", "ServiceCIDR"],
+    ),
+];
+const SERVED_AT: KubernetesVersion = KubernetesVersion::v1(36);
+
 /// Groups whose policies change what the network lets through.
 const POLICY_GROUPS: [(&str, &str); 10] = [
     ("policy.networking.k8s.io", "Policy"),
@@ -113,7 +146,9 @@ pub(super) fn object(
         }
         // A kind of the same name in a group that we do not know is another kind.
         let ours = served.split_once('/').map_or("", |(group, _)| group);
-        if group != ours && removed.is_none() && group.contains('.') && group != "extensions" {
+        let foreign =
+            group != ours && group.contains('.') && !SERVED.iter().any(|(v, _)| is_group(v, group));
+        if foreign && removed.is_none() && group != "extensions" {
             return;
         }
         let message = format!("no matches for kind {kind:?} in version {api_version:?}");
@@ -130,20 +165,26 @@ pub(super) fn object(
         not_understood(reader, &kind_field, kind, api_version, manifest);
         return;
     }
-    // A misspelt kind of ours, in the version that would serve it.
-    if let Some(name) = near(kind)
-        && KINDS.iter().any(|(other, api, _)| *other == name && *api == api_version)
-        && !is_served_too(kind)
-    {
-        let message = format!("no matches for kind {kind:?} in version {api_version:?}");
-        reader.error("unknown-kind", &kind_field, message).hint(&format!("did you mean `{name}`?"));
+    // Services, ConfigMaps and the like are no business of a policy; a kind that
+    // such a version does not serve is one of them misspelt. Later versions of
+    // Kubernetes may serve more.
+    let Some((_, kinds)) = SERVED.iter().find(|(served, _)| *served == api_version) else { return };
+    if kinds.contains(&kind) {
+        return;
     }
-    // Services, ConfigMaps and the like are no business of a policy.
+    let ours = near(kind).filter(|name| kinds.contains(name));
+    if ours.is_some() || version <= SERVED_AT {
+        let message = format!("no matches for kind {kind:?} in version {api_version:?}");
+        let diagnostic = reader.error("unknown-kind", &kind_field, message);
+        if let Some(name) = ours {
+            diagnostic.hint(&format!("did you mean `{name}`?"));
+        }
+    }
 }
 
-/// Kinds that are near one of ours in spelling and exist all the same.
-fn is_served_too(kind: &str) -> bool {
-    ["Node", "PodTemplate", "Service", "Secret", "Event", "Binding"].contains(&kind)
+/// Whether a version, such as `apps/v1`, is one of a group.
+fn is_group(version: &str, group: &str) -> bool {
+    version.split_once('/').is_some_and(|(name, _)| name.eq_ignore_ascii_case(group))
 }
 
 fn is_policy_of_another_group(group: &str, kind: &str) -> bool {
@@ -223,10 +264,10 @@ fn take(
         .unwrap_or("Pod");
     let object = match read {
         Read::Namespace => namespace(reader, field).map(Object::Namespace),
-        Read::Pod => pod(reader, field).map(|pod| Object::Pod(pod, kind)),
+        Read::Pod => pod(reader, field, version).map(|pod| Object::Pod(pod, kind)),
         Read::Policy => policy(reader, field, version).map(|p| Object::Policy(Arc::new(p))),
         Read::Workload(template) => {
-            workload(reader, field, template).map(|pod| Object::Pod(pod, kind))
+            workload(reader, field, kind, template, version).map(|pod| Object::Pod(pod, kind))
         }
     };
     manifest.objects.extend(object);

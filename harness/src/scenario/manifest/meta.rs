@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use super::bookkeeping;
 use super::names;
 use super::selector::labels;
 use super::validate::{invalid, required, required_string};
 use crate::model::{Labels, Name};
-use crate::scenario::field::{Field, Object, Reader};
+use crate::scenario::field::{Object, Reader};
+use crate::scenario::yaml::Value;
 
-const FIELDS: [&str; 15] = [
+pub(super) const FIELDS: [&str; 15] = [
     "name",
     "generateName",
     "namespace",
@@ -43,6 +45,20 @@ pub(super) enum NameRule {
     Subdomain,
 }
 
+impl NameRule {
+    /// What the API server says of a name.
+    pub(super) fn errors(self, name: &str) -> Vec<String> {
+        match self {
+            Self::Label => names::dns_label(name),
+            Self::Subdomain => names::dns_subdomain(name),
+        }
+    }
+}
+
+fn empty() -> Value {
+    Value::String(String::new())
+}
+
 /// Reads `metadata` with the API server's checks.
 pub(super) fn meta(reader: &mut Reader<'_>, object: &Object<'_>, rule: NameRule) -> Option<Meta> {
     let why = "name or generateName is required";
@@ -52,9 +68,7 @@ pub(super) fn meta(reader: &mut Reader<'_>, object: &Object<'_>, rule: NameRule)
     };
     let meta = reader.object(field, &FIELDS)?;
     let labels = meta.get("labels").map(|field| labels(reader, field)).unwrap_or_default();
-    if let Some(field) = meta.get("annotations") {
-        annotations(reader, field);
-    }
+    bookkeeping::check(reader, &meta, rule);
     let namespace = match meta.get("namespace") {
         None => "default",
         Some(field) => match reader.string(&field)? {
@@ -67,12 +81,18 @@ pub(super) fn meta(reader: &mut Reader<'_>, object: &Object<'_>, rule: NameRule)
             }
         },
     };
+    let named = meta.get("name").is_some_and(|field| field.node.value != empty());
+    if let Some(field) =
+        meta.get("generateName").filter(|field| !named && field.node.value != empty())
+    {
+        // `kubectl apply` has no way to find the object again.
+        let prefix = reader.string(&field).unwrap_or_default();
+        let message = format!("{field}: from {prefix}: cannot use generate name with apply");
+        reader.error("generate-name", &field, message).hint("give it a `name`");
+        return None;
+    }
     let (field, name) = required_string(reader, &meta, "name", why)?;
-    let errors = match rule {
-        NameRule::Label => names::dns_label(name),
-        NameRule::Subdomain => names::dns_subdomain(name),
-    };
-    for why in errors {
+    for why in rule.errors(name) {
         invalid(reader, "invalid-name", &field, name, &why);
     }
     Some(Meta {
@@ -81,18 +101,4 @@ pub(super) fn meta(reader: &mut Reader<'_>, object: &Object<'_>, rule: NameRule)
         labels,
         deleted: meta.get("deletionTimestamp").is_some(),
     })
-}
-
-fn annotations(reader: &mut Reader<'_>, field: Field<'_>) {
-    let Some(object) = reader.map(field) else { return };
-    for entry in object.entries {
-        let child = object.field.child(entry);
-        // Annotation keys are label keys, in any case (`ValidateAnnotations`).
-        if let Some(why) = names::label_key(&entry.key.to_lowercase()).into_iter().next() {
-            let path = &object.field.path;
-            let message = format!("{path}: Invalid value: {:?}: {why}", entry.key);
-            reader.error_at("label-key", path, entry.key_place, message);
-        }
-        reader.string(&child);
-    }
 }

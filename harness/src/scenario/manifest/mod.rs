@@ -1,6 +1,8 @@
 //! Kubernetes manifests: from a file's text to objects of the model.
 
+mod bookkeeping;
 mod cidr;
+mod container;
 mod kind;
 mod meta;
 pub(crate) mod names;

@@ -10,6 +10,11 @@ fn max_length(length: usize) -> String {
     format!("must be no more than {length} characters")
 }
 
+/// The same of what was moved to `pkg/api/validate/content`.
+fn max_bytes(length: usize) -> String {
+    format!("must be no more than {length} bytes")
+}
+
 fn is_dns_label(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let bytes = text.as_bytes();
@@ -74,7 +79,9 @@ pub(crate) fn label_key(key: &str) -> Vec<String> {
             if prefix.is_empty() {
                 errors.push("prefix part must be non-empty".to_owned());
             } else {
-                errors.extend(dns_subdomain(prefix).iter().map(|e| format!("prefix part {e}")));
+                let bytes = |e: &String| e.replace(&max_length(253), &max_bytes(253));
+                let why = dns_subdomain(prefix);
+                errors.extend(why.iter().map(|e| format!("prefix part {}", bytes(e))));
             }
             name
         }
@@ -87,7 +94,7 @@ pub(crate) fn label_key(key: &str) -> Vec<String> {
     if name.is_empty() {
         errors.push("name part must be non-empty".to_owned());
     } else if name.len() > 63 {
-        errors.push(format!("name part {}", max_length(63)));
+        errors.push(format!("name part {}", max_bytes(63)));
     }
     if !is_label_name(name) {
         errors.push(format!("name part {form}"));
@@ -99,7 +106,7 @@ pub(crate) fn label_key(key: &str) -> Vec<String> {
 pub(crate) fn label_value(value: &str) -> Vec<String> {
     let mut errors = Vec::new();
     if value.len() > 63 {
-        errors.push(max_length(63));
+        errors.push(max_bytes(63));
     }
     if !value.is_empty() && !is_label_name(value) {
         errors.push(format!(

@@ -48,6 +48,10 @@ pub(super) fn peer(
     let mut except = Vec::new();
     for item in block.get("except").and_then(|field| reader.list(&field)).unwrap_or_default() {
         let Some(text) = reader.string(&item) else { continue };
+        // Without the range there is nothing to hold it against (`ValidateIPBlock`).
+        if outer.is_none() {
+            continue;
+        }
         let Some(inner) = range(reader, &item, text, version) else { continue };
         if let Some((cidr, outer)) = &outer
             && !inner.is_strict_subset_of(outer)
@@ -85,45 +89,65 @@ fn range(
         }
         return None;
     };
-    let net = parsed.net;
-    let single = format!("{}/{}", parsed.address, net.max_prefix_len());
-    let Some(flaw) = parsed.flaw() else {
-        if let Some(canonical) = parsed.canonical(text) {
-            let message = format!(
-                "{field}: IPv6 CIDR value {text:?} should be in RFC 5952 canonical format ({canonical:?})"
-            );
-            reader.warn("cidr-not-canonical", field, message);
-        }
-        return Some(parsed);
-    };
-    let (code, strict, lenient, help) = match flaw {
-        Flaw::LeadingZeros => (
-            "cidr-leading-zeros",
-            "must not have leading 0s in IP or prefix length",
-            format!("non-standard CIDR value {text:?} is invalid: use \"{net}\""),
-            format!("use `{net}`"),
-        ),
-        Flaw::Mapped => (
-            "cidr-ipv4-mapped",
-            "must not have an IPv4-mapped IPv6 address",
-            format!("non-standard CIDR value {text:?} is invalid: use \"{net}\""),
-            format!("use `{net}`"),
-        ),
-        Flaw::HostBits => (
-            "cidr-host-bits",
-            "must not have bits set beyond the prefix length",
-            format!(
-                "CIDR value {text:?} is ambiguous in this context (should be \"{net}\" or \"{single}\"?)"
-            ),
-            format!("use `{net}` for the range or `{single}` for the one address"),
-        ),
-    };
     if version >= cidr::STRICT_SINCE {
-        invalid(reader, code, field, text, strict).hint(&help);
+        refuse(reader, field, text, &parsed);
     } else {
-        reader
-            .warn(code, field, format!("{field}: {lenient}"))
-            .hint(&format!("Kubernetes {} and later refuse it", cidr::STRICT_SINCE));
+        doubt(reader, field, text, &parsed);
+    }
+    if parsed.flaw().is_none()
+        && let Some(canonical) = parsed.canonical(text)
+    {
+        let message = format!(
+            "{field}: IPv6 CIDR value {text:?} should be in RFC 5952 canonical format ({canonical:?})"
+        );
+        reader.warn("cidr-not-canonical", field, message);
     }
     Some(parsed)
+}
+
+const fn code(flaw: Flaw) -> &'static str {
+    match flaw {
+        Flaw::LeadingZeros => "cidr-leading-zeros",
+        Flaw::Mapped => "cidr-ipv4-mapped",
+        Flaw::HostBits => "cidr-host-bits",
+    }
+}
+
+/// Strict validation (`IsValidCIDRForLegacyField`).
+fn refuse(reader: &mut Reader<'_>, field: &Field<'_>, text: &str, parsed: &Parsed) {
+    let Some(flaw) = parsed.flaw() else { return };
+    let net = parsed.net;
+    let why = match flaw {
+        Flaw::LeadingZeros => "must not have leading 0s in IP or prefix length",
+        Flaw::Mapped => "must not have an IPv4-mapped IPv6 address",
+        Flaw::HostBits => "must not have bits set beyond the prefix length",
+    };
+    let help = match flaw {
+        Flaw::HostBits => {
+            let single = parsed.single();
+            format!("use `{net}` for the range or `{single}` for the one address")
+        }
+        _ => format!("use `{net}`"),
+    };
+    invalid(reader, code(flaw), field, text, why).hint(&help);
+}
+
+/// The warnings before it (`GetWarningsForCIDR`), which may be two.
+fn doubt(reader: &mut Reader<'_>, field: &Field<'_>, text: &str, parsed: &Parsed) {
+    let net = parsed.net;
+    let mut warn = |flaw: Flaw, message: String| {
+        reader
+            .warn(code(flaw), field, format!("{field}: {message}"))
+            .hint(&format!("Kubernetes {} and later refuse it", cidr::STRICT_SINCE));
+    };
+    if parsed.has_host_bits() {
+        let single = parsed.single();
+        let message = format!(
+            "CIDR value {text:?} is ambiguous in this context (should be \"{net}\" or \"{single}\"?)"
+        );
+        warn(Flaw::HostBits, message);
+    }
+    if let Some(flaw @ (Flaw::LeadingZeros | Flaw::Mapped)) = parsed.flaw() {
+        warn(flaw, format!("non-standard CIDR value {text:?} is invalid: use \"{net}\""));
+    }
 }

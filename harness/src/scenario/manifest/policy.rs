@@ -91,7 +91,10 @@ fn rule(
 fn policy_types(reader: &mut Reader<'_>, field: &Field<'_>) -> Option<Vec<PolicyType>> {
     let items = reader.list(field)?;
     if items.len() > 2 {
-        let json = field.node.to_json();
+        let mut json = field.node.to_json();
+        for item in json.as_array_mut().into_iter().flatten().filter(|item| item.is_null()) {
+            *item = "".into();
+        }
         let why = "may not specify more than two policyTypes";
         reader.error("policy-types", field, format!("{field}: Invalid value: {json}: {why}"));
         return None;

@@ -1,8 +1,8 @@
-//! Ports: of a policy's rule and of a container.
+//! Ports of a policy's rule.
 
 use super::names;
-use super::validate::{invalid, invalid_number, required, unsupported};
-use crate::model::{Name, PolicyPort, Port, PortRef, Protocol};
+use super::validate::{invalid, invalid_number, unsupported};
+use crate::model::{Name, PolicyPort, PortRef, Protocol};
 use crate::scenario::field::{Field, Object, Reader};
 use crate::scenario::yaml::Value;
 
@@ -75,42 +75,14 @@ pub(super) fn policy_port(reader: &mut Reader<'_>, field: Field<'_>) -> Option<P
     Some(entry)
 }
 
-fn port_name(reader: &mut Reader<'_>, field: &Field<'_>, name: &str) {
-    for why in names::port_name(name) {
-        let diagnostic = invalid(reader, "port-name", field, name, &why);
+/// Whether a port's name is good.
+pub(super) fn port_name(reader: &mut Reader<'_>, field: &Field<'_>, name: &str) -> bool {
+    let errors = names::port_name(name);
+    for why in &errors {
+        let diagnostic = invalid(reader, "port-name", field, name, why);
         if name.parse::<u16>().is_ok() {
             diagnostic.hint("a number is written without quotes");
         }
     }
-}
-
-/// One entry of a container's `ports`.
-pub(super) fn container_port(reader: &mut Reader<'_>, field: Field<'_>) -> Option<Port> {
-    let object = reader.map(field)?;
-    let protocol = match object.get("protocol") {
-        None => Protocol::Tcp,
-        Some(_) => protocol(reader, &object)?,
-    };
-    let name = match object.get("name") {
-        None => None,
-        Some(field) => {
-            let text = reader.string(&field)?;
-            if !text.is_empty() {
-                port_name(reader, &field, text);
-            }
-            (!text.is_empty()).then(|| Name::from(text))
-        }
-    };
-    let Some(field) = object.get("containerPort") else {
-        required(reader, &object.field, "containerPort", "");
-        return None;
-    };
-    let number = reader.int32(&field)?;
-    match names::port_number(number) {
-        Ok(number) => Some(Port { name, number, protocol }),
-        Err(why) => {
-            invalid_number(reader, "port-number", &field, number, why);
-            None
-        }
-    }
+    errors.is_empty()
 }

@@ -1,7 +1,7 @@
 //! `meta/v1` labels and LabelSelector.
 
 use super::names;
-use super::validate::{invalid, required};
+use super::validate::{invalid, quoted};
 use crate::model::{LabelSelector, Labels, Operator, Requirement};
 use crate::scenario::field::{Field, Reader};
 use crate::scenario::nearby::did_you_mean;
@@ -20,8 +20,8 @@ pub(crate) fn labels(reader: &mut Reader<'_>, field: Field<'_>) -> Labels {
     let mut labels = Labels::new();
     for entry in object.entries {
         let path = object.field.path.clone();
-        if let Some(why) = names::label_key(&entry.key).into_iter().next() {
-            let message = format!("{path}: Invalid value: {:?}: {why}", entry.key);
+        for why in names::label_key(&entry.key) {
+            let message = format!("{path}: Invalid value: {}: {why}", quoted(&entry.key));
             reader.error_at("label-key", &path, entry.key_place, message);
         }
         let child = object.field.child(entry);
@@ -34,7 +34,7 @@ pub(crate) fn labels(reader: &mut Reader<'_>, field: Field<'_>) -> Labels {
 fn label_value(reader: &mut Reader<'_>, field: &Field<'_>, path: &str) -> Option<String> {
     let value = reader.string(field)?;
     for why in names::label_value(value) {
-        let message = format!("{path}: Invalid value: {value:?}: {why}");
+        let message = format!("{path}: Invalid value: {}: {why}", quoted(value));
         reader.error("label-value", field, message);
     }
     Some(value.to_owned())
@@ -59,11 +59,7 @@ pub(super) fn selector(reader: &mut Reader<'_>, field: Field<'_>) -> LabelSelect
 
 /// `ValidateLabelSelectorRequirement`.
 fn requirement(reader: &mut Reader<'_>, field: Field<'_>) -> Option<Requirement> {
-    if field.node.value == Value::Null {
-        required(reader, &field, "operator", "an entry of `matchExpressions` cannot be empty");
-        return None;
-    }
-    let object = reader.object(field, &["key", "operator", "values"])?;
+    let object = reader.structure(field, &["key", "operator", "values"])?;
     let field = &object.field;
     let operator = object.get("operator");
     let operator = match &operator {
@@ -125,12 +121,14 @@ fn requirement(reader: &mut Reader<'_>, field: Field<'_>) -> Option<Requirement>
     }
     let Some(key_field) = object.get("key") else {
         let path = format!("{field}.key");
-        let message = format!("{path}: Invalid value: \"\": name part must be non-empty");
-        reader.error_at("label-key", &path, field.node.place, message);
+        for why in names::label_key("") {
+            let message = format!("{path}: Invalid value: \"\": {why}");
+            reader.error_at("label-key", &path, field.node.place, message);
+        }
         return None;
     };
     let key = reader.string(&key_field)?;
-    if let Some(why) = names::label_key(key).into_iter().next() {
+    for why in names::label_key(key) {
         invalid(reader, "label-key", &key_field, key, &why);
     }
     Some(Requirement { key: key.to_owned(), operator: operator?, values })

@@ -4,6 +4,33 @@ use crate::scenario::Diagnostic;
 use crate::scenario::field::{Field, Object, Reader};
 use crate::scenario::nearby::did_you_mean;
 
+/// A text in quotes as Go's `%q` writes it, which is what the API server prints.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\u{7}' => quoted.push_str("\\a"),
+            '\u{8}' => quoted.push_str("\\b"),
+            '\u{c}' => quoted.push_str("\\f"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            '\u{b}' => quoted.push_str("\\v"),
+            c if c < ' ' || c == '\u{7f}' => quoted.push_str(&format!("\\x{:02x}", u32::from(c))),
+            // What Rust would not print, Go does not print either.
+            c if !c.is_ascii() && c.escape_debug().len() > 1 => match u32::from(c) {
+                code @ 0..=0xffff => quoted.push_str(&format!("\\u{code:04x}")),
+                code => quoted.push_str(&format!("\\U{code:08x}")),
+            },
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
 /// `field: Invalid value: "text": why`.
 pub(super) fn invalid<'r>(
     reader: &'r mut Reader<'_>,
@@ -12,7 +39,7 @@ pub(super) fn invalid<'r>(
     text: &str,
     why: &str,
 ) -> &'r mut Diagnostic {
-    reader.error(code, field, format!("{field}: Invalid value: {text:?}: {why}"))
+    reader.error(code, field, format!("{field}: Invalid value: {}: {why}", quoted(text)))
 }
 
 /// `field: Invalid value: 70000: why`.
@@ -34,11 +61,15 @@ pub(super) fn unsupported<'r>(
     text: &str,
     supported: &[&str],
 ) -> &'r mut Diagnostic {
-    let list: Vec<String> = supported.iter().map(|value| format!("{value:?}")).collect();
+    let list: Vec<String> = supported.iter().map(|value| quoted(value)).collect();
     let diagnostic = reader.error(
         code,
         field,
-        format!("{field}: Unsupported value: {text:?}: supported values: {}", list.join(", ")),
+        format!(
+            "{field}: Unsupported value: {}: supported values: {}",
+            quoted(text),
+            list.join(", ")
+        ),
     );
     if let Some(help) = did_you_mean(text, supported.iter().copied()) {
         diagnostic.hint(&help);
@@ -80,4 +111,23 @@ pub(super) fn required_string<'n>(
         return None;
     }
     Some((field, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_quoted_as_go_quotes_them() {
+        for (text, expected) in [
+            ("a'b", r#""a'b""#),
+            ("a\"b\\", r#""a\"b\\""#),
+            ("\0\u{1b}\u{7f}", r#""\x00\x1b\x7f""#),
+            ("\n\t", r#""\n\t""#),
+            ("é😀", "\"é😀\""),
+            ("\u{85}\u{200b}", r#""\u0085\u200b""#),
+        ] {
+            assert_eq!(quoted(text), expected);
+        }
+    }
 }

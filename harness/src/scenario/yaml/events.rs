@@ -9,6 +9,9 @@ use super::Entries;
 use super::node::{ALIASED, DEPTH, Document, Entry, Node, Place, SyntaxError, Value};
 use super::resolve;
 
+/// What the tags of YAML itself begin with.
+const CORE: &str = "tag:yaml.org,2002:";
+
 /// A list or map that is not closed yet.
 enum Open {
     List { items: Vec<Node>, place: Place, anchor: usize },
@@ -18,8 +21,8 @@ enum Open {
 #[derive(Default)]
 struct Map {
     entries: Entries,
-    /// Maps that `<<` puts beneath the entries.
-    merged: Vec<Node>,
+    /// Maps that `<<` puts beneath the entries, and how many entries come before it.
+    merged: Vec<(Node, usize)>,
     key: Option<Key>,
 }
 
@@ -119,9 +122,10 @@ impl Builder<'_> {
             Event::Nothing | Event::StreamStart | Event::StreamEnd => Ok(()),
             Event::DocumentStart(_) => {
                 self.anchors.clear();
-                Ok(())
+                self.directive(place)
             }
             Event::DocumentEnd => {
+                self.characters(place);
                 let root = self.root.take();
                 let root = root.unwrap_or_else(|| Node::new(Value::Null, place));
                 let template = self.template(root.place.line);
@@ -146,13 +150,19 @@ impl Builder<'_> {
                 self.add(node, place)
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let tag = tag.filter(|tag| tag.is_yaml_core_schema()).map(|t| t.suffix.clone());
+                let tag = tag.map(|tag| format!("{}{}", tag.handle, tag.suffix));
+                let tag = tag.as_deref().map(|tag| tag.strip_prefix(CORE).unwrap_or("other"));
                 let merge = style == ScalarStyle::Plain && text == "<<" && tag.is_none();
-                let value = match (style, tag.as_deref()) {
-                    (_, Some("str" | "binary")) => Value::String(text.to_string()),
-                    (ScalarStyle::Plain, _) | (_, Some("int" | "float" | "bool" | "null")) => {
-                        resolve::plain(&text)
+                let value = match (style, tag) {
+                    (_, Some("binary")) => {
+                        let message = "`!!binary` is not supported: write the text itself";
+                        return Err(self.error(place, message));
                     }
+                    (_, Some(tag @ ("int" | "float" | "bool" | "null"))) => {
+                        resolve::tagged(tag, &text).map_err(|message| self.error(place, message))?
+                    }
+                    (ScalarStyle::Plain, None) => resolve::plain(&text),
+                    // Tags that go-yaml does not know, and `!` alone, make a text.
                     _ => Value::String(text.to_string()),
                 };
                 let text_offset = self.text_offset(place, style, &text);
@@ -252,7 +262,7 @@ impl Builder<'_> {
                         }
                     });
                 }
-                Some(Key::Merge) => map.merged.push(node),
+                Some(Key::Merge) => map.merged.push((node, map.entries.entries.len())),
                 Some(Key::Bad) => {}
                 Some(Key::Field { key, place: key_place }) => map.entries.insert(
                     Entry { key, key_place, value: node },
@@ -266,22 +276,71 @@ impl Builder<'_> {
 
     /// The entries of a map with those that `<<` adds: its own come first, then
     /// the merged maps in their order (YAML 1.1 "merge key").
-    fn merge(&self, map: Map) -> Result<Vec<Entry>, SyntaxError> {
+    ///
+    /// go-yaml merges where `<<` stands, so kubectl lets a merged entry replace
+    /// one that is written before it. The API server refuses that, and so do we.
+    fn merge(&mut self, map: Map) -> Result<Vec<Entry>, SyntaxError> {
         let mut entries = map.entries;
-        let mut add = |node: Node| match node.value {
-            Value::Map(more) => {
-                more.into_iter().for_each(|entry| entries.merge(entry));
-                Ok(())
-            }
-            _ => Err(self.error(node.place, "expected a map, or a list of maps, after `<<`")),
-        };
-        for node in map.merged {
-            match node.value {
-                Value::List(items) => items.into_iter().try_for_each(&mut add)?,
-                _ => add(node)?,
+        let own = entries.entries.len();
+        for (node, before) in map.merged {
+            let place = node.place;
+            let (own, merged) = entries.entries.split_at(own);
+            let earlier: Vec<String> =
+                own[..before].iter().chain(merged).map(|entry| entry.key.clone()).collect();
+            let maps = match node.value {
+                Value::List(items) => items,
+                _ => vec![node],
+            };
+            for node in maps {
+                let Value::Map(more) = node.value else {
+                    let expected = "expected a map, or a list of maps, after `<<`";
+                    return Err(self.error(node.place, expected));
+                };
+                for entry in more {
+                    if earlier.contains(&entry.key) {
+                        let message = format!("duplicate field `{}`", entry.key);
+                        let help = "`<<` would replace what is written before it; put it first";
+                        self.errors.push(SyntaxError {
+                            code: "duplicate-key",
+                            help: Some(help.to_owned()),
+                            ..self.error(place, message)
+                        });
+                    }
+                    entries.merge(entry);
+                }
             }
         }
         Ok(entries.entries)
+    }
+
+    /// go-yaml takes no control character but tab and line ends, not even in a comment.
+    fn characters(&mut self, end: Place) {
+        let start = self.document_line.saturating_sub(1) as usize;
+        let end = self.lines.len().min(end.line as usize);
+        let lines = self.lines.get(start..end).unwrap_or_default();
+        let bad = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
+        let found = lines
+            .iter()
+            .zip(start + 1..)
+            .find_map(|(line, number)| Some((number, line.chars().position(bad)?)));
+        if let Some((line, column)) = found {
+            let place = Place { line: count(line), column: count(column) + 1, width: 1 };
+            self.errors.push(self.error(place, "control characters are not allowed"));
+        }
+    }
+
+    /// go-yaml knows YAML 1.1 alone and refuses a `%YAML` directive that asks for another.
+    fn directive(&self, place: Place) -> Result<(), SyntaxError> {
+        let start = self.document_line.saturating_sub(1) as usize;
+        let lines = self.lines.get(start..place.line as usize).unwrap_or_default();
+        for (index, line) in lines.iter().enumerate() {
+            if line.strip_prefix("%YAML").is_some_and(|version| version.trim() != "1.1") {
+                let place = Place { line: count(start + index + 1), column: 1, width: 1 };
+                let message = format!("found incompatible YAML document: `{}`", line.trim());
+                return Err(self.error(place, message));
+            }
+        }
+        Ok(())
     }
 
     /// Helm writes `# Source: chart/templates/file.yaml` before each document.

@@ -8,7 +8,7 @@ mod resolve;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
-pub(crate) use node::{Document, Entry, Node, Place, SyntaxError, Value, whole};
+pub(crate) use node::{Document, Entry, Node, Place, SyntaxError, Value};
 
 /// The documents of a file, and what is wrong with its text.
 ///

@@ -102,7 +102,7 @@ impl Node {
 }
 
 /// A float that is a whole number: on its way to JSON `80.0` becomes `80`.
-pub(crate) fn whole(value: f64) -> Option<i64> {
+fn whole(value: f64) -> Option<i64> {
     // 2^53: beyond it a float no longer holds every whole number.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
@@ -110,6 +110,15 @@ pub(crate) fn whole(value: f64) -> Option<i64> {
 }
 
 impl Value {
+    /// The whole number that it is.
+    pub(crate) fn whole(&self) -> Option<i64> {
+        match self {
+            Self::Int(value) => Some(*value),
+            Self::Float(value) => whole(*value),
+            _ => None,
+        }
+    }
+
     /// What it is, for a sentence of what was found.
     pub(crate) fn describe(&self) -> String {
         match self {

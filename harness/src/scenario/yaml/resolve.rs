@@ -23,6 +23,23 @@ pub(super) fn plain(text: &str) -> Value {
     number(text).unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
+/// The value of a scalar with a tag of YAML's own, quoted or not.
+pub(super) fn tagged(tag: &str, text: &str) -> Result<Value, String> {
+    let (name, value) = match plain(text) {
+        #[expect(clippy::cast_precision_loss, reason = "it is what `!!float` asks for")]
+        Value::Int(value) if tag == "float" => ("float", Value::Float(value as f64)),
+        value @ Value::Int(_) => ("int", value),
+        value @ Value::Float(_) => ("float", value),
+        value @ Value::Bool(_) => ("bool", value),
+        value @ Value::Null => ("null", value),
+        value => ("str", value),
+    };
+    if name == tag {
+        return Ok(value);
+    }
+    Err(format!("cannot decode !!{name} `{text}` as a !!{tag}"))
+}
+
 /// The number that a plain scalar is. Dates stay strings: so does go-yaml's
 /// decoding into an untyped value.
 fn number(text: &str) -> Option<Value> {
@@ -34,7 +51,9 @@ fn number(text: &str) -> Option<Value> {
     if let Some(value) = integer(&text) {
         return Some(value);
     }
-    is_float(&text).then(|| text.parse().ok().map(Value::Float)).flatten()
+    // What no float can hold stays text, as with Go's `strconv.ParseFloat`.
+    let value: f64 = is_float(&text).then(|| text.parse().ok()).flatten()?;
+    value.is_finite().then_some(Value::Float(value))
 }
 
 /// Go's `strconv.ParseInt(text, 0, 64)`: the prefix says the base, and a leading 0 is octal.
@@ -94,15 +113,65 @@ pub(super) fn key(value: &Value) -> Option<String> {
     match value {
         Value::Bool(value) => Some(value.to_string()),
         Value::Int(value) => Some(value.to_string()),
-        Value::Float(value) => Some(value.to_string()),
+        Value::Float(value) => Some(float_key(*value)),
         Value::String(value) => Some(value.clone()),
         Value::Null | Value::List(_) | Value::Map(_) => None,
+    }
+}
+
+/// `strconv.FormatFloat(value, 'g', -1, 32)`, as `sigs.k8s.io/yaml` writes a
+/// float that is a key: with 32 bits, and with an exponent from 10^6 on.
+fn float_key(value: f64) -> String {
+    if value.is_nan() {
+        return ".nan".to_owned();
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "it is what the library does")]
+    let value = value as f32;
+    if value.is_infinite() {
+        return if value > 0.0 { ".inf" } else { "-.inf" }.to_owned();
+    }
+    let scientific = format!("{value:e}");
+    match scientific.split_once('e').map(|(mantissa, e)| (mantissa, e.parse::<i32>())) {
+        Some((mantissa, Ok(exponent))) if !(-4..6).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{mantissa}e{sign}{:02}", exponent.abs())
+        }
+        _ => value.to_string(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tags_are_held_against_what_the_text_is() {
+        assert_eq!(tagged("int", "80"), Ok(Value::Int(80)));
+        assert_eq!(tagged("float", "80"), Ok(Value::Float(80.0)));
+        assert_eq!(tagged("bool", "yes"), Ok(Value::Bool(true)));
+        assert_eq!(tagged("null", ""), Ok(Value::Null));
+        let error = tagged("bool", "x").unwrap_err();
+        assert_eq!(error, "cannot decode !!str `x` as a !!bool");
+        assert!(tagged("int", "1.5").is_err());
+    }
+
+    #[test]
+    fn floats_as_keys_are_written_as_go_writes_them() {
+        for (value, text) in [
+            (1.5, "1.5"),
+            (1000.0, "1000"),
+            (1e6, "1e+06"),
+            (1e30, "1e+30"),
+            (0.1, "0.1"),
+            (0.00001, "1e-05"),
+            (123_456_789.123, "1.2345679e+08"),
+            (1e300, ".inf"),
+            (f64::NEG_INFINITY, "-.inf"),
+            (f64::NAN, ".nan"),
+        ] {
+            assert_eq!(key(&Value::Float(value)).as_deref(), Some(text));
+        }
+    }
 
     #[test]
     fn plain_scalars_are_yaml_1_1() {
@@ -134,6 +203,7 @@ mod tests {
             (".", string(".")),
             ("e3", string("e3")),
             ("1e", string("1e")),
+            ("1e400", string("1e400")),
             ("18446744073709551615", Value::Float(18_446_744_073_709_551_615.0)),
         ] {
             assert_eq!(plain(text), value, "{text}");

@@ -264,6 +264,7 @@ fn work_waits_while_too_many_answers_are_kept() {
         seen_source: None,
         evidence: None,
         tries: 0,
+        waited_us: 0,
     };
     agent.sessions.finish(1, 1, &Message::Results { round: 1, results: vec![result] });
     assert_eq!(agent.sessions.next_work(), None);

@@ -29,10 +29,18 @@ const ELEMENTS: usize = 512;
 const HOOKS: [(Direction, Meta, i32); 2] =
     [(Direction::Egress, Meta::InputInterface, 0), (Direction::Ingress, Meta::OutputInterface, 10)];
 
+/// How much further back in the order of hooks the tables of each ruleset are than those of
+/// the ruleset before. The kernel asks anew at each chain whether the old or the new rules
+/// hold. A packet that is on its way at the moment of the change must therefore meet the old
+/// chains first: the other way round it would find the new ones not yet filled, and the old
+/// ones already emptied. (Of equal priorities the kernel puts the newer first.)
+const STEP: u64 = 20;
+
 /// A table, with some of a ruleset's chains and the sets that they look up.
 #[derive(Debug)]
 pub(super) struct Table<'a> {
     name: String,
+    generation: u64,
     chains: Vec<&'a Chain>,
     sets: BTreeSet<SetId>,
 }
@@ -58,7 +66,7 @@ pub(super) fn split(ruleset: &Ruleset, generation: u64) -> Vec<Table<'_>> {
 impl Table<'_> {
     fn new(generation: u64, number: usize) -> Self {
         let name = format!("ringfence-{generation}-{number}");
-        Self { name, chains: Vec::new(), sets: BTreeSet::new() }
+        Self { name, generation, chains: Vec::new(), sets: BTreeSet::new() }
     }
 
     /// The table's name in the kernel.
@@ -132,9 +140,9 @@ impl Table<'_> {
 
     /// Leads packets to the table.
     pub(super) fn hook(&self, transaction: &mut Transaction) {
-        for (direction, interface, priority) in HOOKS {
+        for (direction, interface, _) in HOOKS {
             let chain = direction.to_string();
-            transaction.add_forward_chain(&self.name, &chain, priority);
+            transaction.add_forward_chain(&self.name, &chain, priority(direction, self.generation));
             transaction.add_rule(&self.name, &chain, |e| {
                 e.known_connection().verdict(Verdict::Accept);
             });
@@ -143,6 +151,13 @@ impl Table<'_> {
             });
         }
     }
+}
+
+/// The place of a ruleset's chains in the order of hooks.
+pub(super) fn priority(direction: Direction, generation: u64) -> i32 {
+    let [(first, ..), _] = HOOKS;
+    let within = HOOKS[usize::from(direction != first)].2;
+    i32::try_from(generation * STEP).unwrap_or(i32::MAX - within) + within
 }
 
 fn map_name(direction: Direction) -> String {

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use super::super::super::netlink::{attributes, flags};
 use super::super::ruleset::{Ruleset, Set, SetId};
+use super::super::table::priority;
 use super::super::{Dataplane, compile};
 use super::lab::in_namespace;
 use super::world::*;
@@ -190,11 +191,12 @@ fn read_chains(dataplane: &Dataplane, table: &str) -> BTreeMap<String, Vec<Strin
 }
 
 /// The chains by which packets come to a table.
-fn base_chains() -> BTreeMap<String, Vec<String>> {
+fn base_chains(generation: u64) -> BTreeMap<String, Vec<String>> {
     let mut chains: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (direction, interface, priority) in [("egress", "iif", 0), ("ingress", "oif", 10)] {
+    for (direction, interface) in [(Direction::Egress, "iif"), (Direction::Ingress, "oif")] {
+        let priority = priority(direction, generation);
         chains.insert(
-            direction.to_owned(),
+            direction.to_string(),
             vec![
                 format!("hook 2 priority {priority}"),
                 "ct state established,related accept".to_owned(),
@@ -265,7 +267,8 @@ fn assert_loaded(dataplane: &Dataplane, ruleset: &Ruleset) {
     let mut chains = BTreeMap::new();
     let (mut sets, mut maps) = (BTreeMap::new(), BTreeMap::<String, BTreeSet<_>>::new());
     for table in &tables {
-        let base = base_chains();
+        let generation = table.split('-').nth(1).unwrap().parse().unwrap();
+        let base = base_chains(generation);
         for (name, lines) in read_chains(dataplane, table) {
             match base.get(&name) {
                 Some(expected) => assert_eq!(&lines, expected, "`{name}` of `{table}`"),
@@ -415,6 +418,16 @@ fn large_rulesets_are_loaded_in_pieces() {
             assert_loaded(&dataplane, &ruleset);
         }
     });
+}
+
+/// A packet on its way meets the chains of a ruleset after those of the ruleset before, and
+/// egress before ingress.
+#[test]
+fn later_chains_are_later() {
+    let order =
+        |generation| [Direction::Egress, Direction::Ingress].map(|d| priority(d, generation));
+    let all: Vec<i32> = [0, 1, 2, 100_000].into_iter().flat_map(order).collect();
+    assert!(all.is_sorted_by(|one, next| one < next), "{all:?}");
 }
 
 /// What the kernel refuses leaves what was there in force, and is said by name.

@@ -127,6 +127,18 @@ fn egress_to_named_ports() {
     expect_file!["golden/named-block.txt"].assert_eq(&block.to_string());
 }
 
+/// Nothing keeps two containers of a pod from giving one name to two ports: it means both.
+#[test]
+fn a_name_of_two_ports_means_both() {
+    let two = pod("prod/two", 9, "app=two", &["http:80/TCP", "http:81/TCP", "http:82/UDP"]);
+    let http = [rule(Some(&[pods(Some(app("two")), None)]), Some(&[port("http")]))];
+    let both = policy("prod/both", app("two")).types(&[Ingress, Egress]);
+    let world = world(vec![two], vec![both.ingress(&http).egress(&http)]);
+    let text = compiled(&world).to_string();
+    assert!(text.contains("{ TCP . 80, TCP . 81 }"), "{text}");
+    assert!(text.contains("{ 10.1.0.9 . TCP . 80, 10.1.0.9 . TCP . 81 }"), "{text}");
+}
+
 /// "If this field is not specified, it will default based on the existence of ingress or
 /// egress rules."
 #[test]

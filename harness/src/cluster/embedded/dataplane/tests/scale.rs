@@ -1,12 +1,6 @@
-//! A thousand pods: what compiling and loading their rules costs.
+//! Worlds of very many pods.
 
-use std::time::{Duration, Instant};
-
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
-
-use super::super::{Dataplane, LocalPod, NodeView, compile};
-use super::lab::in_namespace;
+use super::super::{LocalPod, NodeView};
 use super::world;
 use crate::model::{
     LabelSelector, Name, Namespace, NetworkPolicy, Node, Origin, Peer, Pod, Topology, World,
@@ -62,43 +56,4 @@ pub(super) fn node_view(world: &World, node: &str) -> NodeView {
     let pods =
         pods.zip(10..).map(|(pod, interface)| LocalPod { name: pod.name.clone(), interface });
     NodeView { name: Name::from(node), pods: pods.collect() }
-}
-
-/// What something took, by the clock and by this thread's processor.
-fn timed<T>(what: &mut [Duration; 2], work: impl FnOnce() -> T) -> T {
-    let processor = || {
-        let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
-        let total = usage.user_time() + usage.system_time();
-        Duration::from_micros(total.num_microseconds().try_into().unwrap())
-    };
-    let (clock, used) = (Instant::now(), processor());
-    let result = work();
-    what[0] += clock.elapsed();
-    what[1] += processor() - used;
-    result
-}
-
-/// Not a test of time: it prints what it took. Run it with
-/// `cargo test --release -p ringfence --lib -- --ignored --nocapture thousand_pods`.
-#[test]
-#[ignore = "a measurement"]
-fn thousand_pods() {
-    let world = world_of(1000, 20);
-    let [mut compiled, mut loaded, mut replaced] = [[Duration::ZERO; 2]; 3];
-    for node in ["n0", "n1", "n2", "n3"] {
-        let view = node_view(&world, node);
-        in_namespace(|| {
-            let ruleset = timed(&mut compiled, || compile(&world, &view, true));
-            let mut dataplane = Dataplane::open().unwrap();
-            timed(&mut loaded, || dataplane.install(&ruleset).unwrap());
-            timed(&mut replaced, || dataplane.install(&ruleset).unwrap());
-            let rules: usize = ruleset.chains.iter().map(|chain| chain.rules.len()).sum();
-            println!("{node}: {rules} rules, {} sets", ruleset.sets.len());
-        });
-    }
-    for (what, [clock, processor]) in
-        [("compiled", compiled), ("loaded", loaded), ("replaced", replaced)]
-    {
-        println!("four nodes {what} in {clock:?}, {processor:?} of processor time");
-    }
 }

@@ -1,0 +1,95 @@
+//! Runs the binary as a user does: exit codes, messages, and what is printed where.
+//!
+//! A `main` of its own, so that tests without the cluster that they need are ignored, with
+//! the reason, and never counted as passed; under `RINGFENCE_REQUIRE=embedded` they fail.
+
+mod input;
+mod machine;
+mod manifests;
+mod process;
+mod runs;
+mod signals;
+mod usage;
+
+use std::process::ExitCode;
+use std::sync::OnceLock;
+
+use libtest_mimic::{Arguments, Completion, Trial};
+
+/// Tests with their names.
+macro_rules! tests {
+    ($($module:ident::$test:ident),+ $(,)?) => {
+        [$((stringify!($test), $module::$test as fn())),+]
+    };
+}
+
+fn main() -> ExitCode {
+    if machine::is_role() {
+        return machine::play();
+    }
+    let anywhere = tests![
+        usage::help_of_every_command,
+        usage::usage_errors_end_with_2_and_say_what_was_expected,
+        usage::colours_are_used_where_they_are_asked_for,
+        manifests::the_specified_matrix_needs_no_cluster,
+        manifests::an_explanation_names_every_rule_on_the_way,
+        input::invalid_input_ends_with_2_and_every_finding,
+        input::one_bad_scenario_among_good_ones_stops_all_before_anything_is_made,
+        input::what_cannot_be_read_is_named,
+        input::warnings_alone_end_with_0,
+        input::nothing_judged_ends_with_3,
+        input::a_list_names_every_scenario_and_makes_nothing,
+        input::several_paths_a_filter_and_tags_choose_together,
+        input::a_reader_that_goes_away_is_no_error,
+    ];
+    let clusters = tests![
+        runs::a_scenario_that_holds_ends_with_0,
+        runs::a_forgotten_egress_rule_ends_with_1_and_the_cell_the_rule_and_the_sentence,
+        runs::what_is_only_left_open_ends_with_3,
+        runs::a_rejected_manifest_counts_as_judged_and_is_told,
+        runs::one_job_keeps_the_order,
+        runs::a_run_outlives_its_reader,
+        signals::an_interrupted_run_ends_with_3_and_leaves_nothing,
+        machine::a_program_that_was_removed_goes_on,
+        machine::few_open_files_and_no_input_suffice,
+        machine::forbidden_user_namespaces_are_named,
+    ];
+    let anywhere = anywhere.map(|(name, test)| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    });
+    let clusters = clusters.map(|(name, test)| {
+        Trial::ignorable_test(name, move || match lacking() {
+            None => {
+                test();
+                Ok(Completion::Completed)
+            }
+            Some(told) if required() => {
+                Err(format!("RINGFENCE_REQUIRE=embedded, and `ringfence doctor` says:\n{told}")
+                    .into())
+            }
+            Some(_) => Ok(Completion::ignored_with(
+                "the embedded cluster does not work here; `ringfence doctor` says why",
+            )),
+        })
+    });
+    let trials = anywhere.into_iter().chain(clusters).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// What `ringfence doctor` says where this machine has no embedded cluster; asked once.
+fn lacking() -> Option<&'static str> {
+    static LACKING: OnceLock<Option<String>> = OnceLock::new();
+    let ask = || {
+        let doctor = process::ringfence(&["doctor"]);
+        (doctor.code != 0).then_some(doctor.out)
+    };
+    LACKING.get_or_init(ask).as_deref()
+}
+
+/// Whether a machine that cannot have embedded clusters fails the tests.
+fn required() -> bool {
+    std::env::var("RINGFENCE_REQUIRE").is_ok_and(|list| list.split(',').any(|on| on == "embedded"))
+}

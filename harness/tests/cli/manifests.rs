@@ -1,0 +1,57 @@
+//! What manifests mean, without a cluster.
+
+use expect_test::expect_file;
+
+use crate::process::ringfence_in;
+
+const APP: &str = "\
+apiVersion: v1
+kind: Pod
+metadata: { name: api, namespace: prod, labels: { app: api } }
+spec: { containers: [{ name: api, image: api, ports: [{ containerPort: 5000 }] }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: db, namespace: prod, labels: { app: db } }
+spec: { containers: [{ name: db, image: db, ports: [{ containerPort: 3306, name: mysql }] }] }
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: db, namespace: prod }
+spec:
+  podSelector: { matchLabels: { app: db } }
+  policyTypes: [Ingress, Egress]
+  ingress:
+    - from: [{ podSelector: { matchLabels: { app: api } } }]
+      ports: [{ port: mysql }]
+  egress:
+    - to: [{ ipBlock: { cidr: 192.168.5.0/24 } }]
+";
+
+pub(crate) fn the_specified_matrix_needs_no_cluster() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("app.yaml"), APP).unwrap();
+    for form in ["table", "json", "csv"] {
+        let ended = ringfence_in(folder.path(), &["matrix", "-f", "app.yaml", "--output", form]);
+        assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{}", ended.out);
+        expect_file![format!("../golden/cli/matrix-{form}.txt")].assert_eq(&ended.out);
+    }
+}
+
+pub(crate) fn an_explanation_names_every_rule_on_the_way() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("app.yaml"), APP).unwrap();
+    let mut all = String::new();
+    for (from, to) in [
+        ("prod/api", "prod/db:mysql"),
+        ("prod/db", "prod/api:5000/TCP"),
+        ("prod/db", "192.168.5.10:80"),
+        ("203.0.113.7", "prod/db:3306"),
+    ] {
+        let arguments = ["explain", "-f", "app.yaml", "--from", from, "--to", to];
+        let ended = ringfence_in(folder.path(), &arguments);
+        assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{}", ended.out);
+        all += &format!("$ ringfence {}\n{}\n", arguments.join(" "), ended.out);
+    }
+    expect_file!["../golden/cli/explain.txt"].assert_eq(&all);
+}
