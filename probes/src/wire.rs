@@ -131,7 +131,7 @@ pub enum Reason {
     Protocol,
     /// The other side may not speak here: it runs as another user.
     Stranger,
-    /// Another session holds the agent.
+    /// Another session holds the agent, or too many connections are there. Trying later may help.
     Busy,
     /// There is no such session: the agent was restarted, or kept it as long as it promised.
     /// What was under way in it is lost.
@@ -140,6 +140,13 @@ pub enum Reason {
     TakenOver,
     /// Nothing was heard for too long. The session is kept and can be resumed.
     Silent,
+}
+
+impl Reason {
+    /// Whether the session can go on over another connection.
+    pub const fn leaves_session(self) -> bool {
+        matches!(self, Self::Busy | Self::Silent)
+    }
 }
 
 /// One frame.

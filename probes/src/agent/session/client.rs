@@ -49,8 +49,8 @@ pub enum Event {
         /// The ping's number.
         number: u64,
     },
-    /// The connection has ended, and the session with it unless the reason is
-    /// [`Reason::Silent`], which leaves it to be resumed.
+    /// The connection has ended, and the session with it unless the reason
+    /// [leaves it](Reason::leaves_session) to be resumed.
     Ended {
         /// Why.
         reason: Reason,
@@ -312,7 +312,7 @@ impl ClientSession {
     fn end(&mut self, reason: Reason, message: String) {
         self.stage = Stage::Ended;
         self.control.clear();
-        let unknown = if reason == Reason::Silent {
+        let unknown = if reason.leaves_session() {
             Vec::new()
         } else {
             std::mem::take(&mut self.rounds).into_iter().collect()

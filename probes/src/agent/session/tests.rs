@@ -300,6 +300,36 @@ fn a_restarted_agent_makes_rounds_unknown() {
     assert_eq!(restarted.done, []);
 }
 
+#[test]
+fn a_busy_agent_can_be_tried_again() {
+    let mut agent = Agent::new();
+    let holder = agent.greeted();
+    agent.says(holder, &[open("t")]);
+    let mut client = ClientSession::new("s", "run");
+    client.round(round(1, 1)).unwrap();
+    let mut network = Network::default();
+    network.connect(&mut client, &mut agent);
+    network.settle(&mut client, &mut agent);
+    match client.next_event() {
+        Some(Event::Ended { reason: Reason::Busy, unknown, .. }) => {
+            assert_eq!(unknown, Vec::<u32>::new())
+        }
+        other => panic!("{other:?}"),
+    }
+    agent.says(holder, &[Message::Close]);
+    client.resume();
+    network.connect(&mut client, &mut agent);
+    network.settle(&mut client, &mut agent);
+    let events: Vec<Event> = std::iter::from_fn(|| client.next_event()).collect();
+    assert!(
+        matches!(
+            events[..],
+            [Event::Opened { resumed: false, .. }, Event::Results { round: 1, .. }]
+        ),
+        "{events:?}"
+    );
+}
+
 /// Two streams between a run and an agent, each cut somewhere.
 #[derive(Default)]
 struct Network {
