@@ -6,6 +6,7 @@
 //! process, where it visits many network namespaces, and inside a pod, where
 //! there is one.
 
+pub mod agent;
 mod correlate;
 mod diag;
 mod engine;

@@ -3,15 +3,18 @@
 //! A frame is a length (four bytes, big endian, of the JSON that follows, at
 //! most [`MAX_FRAME`]) and one JSON object with a `kind`. The first frame of
 //! each side is [`Message::Hello`]; a version that is not [`VERSION`] ends the
-//! session. Golden frames in the tests hold the format.
+//! connection. The run's second frame opens or resumes a session
+//! ([`agent::session`](crate::agent::session) has the rules). Golden frames in
+//! the tests hold the format.
 
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Outcome, Protocol};
+use crate::{HalfOpen, Outcome, Protocol};
 
-/// The version of this protocol. Any change to a frame's meaning raises it.
+/// The version of this protocol. Any change to a frame's meaning raises it. What never changes is
+/// that the first frame is a `hello` with a number as its `version`.
 pub const VERSION: u32 = 1;
 
 /// The longest frame that either side accepts, in bytes of JSON.
@@ -118,6 +121,34 @@ pub struct Arrival {
     pub from: SocketAddr,
 }
 
+/// Why a side ends a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The other side speaks another [`VERSION`].
+    Version,
+    /// The other side sent what the protocol does not allow.
+    Protocol,
+    /// The other side may not speak here: it runs as another user.
+    Stranger,
+    /// Another session holds the agent, or too many connections are there. Trying later may help.
+    Busy,
+    /// There is no such session: the agent was restarted, or kept it as long as it promised.
+    /// What was under way in it is lost.
+    UnknownSession,
+    /// The session goes on over another connection.
+    TakenOver,
+    /// Nothing was heard for too long. The session is kept and can be resumed.
+    Silent,
+}
+
+impl Reason {
+    /// Whether the session can go on over another connection.
+    pub const fn leaves_session(self) -> bool {
+        matches!(self, Self::Busy | Self::Silent)
+    }
+}
+
 /// One frame.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -131,6 +162,31 @@ pub enum Message {
         /// How SCTP can be spoken there.
         sctp: Sctp,
     },
+    /// Begin a session; the run's second frame. Answered by [`Message::Opened`].
+    Open {
+        /// The session's identifier: one that nobody can guess, of the run's choice.
+        session: String,
+    },
+    /// Go on with a session whose connection broke; the run's second frame. Answered by
+    /// [`Message::Opened`].
+    Resume {
+        /// The session's identifier.
+        session: String,
+        /// How many numbered messages of the session the run has received.
+        received: u64,
+    },
+    /// The session is this connection's from now on.
+    Opened {
+        /// How many numbered messages of the session the agent has received; 0 in a new one.
+        received: u64,
+    },
+    /// Numbered messages that arrived: the other side need not keep them any longer.
+    Acknowledge {
+        /// How many of the session were received, in all.
+        received: u64,
+    },
+    /// The run is done: the agent forgets the session.
+    Close,
     /// The only addresses that attempts may target from now on.
     AllowTargets {
         /// The addresses; a target that is not among them is refused, not dialled.
@@ -161,6 +217,14 @@ pub enum Message {
     Arrivals {
         /// In the order in which they arrived.
         arrivals: Vec<Arrival>,
+        /// How many more were forgotten for want of room. Where there are any, a silent attempt
+        /// may be [`Outcome::Dropped`] whose request did arrive.
+        lost: u64,
+        /// TCP handshakes that the listeners have answered and whose completion they have not
+        /// seen ([`correlate_half_open`](crate::correlate_half_open)), in order.
+        half_open: Vec<HalfOpen>,
+        /// Why half-open handshakes could not be seen, where they could not.
+        half_open_unseen: Option<String>,
     },
     /// Are you there?
     Ping {
@@ -172,8 +236,10 @@ pub enum Message {
         /// The ping's number.
         number: u64,
     },
-    /// Something could not be done; the session goes on.
+    /// The last frame of a connection that its sender ends.
     Error {
+        /// Why, for the program.
+        reason: Reason,
         /// What was expected, what was found, and what to do.
         message: String,
     },

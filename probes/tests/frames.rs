@@ -6,9 +6,10 @@ use expect_test::expect_file;
 use proptest::prelude::*;
 use ringfence_probe::frame::{Decoder, FrameError, encode, read, write};
 use ringfence_probe::wire::{
-    Arrival, Attempt, AttemptResult, Evidence, Listen, MAX_FRAME, Message, Round, Sctp, VERSION,
+    Arrival, Attempt, AttemptResult, Evidence, Listen, MAX_FRAME, Message, Reason, Round, Sctp,
+    VERSION,
 };
-use ringfence_probe::{Outcome, Protocol};
+use ringfence_probe::{HalfOpen, Outcome, Protocol};
 
 /// One message of every kind, with its name.
 fn messages() -> Vec<(&'static str, Message)> {
@@ -47,11 +48,21 @@ fn messages() -> Vec<(&'static str, Message)> {
         port: 53,
         from: "10.0.0.1:40000".parse().unwrap(),
     };
+    let half_open = HalfOpen {
+        listener: "10.0.0.2:80".parse().unwrap(),
+        client: "10.0.0.1:40001".parse().unwrap(),
+    };
+    let session = "5f1d".to_owned();
     vec![
         (
             "hello",
             Message::Hello { version: VERSION, identity: "prod/db".to_owned(), sctp: Sctp::Raw },
         ),
+        ("open", Message::Open { session: session.clone() }),
+        ("resume", Message::Resume { session, received: 7 }),
+        ("opened", Message::Opened { received: 5 }),
+        ("acknowledge", Message::Acknowledge { received: 8 }),
+        ("close", Message::Close),
         (
             "allow-targets",
             Message::AllowTargets {
@@ -66,10 +77,24 @@ fn messages() -> Vec<(&'static str, Message)> {
         ),
         ("results", Message::Results { round: 3, results: results.collect() }),
         ("take-arrivals", Message::TakeArrivals),
-        ("arrivals", Message::Arrivals { arrivals: vec![arrival] }),
+        (
+            "arrivals",
+            Message::Arrivals {
+                arrivals: vec![arrival],
+                lost: 2,
+                half_open: vec![half_open],
+                half_open_unseen: Some("no /proc".to_owned()),
+            },
+        ),
         ("ping", Message::Ping { number: 1 }),
         ("pong", Message::Pong { number: 1 }),
-        ("error", Message::Error { message: "expected a round".to_owned() }),
+        (
+            "error",
+            Message::Error {
+                reason: Reason::UnknownSession,
+                message: "expected a session that is kept".to_owned(),
+            },
+        ),
     ]
 }
 
@@ -77,6 +102,11 @@ fn messages() -> Vec<(&'static str, Message)> {
 fn kind(message: &Message) -> &'static str {
     match message {
         Message::Hello { .. } => "hello",
+        Message::Open { .. } => "open",
+        Message::Resume { .. } => "resume",
+        Message::Opened { .. } => "opened",
+        Message::Acknowledge { .. } => "acknowledge",
+        Message::Close => "close",
         Message::AllowTargets { .. } => "allow-targets",
         Message::Listen { .. } => "listen",
         Message::Listening { .. } => "listening",
@@ -178,7 +208,7 @@ fn a_frame_that_is_too_long_ends_the_stream() {
         assert!(matches!(decoder.next(), Err(FrameError::TooLong(n)) if n == MAX_FRAME + 1));
     }
     assert!(matches!(read(&mut head.as_slice()), Err(FrameError::TooLong(_))));
-    let message = Message::Error { message: "x".repeat(MAX_FRAME) };
+    let message = Message::Error { reason: Reason::Protocol, message: "x".repeat(MAX_FRAME) };
     let mut written = Vec::new();
     assert!(matches!(write(&mut written, &message), Err(FrameError::TooLong(_))));
     assert!(written.is_empty());
