@@ -3,7 +3,7 @@
 #
 #   ci/check.sh            all checks
 #   ci/check.sh NAME…      only these: format, clippy, docs, dependencies, test,
-#                          nextest, run, ordinary-user
+#                          nextest, run, no-evidence, ordinary-user
 #
 # A missing tool is built into target/tools, which may be kept between runs.
 set -euo pipefail
@@ -54,6 +54,9 @@ nextest() {
 
 # The README's first command.
 run() { cargo run --release --locked -- run; }
+
+# The same where a drop is known by silence alone, as on every other cluster.
+no_evidence() { cargo run --release --locked -- run --evidence none; }
 
 # The library once more as a user without any rights. Somebody who is not root
 # has just seen that in `run`.
@@ -107,6 +110,7 @@ one() { # name
         test) step "cargo test" test_ ;;
         nextest) step "cargo nextest, a process per test" nextest ;;
         run) step "the scenario library" run ;;
+        no-evidence) step "the scenario library on deadlines alone" no_evidence ;;
         ordinary-user) step "the scenario library as an ordinary user" ordinary_user ;;
         *)
             echo "expected the name of a check, found \`$1\`; see the head of ci/check.sh" >&2
@@ -116,7 +120,7 @@ one() { # name
 }
 
 if (($# == 0)); then
-    set -- format clippy docs dependencies test nextest run ordinary-user
+    set -- format clippy docs dependencies test nextest run no-evidence ordinary-user
 fi
 for name in "$@"; do
     one "$name"

@@ -2,6 +2,8 @@
 //!
 //! In a fenced block marked `console` a line that starts with `$ ` is a
 //! command, and `# exits N` at its end says how it ends where that is not 0.
+//! The lines below a command are output of it: they must come in that order,
+//! times and seeds aside, and a lone `…` stands for lines that are left out.
 //! The commands below one heading run in order, in a folder with a copy of
 //! `scenarios/`, and `ringfence` is the binary under test. Commands that build
 //! or test the project itself are not run again from inside a test: they are
@@ -31,6 +33,8 @@ struct Shown {
     text: String,
     /// How it ends.
     code: i32,
+    /// What it prints, as far as the README shows it.
+    output: Vec<String>,
 }
 
 impl Shown {
@@ -45,7 +49,7 @@ impl Shown {
             }
             None => (command, 0),
         };
-        Ok(Self { line, text: text.trim().to_owned(), code })
+        Ok(Self { line, text: text.trim().to_owned(), code, output: Vec::new() })
     }
 
     fn is_outside(&self) -> bool {
@@ -90,10 +94,11 @@ fn sections(readme: &str) -> Result<Vec<Section>, String> {
                 }
             }
             (None, Some(console)) => {
-                if let (true, Some(command), Some(section)) =
-                    (console, line.strip_prefix("$ "), sections.last_mut())
-                {
-                    section.commands.push(Shown::new(index + 1, command)?);
+                let Some(section) = sections.last_mut().filter(|_| console) else { continue };
+                match (line.strip_prefix("$ "), section.commands.last_mut()) {
+                    (Some(command), _) => section.commands.push(Shown::new(index + 1, command)?),
+                    (None, Some(command)) => command.output.push(line.to_owned()),
+                    (None, None) => {}
                 }
             }
         }
@@ -116,6 +121,33 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// The first shown line that does not come in the output, after those before it.
+fn missing<'a>(shown: &'a [String], printed: &str) -> Option<&'a str> {
+    let mut printed = printed.lines().map(lasting);
+    shown
+        .iter()
+        .filter(|line| !line.trim().is_empty() && line.trim() != "…")
+        .find(|line| !printed.any(|found| found == lasting(line)))
+        .map(String::as_str)
+}
+
+/// A line without what differs from run to run: times, seeds, and the spaces they take.
+fn lasting(line: &str) -> String {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_time = |word: &str| word.trim_end_matches(['s', ';', ',']).parse::<f64>().is_ok();
+    let mut kept = Vec::new();
+    for (index, word) in words.iter().enumerate() {
+        let unit = words.get(index + 1).map(|next| next.trim_end_matches([';', ',']));
+        let seconds = word.ends_with('s') || word.contains('.');
+        let timed = is_time(word) && (seconds || matches!(unit, Some("s" | "ms" | "µs")));
+        let seed = index > 0 && words[index - 1] == "seed";
+        let its_unit = matches!(word.trim_end_matches([';', ',']), "s" | "ms" | "µs");
+        kept.push(if timed || seed || its_unit || *word == "-" { "#" } else { word });
+    }
+    kept.dedup();
+    kept.join(" ")
+}
+
 /// Runs a section's commands in order; the first that ends otherwise fails it.
 fn follow(root: &Path, section: &Section) -> Result<Completion, Failed> {
     let place = tempfile::tempdir()?;
@@ -127,6 +159,15 @@ fn follow(root: &Path, section: &Section) -> Result<Completion, Failed> {
             .stdin(Stdio::null())
             .output()?;
         if output.status.code() == Some(command.code) {
+            if let Some(line) = missing(&command.output, &String::from_utf8_lossy(&output.stdout)) {
+                return Err(format!(
+                    "README.md:{}: expected `{}` to print, here or later:\n{line}\nfound\n{}",
+                    command.line,
+                    command.text,
+                    String::from_utf8_lossy(&output.stdout),
+                )
+                .into());
+            }
             continue;
         }
         if command.needs_cluster() && !embedded_required() && !embedded_works() {
@@ -193,13 +234,23 @@ $ cargo test
     let expected = Ok(vec![Section {
         heading: "Two commands".into(),
         commands: vec![
-            Shown { line: 8, text: "ringfence lint a".into(), code: 2 },
-            Shown { line: 12, text: "cargo test".into(), code: 0 },
+            Shown {
+                line: 8,
+                text: "ringfence lint a".into(),
+                code: 2,
+                output: vec!["its output".into()],
+            },
+            Shown { line: 12, text: "cargo test".into(), code: 0, output: vec![] },
         ],
     }]);
     let found = sections(text);
     if found != expected {
         return Err(format!("expected {expected:#?}, found {found:#?}").into());
+    }
+    let shown = ["PASS a  1.2 ms".to_owned(), "…".into(), "in 3.1 s; seed 7".into()];
+    let printed = "x\nPASS a  17 s\ny\nin 9 ms; seed 12\n";
+    if missing(&shown, printed).is_some() || missing(&shown[..1], "PASS b  1.2 ms\n").is_none() {
+        return Err("expected times and seeds to be passed over, and nothing else".into());
     }
     if sections("```console\n$ ringfence lint a # exits badly\n```\n").is_ok() {
         return Err("expected an exit code that is no number to be an error, found none".into());

@@ -32,6 +32,12 @@ const MOST_OWED: usize = 256;
 /// Servers that owed so much answer nothing for so long are not slow but silent.
 const OWED_PATIENCE: Duration = Duration::from_millis(20);
 
+/// A datagram answered this late tells that servers are behind. Nothing else does: one that was
+/// dropped looks like one that a busy server has not read yet. Launching pauses until answers
+/// come sooner or, for as long, not at all: else the sockets of servers fill up with so many
+/// that the last ones meet their deadlines there.
+const LATE_ANSWER: Duration = Duration::from_millis(20);
+
 /// The longest wait before reports are looked at again.
 const LONGEST_WAIT: Duration = Duration::from_millis(5);
 
@@ -59,6 +65,8 @@ pub(super) struct Air<'a> {
     owed: usize,
     /// When an attempt was settled last.
     settled: Duration,
+    /// Until when nothing is launched, since a datagram was answered late.
+    pause: Duration,
     /// Launched and not looked at yet.
     recent: VecDeque<usize>,
     /// Looked at, and silent.
@@ -93,6 +101,7 @@ impl<'a> Air<'a> {
             live: 0,
             owed: 0,
             settled: Duration::ZERO,
+            pause: Duration::ZERO,
             recent: VecDeque::new(),
             quiet: Vec::new(),
             retries: VecDeque::new(),
@@ -145,7 +154,8 @@ impl<'a> Air<'a> {
     }
 
     fn servers_are_behind(&self) -> bool {
-        self.owed >= MOST_OWED && self.clock.now() < self.settled + OWED_PATIENCE
+        let now = self.clock.now();
+        now < self.pause || self.owed >= MOST_OWED && now < self.settled + OWED_PATIENCE
     }
 
     /// Launches an attempt, or settles it at once; `false` where it has to wait.
@@ -393,6 +403,10 @@ impl<'a> Air<'a> {
         self.settled = self.clock.now();
         self.window = (self.window + 1).min(self.prober.options.window.max(1));
         let protocol = self.attempts[position].protocol;
+        let waited = answered.map(|opened| opened.elapsed()).unwrap_or_default();
+        if protocol != Protocol::Tcp && waited > LATE_ANSWER {
+            self.pause = self.clock.now() + LATE_ANSWER;
+        }
         for opened in &flight.tries {
             if let Some(local) = opened.local {
                 self.by_source.remove(&(protocol, local));
