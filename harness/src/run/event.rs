@@ -33,7 +33,7 @@ pub const SCHEMA: u32 = 1;
 /// | `diagnosed` | at most once | warnings about the input |
 /// | `scenario-started` | once for each scenario | |
 /// | `deployed` | at most once for each | capabilities, topology with addresses |
-/// | `round` | many | purpose, deadline, observations; the sentinel's cells have a line of their own with the same `number` |
+/// | `round` | many | purpose, deadline, observations; the sentinel's cells and the witness's have a line of their own with the same `number` |
 /// | `step-started` | once for each step reached | its changes; later rounds of the step carry its number |
 /// | `step-judged` | once for each step started | a judgement for every cell, times, notes; a step that needs the control of late pods is judged after the `lift` rounds, and so are all that follow it |
 /// | `scenario-finished` | once for each scenario | status, reason |
@@ -76,7 +76,8 @@ pub struct ScenarioInfo {
 pub enum Purpose {
     /// Before any policy: every path that should be open is shown open.
     Control,
-    /// Has the cluster looked at the step's changes yet?
+    /// Has the cluster looked at the step's changes yet, and does its network
+    /// answer where no policy is?
     Sentinel,
     /// The step's own cells.
     Settle,

@@ -16,6 +16,7 @@ mod sink;
 mod stage;
 mod stop;
 mod tally;
+mod witness;
 
 pub use binding::{BindingError, bind, bind_all};
 pub use event::{

@@ -64,11 +64,17 @@ impl Paths {
         }
     }
 
+    /// The paths that were last seen denied and whose pods are still there.
+    pub(super) fn denied(&self) -> impl Iterator<Item = &Path> {
+        self.denied.iter().filter(|path| self.is_current(path))
+    }
+
     /// Forgets the paths that were last seen denied, and returns those whose pods
     /// are still there.
     pub(super) fn take_denied(&mut self) -> BTreeSet<Path> {
-        let denied = std::mem::take(&mut self.denied);
-        denied.into_iter().filter(|path| self.is_current(path)).collect()
+        let denied = self.denied().cloned().collect();
+        self.denied.clear();
+        denied
     }
 }
 

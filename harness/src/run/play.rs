@@ -18,6 +18,7 @@ use super::sentinel::Sentinel;
 use super::settle::{Course, Goal, SettleRules, Settling, Watch};
 use super::stage::{Settled, Stage};
 use super::tally::{Held, Tally};
+use super::witness::Witness;
 use super::{Event, EventSink, Purpose, Settings, Status, StepTiming};
 
 /// What a scenario's run leaves behind when it breaks off, wherever that is.
@@ -51,7 +52,9 @@ pub(super) async fn play(
     let mut world = World::new(scenario.topology.clone());
     adopt(&mut world.topology, found)?;
     let sentinel = Sentinel::new(scenario, world.topology.nodes.keys().cloned());
-    let stage = Stage::set(cluster, settings, sink, sentinel).await?;
+    let nodes = world.topology.nodes.keys().cloned();
+    let witness = Witness::new(scenario, nodes, &capabilities.protocols);
+    let stage = Stage::set(cluster, settings, sink, sentinel, witness).await?;
     sink.emit(Event::Deployed {
         capabilities: capabilities.clone(),
         topology: world.topology.clone(),
@@ -136,12 +139,32 @@ fn adopt(topology: &mut Topology, found: Topology) -> Result<(), ClusterError> {
     Ok(())
 }
 
-/// That nodes did not enforce the sentinel's policy, in words.
-fn blindness(blind: &[Name], settings: &Settings) -> String {
-    let nodes: Vec<String> = blind.iter().map(|node| format!("node `{node}`")).collect();
-    format!(
+/// Nodes in words.
+fn listed(nodes: &[Name]) -> String {
+    let nodes: Vec<String> = nodes.iter().map(|node| format!("node `{node}`")).collect();
+    nodes.join(" and ")
+}
+
+/// That nodes did not enforce the sentinel's policy, in words. Where the witness
+/// was not heard either, nobody knows whether they did.
+fn blindness(blind: &[Name], silent: &[Name], settings: &Settings) -> String {
+    let blind: Vec<Name> = blind.iter().filter(|node| !silent.contains(node)).cloned().collect();
+    if blind.is_empty() {
+        return silence(silent, settings);
+    }
+    let blind = format!(
         "expected {} to enforce the sentinel's policy within the step's deadline of {} ms, found no change; does this cluster enforce NetworkPolicies there?",
-        nodes.join(" and "),
+        listed(&blind),
+        settings.step_deadline.as_millis()
+    );
+    if silent.is_empty() { blind } else { format!("{blind}; {}", silence(silent, settings)) }
+}
+
+/// That the witness did not connect, in words.
+fn silence(silent: &[Name], settings: &Settings) -> String {
+    format!(
+        "expected pods on {} that no policy selects to connect in the same round, or silence is no deny, within the step's deadline of {} ms, found them silent; does the network stall there, or does a policy reach pods it does not select?",
+        listed(silent),
         settings.step_deadline.as_millis()
     )
 }
@@ -230,7 +253,7 @@ impl Play<'_> {
             self.judge_known();
             self.restore(index).await?;
             notes.push(
-                "this step removes pods that came late: before it, the policies were lifted to show that their paths work, and applied again"
+                "this step removes pods that came late, or whose paths were seen denied: before it, the policies were lifted to show that these paths work, and applied again"
                     .to_owned(),
             );
         }
@@ -273,7 +296,7 @@ impl Play<'_> {
         };
         let settling = Settling::new(watches, rules);
         let settled = self.stage.settle(index, settling, accepted).await;
-        let Settled { settling, blind, lost } = settled;
+        let Settled { settling, blind, silent, lost } = settled;
 
         let became = |wanted: Goal| {
             // Before the first step every path was open.
@@ -300,11 +323,14 @@ impl Play<'_> {
             ));
         }
         if !blind.is_empty() {
-            self.blind.get_or_insert_with(|| blindness(&blind, self.settings));
+            self.blind.get_or_insert_with(|| blindness(&blind, &silent, self.settings));
         }
         let mut seen = match &self.blind {
             Some(blind) => settling.courses_unseen(blind),
-            None => settling.courses(),
+            None => {
+                let silent = (!silent.is_empty()).then(|| silence(&silent, self.settings));
+                settling.courses(silent.as_deref())
+            }
         };
         if let Some(error) = &lost {
             let reason = format!("the rounds broke off: {error}");
@@ -353,10 +379,17 @@ impl Play<'_> {
         }
     }
 
-    /// Whether a step removes a pod whose paths still need their control.
+    /// Whether a step removes a pod whose paths still need to be shown open: they
+    /// had no control yet, or were last seen denied. Where the sentinel is blind,
+    /// nothing rests on what was seen denied.
     fn loses_control(&self, step: &Step) -> bool {
-        let needed = self.progress.tally.needed(&self.progress.paths);
-        needed.iter().any(|path| step.changes.iter().any(|change| removes(change, &path.cell)))
+        let Progress { tally, paths } = &*self.progress;
+        let needed = tally.needed(paths);
+        let denied = paths.denied().filter(|_| self.blind.is_none());
+        needed
+            .iter()
+            .chain(denied)
+            .any(|path| step.changes.iter().any(|change| removes(change, &path.cell)))
     }
 
     /// Lifts every policy and shows paths open: those that had no control yet,
@@ -405,7 +438,9 @@ impl Play<'_> {
         match (settled.lost, &settled.blind[..]) {
             (Some(error), _) => Err(error),
             (None, []) => Ok(()),
-            (None, blind) => Err(ClusterError::Other(anyhow!(blindness(blind, self.settings)))),
+            (None, blind) => {
+                Err(ClusterError::Other(anyhow!(blindness(blind, &settled.silent, self.settings))))
+            }
         }
     }
 

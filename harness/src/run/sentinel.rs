@@ -22,6 +22,23 @@ const NAMESPACE: &str = "ringfence-sentinel";
 /// The port on which the targets listen.
 const PORT: u16 = 8080;
 
+/// A name like the wanted one that no namespace of a scenario has.
+pub(super) fn free_namespace(scenario: &Scenario, wanted: &str) -> Name {
+    let changes = scenario.steps.iter().flat_map(|step| &step.changes);
+    let added = changes.filter_map(|change| match change {
+        Change::AddNamespace(namespace) => Some(&namespace.name),
+        _ => None,
+    });
+    let taken: BTreeSet<&Name> = scenario.topology.namespaces.keys().chain(added).collect();
+    (1_u32..)
+        .map(|n| match n {
+            1 => Name::from(wanted),
+            _ => Name::from(format!("{wanted}-{n}")),
+        })
+        .find(|name| !taken.contains(name))
+        .unwrap_or_else(|| unreachable!("there are more names than a scenario has namespaces"))
+}
+
 /// The sentinel of one scenario's run.
 #[derive(Debug, Clone)]
 pub(super) struct Sentinel {
@@ -34,24 +51,7 @@ pub(super) struct Sentinel {
 impl Sentinel {
     /// The sentinel for a scenario on these nodes.
     pub(super) fn new(scenario: &Scenario, nodes: impl Iterator<Item = Name>) -> Self {
-        let taken: BTreeSet<&Name> = scenario
-            .topology
-            .namespaces
-            .keys()
-            .chain(scenario.steps.iter().flat_map(|step| &step.changes).filter_map(|change| {
-                match change {
-                    Change::AddNamespace(namespace) => Some(&namespace.name),
-                    _ => None,
-                }
-            }))
-            .collect();
-        let namespace = (1_u32..)
-            .map(|n| match n {
-                1 => Name::from(NAMESPACE),
-                _ => Name::from(format!("{NAMESPACE}-{n}")),
-            })
-            .find(|name| !taken.contains(name))
-            .unwrap_or_else(|| unreachable!("there are more names than a scenario has namespaces"));
+        let namespace = free_namespace(scenario, NAMESPACE);
         Self { namespace, nodes: nodes.collect(), denied: false }
     }
 

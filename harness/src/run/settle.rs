@@ -6,6 +6,9 @@
 //! what is specified. One that differs is given [`SettleRules::patience`] and
 //! so many rounds in a row; one that agreed and then differs has turned, and
 //! one that turned and agrees again is unstable.
+//!
+//! A round in which the witness did not connect counts for nothing that was
+//! not heard in it: of such a round only what connected is taken in.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -95,6 +98,15 @@ pub(super) fn agrees(goal: Goal, outcome: &Outcome) -> Option<bool> {
     }
 }
 
+/// What a round says.
+#[derive(Debug, Clone, Copy)]
+struct Weight {
+    /// Whether the cluster is known to have looked.
+    counts: bool,
+    /// Whether the witness connected, so that silence says something.
+    witnessed: bool,
+}
+
 #[derive(Debug, Clone)]
 struct Track {
     watch: Watch,
@@ -133,7 +145,11 @@ impl Track {
         }
     }
 
-    fn see(&mut self, started: Duration, counts: bool, observation: &Observation) {
+    fn see(&mut self, started: Duration, of: Weight, observation: &Observation) {
+        if !of.witnessed && !observation.outcome.is_connected() {
+            self.last.get_or_insert_with(|| observation.clone());
+            return;
+        }
         let answer = agrees(self.watch.goal, &observation.outcome);
         self.last = Some(observation.clone());
         match answer {
@@ -154,7 +170,7 @@ impl Track {
             }
             None => {}
         }
-        if !counts {
+        if !of.counts {
             return;
         }
         let (agreeing, differing, unclear) = match answer {
@@ -184,9 +200,13 @@ impl Track {
                 && (self.differing >= enough || self.unclear >= enough)
     }
 
-    fn course(&self) -> Course {
-        let unconfirmed =
-            || Course::Untold("the step's deadline passed before two rounds agreed".to_owned());
+    /// What became of it; `silent` says in words that the witness did not
+    /// connect, which then is why nothing could be told.
+    fn course(&self, silent: Option<&str>) -> Course {
+        let unconfirmed = || {
+            let reason = silent.unwrap_or("the step's deadline passed before two rounds agreed");
+            Course::Untold(reason.to_owned())
+        };
         if self.watch.goal == Goal::Free {
             Course::Free
         } else if let Some(at) = self.leaked {
@@ -254,14 +274,20 @@ impl Settling {
         self.patient_from = at + slowest * (ENFORCEMENT_MARGIN - 1) + self.rules.patience;
     }
 
-    /// Takes in a round.
-    pub(super) fn take(&mut self, started: Duration, observations: &[(Cell, Observation)]) {
+    /// Takes in a round; `witnessed` where the witness connected in it.
+    pub(super) fn take(
+        &mut self,
+        started: Duration,
+        witnessed: bool,
+        observations: &[(Cell, Observation)],
+    ) {
         let counts = self.counts_from.is_some_and(|from| started >= from);
         self.rounds += 1;
-        self.counted += u32::from(counts);
+        self.counted += u32::from(counts && witnessed);
+        let weight = Weight { counts, witnessed };
         for (cell, observation) in observations {
             if let Some(track) = self.tracks.get_mut(cell) {
-                track.see(started, counts, observation);
+                track.see(started, weight, observation);
             }
         }
     }
@@ -286,11 +312,15 @@ impl Settling {
                 .all(|track| track.watch.goal == Goal::Free || track.agreeing > 0)
     }
 
-    /// What became of every cell, and what was seen of it last.
-    pub(super) fn courses(&self) -> BTreeMap<Cell, (Course, Option<Observation>)> {
+    /// What became of every cell, and what was seen of it last. `silent` says in
+    /// words that the witness did not connect until the step's deadline.
+    pub(super) fn courses(
+        &self,
+        silent: Option<&str>,
+    ) -> BTreeMap<Cell, (Course, Option<Observation>)> {
         self.tracks
             .iter()
-            .map(|(cell, track)| (cell.clone(), (track.course(), track.last.clone())))
+            .map(|(cell, track)| (cell.clone(), (track.course(silent), track.last.clone())))
             .collect()
     }
 
@@ -350,7 +380,8 @@ mod tests {
     }
 
     /// Plays rounds, one per 100 ms; `c` connects, `d` drops, `r` loses the
-    /// reply, `?` cannot tell. The first round that counts starts at `from`.
+    /// reply, `?` cannot tell. In rounds of capitals the witness did not connect.
+    /// The first round that counts starts at `from`.
     fn play(watch: Watch, rounds: &str, from: Option<u64>) -> (Settling, bool) {
         let rules = SettleRules { differing: 3, patience: Duration::from_millis(250) };
         let mut settling = Settling::new([(cell(), watch)], rules);
@@ -359,7 +390,7 @@ mod tests {
         }
         let mut now = Duration::ZERO;
         for round in rounds.chars() {
-            let outcome = match round {
+            let outcome = match round.to_ascii_lowercase() {
                 'c' => Outcome::Connected,
                 'd' => Outcome::Dropped,
                 'r' => Outcome::ReplyLost,
@@ -372,7 +403,7 @@ mod tests {
                 seen_source: None,
                 evidence: None,
             };
-            settling.take(now, &[(cell(), observation)]);
+            settling.take(now, !round.is_ascii_uppercase(), &[(cell(), observation)]);
             now += Duration::from_millis(100);
         }
         let over = settling.is_over(now);
@@ -380,7 +411,7 @@ mod tests {
     }
 
     fn course(settling: &Settling) -> Course {
-        settling.courses().remove(&cell()).unwrap().0
+        settling.courses(None).remove(&cell()).unwrap().0
     }
 
     #[test]
@@ -412,6 +443,18 @@ mod tests {
             (Goal::Deny, "???", Some(0), Course::Unclear, true),
             (Goal::Deny, "?dd", Some(0), Course::Agreed, true),
             (Goal::Deny, "d?d", Some(0), untold(), false),
+            // Silence without a witness neither agrees, nor differs, nor breaks a row.
+            (Goal::Deny, "DDDD", Some(0), untold(), false),
+            (Goal::Deny, "dDDD", Some(0), untold(), false),
+            (Goal::Deny, "dDd", Some(0), Course::Agreed, true),
+            (Goal::Allow, "DDDD", Some(0), untold(), false),
+            (Goal::Allow, "cDc", Some(0), Course::Agreed, true),
+            (Goal::Deny, "RRRR", Some(0), untold(), false),
+            // What connected was heard all the same.
+            (Goal::Deny, "CCC", Some(0), differed(3), false),
+            (Goal::Deny, "ddCd", Some(0), unstable(2), true),
+            (Goal::Allow, "CC", Some(0), Course::Agreed, false),
+            (Goal::Free, "cD", Some(0), Course::Free, false),
             (Goal::Free, "cd", Some(0), Course::Free, true),
             (Goal::Free, "c", Some(0), Course::Free, false),
         ] {

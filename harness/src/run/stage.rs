@@ -1,4 +1,4 @@
-//! A deployed cluster with its sentinel: changes, rounds, and waiting by rounds.
+//! A deployed cluster with its sentinel and witness: changes, rounds, and waiting by rounds.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem::take;
@@ -12,6 +12,7 @@ use crate::model::{Cell, Change, Matrix, Name, Observation, Topology};
 use super::sentinel::Sentinel;
 use super::settings::MEASURED_ROUNDS;
 use super::settle::{Goal, Settling, agrees};
+use super::witness::Witness;
 use super::{Event, EventSink, Purpose, Settings};
 
 /// A cluster on which one scenario plays.
@@ -21,6 +22,8 @@ pub(super) struct Stage<'a> {
     sink: &'a EventSink,
     sentinel: Sentinel,
     sentinel_cells: BTreeSet<Cell>,
+    witness: Witness,
+    witness_cells: BTreeSet<Cell>,
     /// The nodes on which the sentinel did not flip in some step. From then on it
     /// proves nothing any more: its next flip would undo what was never done.
     blind: BTreeSet<Name>,
@@ -37,7 +40,7 @@ struct Attempt {
     number: u32,
     deadline: Duration,
     started: Instant,
-    /// The sentinel's cells.
+    /// The sentinel's cells, and the witness's.
     sentinel: Matrix<Observation>,
     /// All others.
     seen: Vec<(Cell, Observation)>,
@@ -50,17 +53,28 @@ pub(super) struct Settled {
     /// The nodes that did not show that they looked, within the deadline of this
     /// step or of one before it.
     pub(super) blind: Vec<Name>,
+    /// The nodes on which the witness did not connect in the last round before
+    /// the step's deadline, where the step had not settled by then.
+    pub(super) silent: Vec<Name>,
     /// Why the rounds broke off.
     pub(super) lost: Option<ClusterError>,
 }
 
+impl Settled {
+    /// The rounds broke off.
+    fn lost(settling: Settling, error: ClusterError) -> Self {
+        Self { settling, blind: Vec::new(), silent: Vec::new(), lost: Some(error) }
+    }
+}
+
 impl<'a> Stage<'a> {
-    /// Puts the sentinel on a cluster that has just been deployed.
+    /// Puts the sentinel and the witness on a cluster that has just been deployed.
     pub(super) async fn set(
         cluster: &'a mut dyn Cluster,
         settings: &'a Settings,
         sink: &'a EventSink,
         sentinel: Sentinel,
+        witness: Witness,
     ) -> Result<Self, ClusterError> {
         let mut stage = Self {
             cluster,
@@ -68,12 +82,17 @@ impl<'a> Stage<'a> {
             sink,
             sentinel,
             sentinel_cells: BTreeSet::new(),
+            witness,
+            witness_cells: BTreeSet::new(),
             blind: BTreeSet::new(),
             rounds: 0,
             slowest_answers: VecDeque::new(),
             slowest_enforcement: Duration::ZERO,
         };
-        let topology = stage.give(&stage.sentinel.deployment()).await?;
+        let mut pods = stage.sentinel.deployment();
+        pods.extend(stage.witness.deployment());
+        let topology = stage.give(&pods).await?;
+        stage.witness_cells = stage.witness.cells(&topology).into_iter().collect();
         stage.sentinel_cells = stage.sentinel.cells(&topology).into_iter().collect();
         let watched: BTreeSet<&Name> =
             stage.sentinel_cells.iter().filter_map(|cell| stage.sentinel.node_of(cell)).collect();
@@ -94,7 +113,7 @@ impl<'a> Stage<'a> {
             changes.push(self.sentinel.flip());
         }
         let topology = self.give(&changes).await?;
-        Ok(self.sentinel.strip(topology))
+        Ok(self.witness.strip(self.sentinel.strip(topology)))
     }
 
     /// Makes changes that lift every policy, the sentinel's with them.
@@ -146,13 +165,20 @@ impl<'a> Stage<'a> {
             self.slowest_answers.truncate(MEASURED_ROUNDS - 1);
             self.slowest_answers.push_front(slowest);
         }
-        let (sentinel, seen): (Vec<_>, Vec<_>) = round
-            .cells
-            .into_iter()
-            .zip(seen)
-            .partition(|(cell, _)| self.sentinel_cells.contains(cell));
+        let (sentinel, seen): (Vec<_>, Vec<_>) =
+            round.cells.into_iter().zip(seen).partition(|(cell, _)| self.is_own(cell));
         let sentinel = sentinel.into();
         Ok(Attempt { number: self.rounds, deadline, started, sentinel, seen })
+    }
+
+    /// Whether a cell is the run's own: the sentinel's or the witness's.
+    fn is_own(&self, cell: &Cell) -> bool {
+        self.sentinel_cells.contains(cell) || self.witness_cells.contains(cell)
+    }
+
+    /// The run's own cells.
+    fn own(&self) -> BTreeSet<Cell> {
+        self.sentinel_cells.union(&self.witness_cells).cloned().collect()
     }
 
     /// How long silence must last, from what was just measured.
@@ -160,7 +186,7 @@ impl<'a> Stage<'a> {
         self.settings.silence.deadline(self.slowest_answers.iter().max().copied())
     }
 
-    /// Records a round: the sentinel's cells on a line of their own.
+    /// Records a round: the sentinel's cells and the witness's on a line of their own.
     fn record(&self, step: Option<usize>, purpose: Purpose, attempt: Attempt) {
         let Attempt { number, deadline, sentinel, seen, .. } = attempt;
         for (purpose, observations) in
@@ -172,16 +198,17 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Shows the sentinel's paths to be open without policies.
+    /// Shows the sentinel's paths and the witness's to be open without policies.
     ///
     /// # Errors
     /// Where one does not open within the control's deadline.
     pub(super) async fn open_sentinel(&mut self) -> Result<(), ClusterError> {
-        let cells = self.sentinel_cells.clone();
-        let shut = self.open(cells, Purpose::Sentinel).await?;
+        let shut = self.open(self.own(), Purpose::Sentinel).await?;
         let Some((cell, seen)) = shut.into_iter().next() else { return Ok(()) };
         Err(ClusterError::Deadline {
-            what: format!("the sentinel's path `{cell}` to open without policies ({seen})"),
+            what: format!(
+                "the path `{cell}` of the run's own pods to open without policies ({seen})"
+            ),
             deadline: self.settings.control_deadline,
         })
     }
@@ -241,14 +268,14 @@ impl<'a> Stage<'a> {
         Ok(shut)
     }
 
-    /// Measures how fast paths answer that were shown open, the sentinel's among
-    /// them, and that they open twice. What they took to open first says nothing
+    /// Measures how fast paths answer that were shown open, the run's own
+    /// among them, and that they open twice. What they took to open first says nothing
     /// of that: a cluster may still have been setting them up.
     pub(super) async fn measure(
         &mut self,
         mut cells: BTreeSet<Cell>,
     ) -> Result<BTreeMap<Cell, String>, ClusterError> {
-        cells.extend(self.sentinel_cells.iter().cloned());
+        cells.extend(self.own());
         self.slowest_answers.clear();
         self.open(cells, Purpose::Control).await
     }
@@ -257,7 +284,9 @@ impl<'a> Stage<'a> {
     ///
     /// The sentinel's cells and the step's own go into the same rounds until
     /// every node has flipped; only later rounds count. Where the
-    /// sentinel is blind they go on until the deadline, and none counts.
+    /// sentinel is blind they go on until the deadline, and none counts. The
+    /// witness's cells are in every round; one in which they did not all connect
+    /// shows no flip to deny, and is repeated.
     pub(super) async fn settle(
         &mut self,
         step: usize,
@@ -267,19 +296,24 @@ impl<'a> Stage<'a> {
         let end = accepted + self.settings.step_deadline;
         let mut blind: BTreeSet<Name> = self.sentinel.nodes().iter().cloned().collect();
         let mut idle = 0;
-        loop {
+        let silent = loop {
             let mut cells: Vec<Cell> = settling.cells().cloned().collect();
+            cells.extend(self.witness_cells.iter().cloned());
             if !blind.is_empty() {
                 cells.extend(self.sentinel_cells.iter().cloned());
             }
             let attempt = match self.attempt(cells, self.silence()).await {
                 Ok(attempt) => attempt,
-                Err(error) => return Settled { settling, blind: Vec::new(), lost: Some(error) },
+                Err(error) => return Settled::lost(settling, error),
             };
             let started = attempt.started - accepted;
-            settling.take(started, &attempt.seen);
+            let silent = self.silent(&attempt.sentinel);
+            settling.take(started, silent.is_empty(), &attempt.seen);
             if !blind.is_empty() && self.blind.is_empty() {
                 blind = self.not_flipped(&attempt.sentinel);
+                if self.sentinel.denied {
+                    blind.extend(silent.iter().cloned());
+                }
                 if blind.is_empty() {
                     let flipped = started + self.slowest_flip(&attempt.sentinel);
                     self.slowest_enforcement = self.slowest_enforcement.max(flipped);
@@ -289,21 +323,27 @@ impl<'a> Stage<'a> {
             }
             self.record(Some(step), Purpose::Settle, attempt);
             let now = accepted.elapsed();
-            if settling.is_over(now) || Instant::now() >= end {
-                break;
+            if settling.is_over(now) {
+                break BTreeSet::new();
+            }
+            if Instant::now() >= end {
+                break silent;
             }
             let pause = match settling.counts_from() {
                 Some(from) if from > now => (from - now).min(self.settings.pause.after(idle)),
-                Some(_) if settling.only_needs_confirmation() => Duration::ZERO,
+                Some(_) if silent.is_empty() && settling.only_needs_confirmation() => {
+                    Duration::ZERO
+                }
                 _ => self.settings.pause.after(idle),
             };
             idle += 1;
             sleep_until((Instant::now() + pause).min(end)).await;
-        }
+        };
         if self.blind.is_empty() {
             self.blind = take(&mut blind);
         }
-        Settled { settling, blind: self.blind.iter().cloned().collect(), lost: None }
+        let blind = self.blind.iter().cloned().collect();
+        Settled { settling, blind, silent: silent.into_iter().collect(), lost: None }
     }
 
     /// Remembers how long a step took to be enforced.
@@ -313,6 +353,11 @@ impl<'a> Stage<'a> {
 
     fn sentinel_goal(&self) -> Goal {
         if self.sentinel.denied { Goal::Deny } else { Goal::Allow }
+    }
+
+    /// The nodes on which the witness did not connect in a round.
+    fn silent(&self, seen: &Matrix<Observation>) -> BTreeSet<Name> {
+        self.witness.silent(self.witness_cells.iter().map(|cell| (cell, seen.get(cell))))
     }
 
     /// The nodes on which the sentinel has not flipped.

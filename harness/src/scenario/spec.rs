@@ -40,8 +40,10 @@ pub struct Scenario {
 
 impl Scenario {
     /// Every range that the scenario gives a meaning: the addresses of its
-    /// external hosts, and the CIDRs and exceptions of every step's ipBlocks
-    /// but `/0`. A cluster chooses its own ranges apart from them.
+    /// external hosts, and the CIDRs of every step's ipBlocks but `/0`. A cluster
+    /// chooses its own ranges apart from them. Exceptions lie within their CIDR;
+    /// those of a `/0` are left to pods, which on most clusters do have
+    /// addresses in the private ranges that such exceptions name.
     pub fn declared_ranges(&self) -> Vec<IpNet> {
         let mut ranges = BTreeSet::new();
         for external in self.topology.externals.values() {
@@ -54,9 +56,8 @@ impl Scenario {
         for policy in policies {
             let rules = policy.ingress.iter().chain(&policy.egress).flatten();
             for peer in rules.filter_map(|rule| rule.peers.as_ref()).flatten() {
-                let Peer::IpBlock { cidr, except, .. } = peer else { continue };
-                let nets = except.iter().chain([cidr]).map(|cidr| cidr.net);
-                ranges.extend(nets.filter(|net| net.prefix_len() > 0));
+                let Peer::IpBlock { cidr, .. } = peer else { continue };
+                ranges.extend(Some(cidr.net).filter(|net| net.prefix_len() > 0));
             }
         }
         ranges.into_iter().collect()

@@ -26,6 +26,15 @@ pub(crate) struct Scene<'a> {
     pub(crate) round: usize,
     /// Whether this is a cell of the run's own sentinel.
     pub(crate) sentinel: bool,
+    /// The nodes of its ends.
+    pub(crate) nodes: Vec<Name>,
+}
+
+impl Scene<'_> {
+    /// Whether one of its ends is on this node.
+    pub(crate) fn touches(&self, node: &str) -> bool {
+        self.nodes.iter().any(|end| &**end == node)
+    }
 }
 
 type Lie = Box<dyn FnMut(&Scene<'_>) -> Option<Outcome> + Send>;
@@ -189,12 +198,16 @@ impl Fake {
     }
 
     fn outcome(&mut self, cell: &Cell) -> Outcome {
-        let sentinel = |pod: &ringfence::model::PodName| pod.namespace.starts_with("ringfence");
+        let sentinel =
+            |pod: &ringfence::model::PodName| pod.namespace.starts_with("ringfence-sentinel");
+        let pods = &self.world.topology.pods;
+        let node = |end: &Endpoint| pods.get(end.as_pod()?)?.node.clone();
         let scene = Scene {
             cell,
             changes: self.history.len() - 1,
             round: self.round,
             sentinel: cell.source.as_pod().is_some_and(sentinel),
+            nodes: [&cell.source, &cell.destination].into_iter().filter_map(node).collect(),
         };
         if let Some(outcome) = (self.lie)(&scene) {
             return outcome;

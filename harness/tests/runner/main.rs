@@ -8,3 +8,4 @@ mod script;
 mod sentinel;
 mod vacuous;
 mod verdicts;
+mod witness;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringfence::model::Outcome;
+use ringfence::model::{Cell, Observation, Outcome};
 use ringfence::run::{Event, Finding, Purpose, Status};
 
 use crate::fake::{Fake, Scene};
@@ -20,11 +20,19 @@ async fn the_sentinel_is_in_no_cell_and_flips_in_every_step() {
     for event in &told.events {
         match event {
             Event::Round { purpose: Purpose::Sentinel, step: Some(step), observations, .. } => {
-                // Two nodes in two families.
-                assert_eq!(observations.len(), 4);
                 assert!(observations.cells().all(|c| c.to_string().starts_with("ringfence-")));
-                let denied = observations.iter().all(|(_, seen)| seen.outcome.is_stopped());
-                flips.push((*step, denied));
+                let of = |(cell, _): &(&Cell, &Observation)| {
+                    cell.to_string().starts_with("ringfence-sentinel/")
+                };
+                let (sentinel, witness): (Vec<_>, Vec<_>) = observations.iter().partition(of);
+                // Within two nodes and both ways between them, in two families and protocols.
+                assert_eq!(witness.len(), 4 * 4);
+                assert!(witness.iter().all(|(_, seen)| seen.outcome.is_connected()));
+                // The sentinel is asked until it has flipped: two nodes in two families.
+                assert!([0, 4].contains(&sentinel.len()));
+                if !sentinel.is_empty() {
+                    flips.push((*step, sentinel.iter().all(|(_, seen)| seen.outcome.is_stopped())));
+                }
             }
             Event::Round { purpose: Purpose::Sentinel, .. } => {}
             Event::Round { observations, .. } => {
