@@ -81,6 +81,8 @@ struct Session {
     number: u64,
     ledger: Ledger,
     connection: Option<u64>,
+    /// The newest connection that ever spoke for it.
+    newest: u64,
     heard: Instant,
     work: VecDeque<Work>,
     /// Attempts in rounds that are not answered.
@@ -96,6 +98,10 @@ pub(in crate::agent) struct Sessions {
     next_connection: u64,
     session: Option<Session>,
     begun: u64,
+}
+
+fn taken_over() -> String {
+    "the session goes on over a newer connection".to_owned()
 }
 
 impl Sessions {
@@ -233,6 +239,7 @@ impl Sessions {
                     number: self.begun,
                     ledger: Ledger::default(),
                     connection: None,
+                    newest: number,
                     heard: now,
                     work: VecDeque::from([Work::Begin]),
                     attempts: 0,
@@ -246,6 +253,12 @@ impl Sessions {
     /// this much.
     fn attach(&mut self, number: u64, received: u64, now: Instant) {
         let Some(session) = &mut self.session else { return };
+        // Connections are numbered as they come, and may be heard in another order: what an
+        // older one still says must not take the session back.
+        if number < session.newest {
+            return self.end(number, Reason::TakenOver, taken_over());
+        }
+        session.newest = number;
         if let Err(error) = session.ledger.resume(received) {
             session.connection = Some(number);
             return self.end(number, Reason::Protocol, error.to_string());
@@ -258,8 +271,7 @@ impl Sessions {
             connection.tell(&Message::Opened { received });
         }
         if let Some(older) = older {
-            let message = "the session goes on over a newer connection".to_owned();
-            self.end(older, Reason::TakenOver, message);
+            self.end(older, Reason::TakenOver, taken_over());
         }
     }
 

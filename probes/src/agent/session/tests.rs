@@ -189,6 +189,19 @@ fn a_newer_connection_takes_over() {
 }
 
 #[test]
+fn an_older_connection_that_is_heard_late_takes_nothing_back() {
+    let mut agent = Agent::new();
+    let first = agent.greeted();
+    agent.says(first, &[open("s")]);
+    let (older, newer) = (agent.greeted(), agent.greeted());
+    assert_eq!(agent.says(newer, &[resume("s", 0)]).0, [Message::Opened { received: 0 }]);
+    assert_eq!(refusal(agent.says(older, &[resume("s", 0)])).0, Reason::TakenOver);
+    let (said, ends) = agent.says(newer, &[Message::Ping { number: 4 }]);
+    assert!(matches!(said[..], [Message::Pong { number: 4 }]), "{said:?}");
+    assert!(!ends);
+}
+
+#[test]
 fn silence_ends_the_connection_and_not_the_session() {
     let mut agent = Agent::new();
     let silent = agent.greeted();
