@@ -65,6 +65,10 @@ ordinary_user() {
         echo "already an ordinary user: \`run\` has shown it"
         return
     fi
+    if ! command -v setpriv >/dev/null || ! command -v unshare >/dev/null; then
+        echo "SKIPPED: expected \`setpriv\` and \`unshare\` of util-linux, to become an ordinary user with"
+        return
+    fi
     local as_nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all)
     if ! "${as_nobody[@]}" unshare --user --map-root-user true; then
         echo "SKIPPED: this machine forbids user namespaces to ordinary users"

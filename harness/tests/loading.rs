@@ -255,6 +255,17 @@ fn changes_are_made_in_one_order_and_the_world_follows() {
 }
 
 #[test]
+fn the_exceptions_of_a_range_of_everything_are_left_to_pods() {
+    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: { name: p, namespace: prod }\nspec: { policyTypes: [Egress], egress: [{ to: [{ ipBlock: { cidr: 0.0.0.0/0, except: [10.0.0.0/8, 192.168.0.0/16] } }] }] }\n";
+    let text = format!(
+        "{TOPOLOGY}steps:\n  - name: one\n    apply: [p.yaml]\n    expect: [allow * -> *]\n"
+    );
+    let ranges = scenario(&text, &[("p.yaml", policy)]).declared_ranges();
+    let ranges: Vec<String> = ranges.iter().map(ToString::to_string).collect();
+    assert_eq!(ranges, ["203.0.113.7/32"]);
+}
+
+#[test]
 fn policies_that_are_not_understood_are_told() {
     let text = format!(
         "{TOPOLOGY}steps:\n  - name: one\n    apply: [c.yaml]\n    expect: [allow * -> *]\n"

@@ -9,7 +9,7 @@ use super::input::Manifests;
 use super::settings::{existing, kubernetes};
 use super::{input, screen};
 use crate::exit::ExitCode;
-use crate::model::{Family, universe};
+use crate::model::{Family, Phase, universe};
 use crate::report::{self, specified};
 use crate::semantics::{Engine, trace};
 
@@ -28,6 +28,9 @@ pub(super) fn matrix(args: Matrix) -> Result<ExitCode, Failure> {
     let Some(Manifests { world, whole }) = load(args.files, &args.kubernetes)? else {
         return Ok(ExitCode::Usage);
     };
+    for pod in world.topology.pods.values().filter(|pod| pod.phase != Phase::Running) {
+        screen::warn(&format!("`{}` has no row: its phase is {:?}", pod.name, pod.phase));
+    }
     let cells = universe(&world.topology, &Family::ALL);
     let matrix = Engine::new(&world).matrix(cells);
     let bytes = match args.output {

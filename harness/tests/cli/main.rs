@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         usage::usage_errors_end_with_2_and_say_what_was_expected,
         usage::colours_are_used_where_they_are_asked_for,
         manifests::the_specified_matrix_needs_no_cluster,
+        manifests::a_pod_without_a_row_is_named,
         manifests::an_explanation_names_every_rule_on_the_way,
         input::invalid_input_ends_with_2_and_every_finding,
         input::one_bad_scenario_among_good_ones_stops_all_before_anything_is_made,

@@ -38,6 +38,17 @@ pub(crate) fn the_specified_matrix_needs_no_cluster() {
     }
 }
 
+pub(crate) fn a_pod_without_a_row_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended_pod = "---\napiVersion: v1\nkind: Pod\nmetadata: { name: done, namespace: prod }\n\
+        spec: { containers: [{ name: c, image: i, ports: [{ containerPort: 80 }] }] }\n\
+        status: { phase: Succeeded }\n";
+    std::fs::write(folder.path().join("app.yaml"), format!("{APP}{ended_pod}")).unwrap();
+    let ended = ringfence_in(folder.path(), &["matrix", "-f", "app.yaml"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(ended.err, "warning: `prod/done` has no row: its phase is Succeeded\n");
+}
+
 pub(crate) fn an_explanation_names_every_rule_on_the_way() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("app.yaml"), APP).unwrap();

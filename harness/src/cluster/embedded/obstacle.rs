@@ -124,6 +124,9 @@ impl Settings {
                  nft_ct nft_log nfnetlink_log`, or `CONFIG_NF_TABLES_INET` and \
                  `CONFIG_NFT_{CT,LOG,REJECT_INET}`"
                 .to_owned(),
+            (_, Errno::EMFILE | Errno::ENFILE) => "the limit of open files is reached: raise the \
+                 hard limit, for example with `ulimit -Hn 20000`"
+                .to_owned(),
             _ => "no known setting forbids it, but a security module or a container's policy may; \
                  `ringfence doctor` shows every prerequisite"
                 .to_owned(),
@@ -236,6 +239,7 @@ mod tests {
             (none, Part::UserNamespace, Errno::EINVAL, "CONFIG_USER_NS"),
             (none, Part::Links, Errno::EOPNOTSUPP, "modprobe veth"),
             (none, Part::Filter, Errno::EPROTONOSUPPORT, "modprobe nf_tables"),
+            (none, Part::NetworkNamespace, Errno::EMFILE, "ulimit -Hn"),
             (none, Part::UserNamespace, Errno::EPERM, "ringfence doctor"),
         ];
         for (settings, part, errno, expected) in cases {
