@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::model::{
     Cell, Change, Endpoint, Family, LabelSelector, Labels, Name, Namespace, NetworkPolicy, Origin,
-    Phase, Pod, PodName, PolicyName, PolicyType, Port, Protocol, Topology, Via,
+    Pod, PodName, PolicyName, PolicyType, Port, Protocol, Topology, Via,
 };
 use crate::scenario::Scenario;
 
@@ -60,17 +60,9 @@ impl Sentinel {
         let origin = Origin::synthetic("sentinel");
         let namespace = Namespace::new(&self.namespace, Labels::new(), origin.clone());
         let pod = |name: PodName, node: &Name, ports| {
-            Change::AddPod(Pod {
-                labels: Labels::from([("app".to_owned(), name.name.to_string())]),
-                name,
-                ports,
-                node: Some(node.clone()),
-                addresses: Vec::new(),
-                host_network: false,
-                phase: Phase::Running,
-                terminating: false,
-                origin: origin.clone(),
-            })
+            let labels = Labels::from([("app".to_owned(), name.name.to_string())]);
+            let node = Some(node.clone());
+            Change::AddPod(Pod { labels, ports, node, ..Pod::new(name, origin.clone()) })
         };
         let port = Port { name: None, number: PORT, protocol: Protocol::Tcp };
         let pairs = self.nodes.iter().enumerate().flat_map(|(index, node)| {

@@ -9,8 +9,8 @@
 use std::collections::BTreeSet;
 
 use crate::model::{
-    Cell, Change, Endpoint, Family, Labels, Name, Namespace, Observation, Origin, Phase, Pod,
-    PodName, Port, Protocol, Topology, Via,
+    Cell, Change, Endpoint, Family, Labels, Name, Namespace, Observation, Origin, Pod, PodName,
+    Port, Protocol, Topology, Via,
 };
 use crate::scenario::Scenario;
 
@@ -54,17 +54,8 @@ impl Witness {
     pub(super) fn deployment(&self) -> Vec<Change> {
         let origin = Origin::synthetic("witness");
         let pod = |name: PodName, node: &Name, ports| {
-            Change::AddPod(Pod {
-                name,
-                labels: Labels::new(),
-                ports,
-                node: Some(node.clone()),
-                addresses: Vec::new(),
-                host_network: false,
-                phase: Phase::Running,
-                terminating: false,
-                origin: origin.clone(),
-            })
+            let node = Some(node.clone());
+            Change::AddPod(Pod { ports, node, ..Pod::new(name, origin.clone()) })
         };
         let port = |protocol: &Protocol| Port { name: None, number: PORT, protocol: *protocol };
         let ports: Vec<Port> = self.protocols.iter().map(port).collect();
