@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use ipnet::IpNet;
-use ringfence::cluster::{Capabilities, Cluster, ClusterError, Round, TeardownError};
+use ringfence::cluster::{Capabilities, Cluster, ClusterError, Dataplane, Round, TeardownError};
 use ringfence::model::{
     Change, Endpoint, Family, Intent, LabelSelector, Labels, Name, Namespace, NetworkPolicy, Node,
     Observation, Origin, Outcome, Phase, Pod, PodName, PolicyName, PolicyType, Port, Protocol,
-    Topology, World,
+    Topology, Via, World,
 };
 use ringfence::run::record::RecordWriter;
 use ringfence::run::{EventSink, Settings, Status, Stop, run_scenario};
@@ -161,9 +161,11 @@ impl Prompt {
                 name: "prompt".to_owned(),
                 families: [Family::Ipv4].into(),
                 protocols: [Protocol::Tcp].into(),
+                ways: [Via::Pod].into(),
                 host_network: false,
                 external_hosts: false,
                 evidence: true,
+                dataplane: Dataplane::default(),
                 missing: vec![],
             },
             world: World::default(),

@@ -13,9 +13,9 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use ringfence::cluster::Source;
 use ringfence::cluster::embedded::doctor::checks;
-use ringfence::cluster::embedded::{Embedded, EmbeddedOptions};
-use ringfence::cluster::{Cluster, ClusterError};
+use ringfence::cluster::embedded::{EmbeddedOptions, EmbeddedSource};
 use ringfence::report::{Look, Run, findings, prerequisites, terminal};
 use ringfence::run::{EventSink, Settings, Status, Stop, run_all};
 use ringfence::scenario::{LoadOptions, Scenario, load_scenarios};
@@ -104,14 +104,11 @@ fn lacking(runtime: &tokio::runtime::Runtime) -> Option<String> {
 
 async fn play(scenario: Arc<Scenario>) -> Result<Run, Failed> {
     let evidence = words("RINGFENCE_EVIDENCE", "nflog") != ["none"];
-    let make = move |_| async move {
-        let options = EmbeddedOptions { evidence, ..EmbeddedOptions::default() };
-        let cluster: Box<dyn Cluster> = Box::new(Embedded::start(options).await?);
-        Ok::<_, ClusterError>(cluster)
-    };
+    let options = EmbeddedOptions { evidence, ..EmbeddedOptions::default() };
+    let source: Arc<dyn Source> = Arc::new(EmbeddedSource::new(options));
     let (sink, mut lines) = EventSink::channel();
     let settings = Settings::default();
-    run_all(vec![scenario], EMBEDDED, make, 1, &settings, &sink, &Stop::never()).await;
+    run_all(vec![scenario], vec![source], 1, &settings, &sink, &Stop::never()).await;
     drop(sink);
     let mut run = Run::default();
     while let Some(line) = lines.recv().await {

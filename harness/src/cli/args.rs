@@ -60,9 +60,9 @@ pub(super) struct Run {
     /// current directory upwards].
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
-    /// The cluster to run on.
+    /// The cluster to run on. Given more than once, every scenario runs on each of them.
     #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
-    pub(super) on: String,
+    pub(super) on: Vec<String>,
     /// Run only the scenarios whose identifier contains this text.
     #[arg(long, value_name = "TEXT")]
     pub(super) filter: Option<String>,

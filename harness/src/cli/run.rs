@@ -9,8 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::failure::Failure;
 use super::settings::{ClusterKind, RunSettings};
 use super::{input, screen};
-use crate::cluster::embedded::{Embedded, EmbeddedOptions};
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::Source;
+use crate::cluster::embedded::{EmbeddedOptions, EmbeddedSource};
 use crate::exit::ExitCode;
 use crate::report::live::Live;
 use crate::report::{self, Look, Run, terminal};
@@ -85,13 +85,12 @@ async fn play(
     let (sink, mut lines) = EventSink::channel();
     let (stopper, stop) = Stop::new();
     let all = {
-        let on = settings.cluster.to_string();
-        let make = maker(settings);
+        let sources = settings.clusters.iter().map(|cluster| source(cluster, settings)).collect();
         let jobs = settings.jobs.get();
         let settings =
             Settings { strict: settings.strict, seed: settings.seed, ..Settings::default() };
         tokio::spawn(
-            async move { run_all(scenarios, &on, make, jobs, &settings, &sink, &stop).await },
+            async move { run_all(scenarios, sources, jobs, &settings, &sink, &stop).await },
         )
     };
     let listen = |kind| signal(kind).context("signals cannot be listened to");
@@ -116,24 +115,18 @@ async fn play(
         }
         stopper.stop();
     }
-    let counts = all.await.map_err(Failure::untold)?;
-    Ok(counts.exit_code())
+    let ran = all.await.map_err(Failure::untold)?;
+    Ok(ran.exit_code)
 }
 
-type Made = std::pin::Pin<Box<dyn Future<Output = Result<Box<dyn Cluster>, ClusterError>> + Send>>;
-
-/// Makes a cluster of the kind that was asked for, for one scenario.
-fn maker(settings: &RunSettings) -> impl Fn(Arc<Scenario>) -> Made + Clone + Send + 'static {
-    let (kind, evidence) = (settings.cluster, settings.evidence);
-    move |_| {
-        Box::pin(async move {
-            match kind {
-                ClusterKind::Embedded => {
-                    let options = EmbeddedOptions { evidence, ..EmbeddedOptions::default() };
-                    Ok(Box::new(Embedded::start(options).await?) as Box<dyn Cluster>)
-                }
-            }
-        })
+/// What one `--on` names.
+fn source(cluster: &ClusterKind, settings: &RunSettings) -> Arc<dyn Source> {
+    match cluster {
+        ClusterKind::Embedded => {
+            let evidence = settings.evidence;
+            let options = EmbeddedOptions { evidence, ..EmbeddedOptions::default() };
+            Arc::new(EmbeddedSource::new(options))
+        }
     }
 }
 

@@ -84,8 +84,8 @@ impl fmt::Display for Selection {
 pub(super) struct RunSettings {
     /// Scenario folders, or folders of them.
     pub(super) paths: Vec<PathBuf>,
-    /// The cluster.
-    pub(super) cluster: ClusterKind,
+    /// The clusters, each once.
+    pub(super) clusters: Vec<ClusterKind>,
     /// Which scenarios.
     pub(super) selection: Selection,
     /// How many scenarios at the same time.
@@ -120,7 +120,7 @@ impl RunSettings {
         let evidence = args.evidence == args::Evidence::Nflog;
         Ok(Self {
             paths: existing(paths)?,
-            cluster: args.on.parse()?,
+            clusters: clusters(&args.on)?,
             selection: Selection { filter: args.filter, tags: args.tag },
             jobs: args.jobs.unwrap_or_else(|| default_jobs(evidence)),
             record: args.record,
@@ -131,6 +131,22 @@ impl RunSettings {
             list: args.list,
         })
     }
+}
+
+/// The clusters of `--on`.
+///
+/// # Errors
+/// Where a text names none, or one is named twice.
+fn clusters(texts: &[String]) -> Result<Vec<ClusterKind>> {
+    let mut clusters: Vec<ClusterKind> = Vec::with_capacity(texts.len());
+    for text in texts {
+        let cluster = text.parse()?;
+        if clusters.contains(&cluster) {
+            bail!("expected each `--on` to name another cluster, found `{text}` twice");
+        }
+        clusters.push(cluster);
+    }
+    Ok(clusters)
 }
 
 /// Several for each core: most of a scenario's time is spent waiting for packets.
@@ -221,6 +237,10 @@ mod tests {
                 ["--on", "kind:calico", "."],
                 "expected `embedded` as the cluster to run on, found `kind:calico`: this version has no other",
             ),
+            (
+                ["--on=embedded", "--on=embedded", "."],
+                "expected each `--on` to name another cluster, found `embedded` twice",
+            ),
             (["--kubernetes", "new", "."], "`--kubernetes` is not understood"),
             (
                 ["--strict", "nowhere", "never"],
@@ -235,7 +255,7 @@ mod tests {
     #[test]
     fn defaults() {
         let settings = settings(&["."], Path::new(".")).unwrap();
-        assert_eq!(settings.cluster, ClusterKind::Embedded);
+        assert_eq!(settings.clusters, [ClusterKind::Embedded]);
         assert!(settings.evidence && !settings.strict && settings.selection.is_all());
         assert_eq!(settings.kubernetes, KubernetesVersion::default());
         // Without evidence most of the time is waited.

@@ -1,34 +1,21 @@
-//! Clusters: the one trait behind which they differ.
+//! Clusters: the traits behind which they differ.
+//!
+//! A [`Source`] is what one `--on` names; it makes a [`Cluster`] for each scenario.
 
+mod capability;
 pub mod embedded;
+mod source;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
 
-use crate::model::{Cell, Change, Family, Observation, Protocol, Topology};
+use crate::model::{Cell, Change, Name, Observation, Topology};
 
-/// What a cluster can do. What it cannot is skipped aloud, with the reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Capabilities {
-    /// The cluster's kind and version, such as `embedded`.
-    pub name: String,
-    /// The address families that pods have.
-    pub families: BTreeSet<Family>,
-    /// The protocols that can be probed.
-    pub protocols: BTreeSet<Protocol>,
-    /// Whether hostNetwork pods can be made.
-    pub host_network: bool,
-    /// Whether hosts outside the cluster can be made.
-    pub external_hosts: bool,
-    /// Whether the dataplane reports each drop by itself.
-    pub evidence: bool,
-    /// What is missing and why, in sentences: `no SCTP: …`.
-    pub missing: Vec<String>,
-}
+pub use capability::{Capabilities, Dataplane, Feature, Known, Seen, Sighting};
+pub use source::{Source, Stage, StageState, Stages};
 
 /// Why a cluster could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +43,15 @@ pub enum ClusterError {
 #[derive(Debug, thiserror::Error)]
 #[error("teardown left something behind: {}", .0.join("; "))]
 pub struct TeardownError(pub Vec<String>);
+
+/// A file of a failure bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// Its path within the bundle, such as `pods/prod-db.yaml`.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}
 
 /// One round of attempts, all in flight together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +90,24 @@ pub trait Cluster: Send {
 
     /// Attempts every cell of a round; the result has one observation per cell, in order.
     async fn probe(&mut self, round: &Round) -> Result<Vec<Observation>, ClusterError>;
+
+    /// The namespaces whose names in the cluster differ from those in the scenario,
+    /// by the latter; known once it is deployed.
+    fn names(&self) -> BTreeMap<Name, Name> {
+        BTreeMap::new()
+    }
+
+    /// Where the changes since the last call were made other than they were
+    /// written, because names differ: a sentence for each field.
+    fn rewritten(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whatever helps to find out why something went wrong here: events, pod states,
+    /// logs, the policies as stored. What cannot be had is an artifact that says so.
+    async fn artifacts(&mut self) -> Vec<Artifact> {
+        Vec::new()
+    }
 
     /// Removes everything. Tries every part, and says what remains.
     async fn teardown(&mut self) -> Result<(), TeardownError>;

@@ -1,10 +1,10 @@
 //! Records made by hand, for the tests of the reports.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cluster::Capabilities;
+use crate::cluster::{Capabilities, Dataplane};
 use crate::model::{
     Cell, Clause, Decision, Effect, Endpoint, Evidence, Family, Intent, Observation, Origin,
     Outcome, PolicyName, PolicyRef, Protocol, RuleRef, Side, Topology, Verdict, Via,
@@ -189,9 +189,11 @@ fn run(
         name: "embedded".to_owned(),
         families: Family::ALL.into(),
         protocols: BTreeSet::from([Protocol::Tcp, Protocol::Udp]),
+        ways: [Via::Pod].into(),
         host_network: false,
         external_hosts: true,
         evidence: true,
+        dataplane: Dataplane::default(),
         missing: vec![],
     };
     let info = ScenarioInfo {
@@ -210,11 +212,17 @@ fn run(
     };
     let mut events = vec![Event::ScenarioStarted];
     if status != Status::Skipped {
-        events.push(Event::Deployed { capabilities, topology: Topology::default(), took: MS(21) });
+        events.push(Event::Deployed {
+            capabilities,
+            topology: Topology::default(),
+            names: BTreeMap::new(),
+            took: MS(21),
+        });
         events.push(Event::StepStarted {
             step: 0,
             name: step.to_owned(),
             changes: vec!["apply prod/db-policy".to_owned()],
+            rewritten: vec![],
         });
         events.push(Event::StepJudged {
             step: 0,

@@ -266,7 +266,7 @@ impl ScenarioRun {
                 self.capabilities = Some(capabilities.clone());
                 self.stage = Stage::Control;
             }
-            Event::StepStarted { step, name, changes } => {
+            Event::StepStarted { step, name, changes, .. } => {
                 self.stage = Stage::Step(*step);
                 let entry = self.steps.entry(*step).or_default();
                 entry.name.clone_from(name);
@@ -289,6 +289,9 @@ impl ScenarioRun {
                 self.took = Some(*took);
             }
             Event::Round { .. }
+            | Event::Stage { .. }
+            | Event::Bundled { .. }
+            | Event::LeftBehind { .. }
             | Event::RunStarted { .. }
             | Event::Diagnosed { .. }
             | Event::RunFinished { .. } => {}

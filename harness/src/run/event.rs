@@ -1,12 +1,13 @@
 //! The lines of the record: what a run did and saw. [`Line`] documents the schema.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::Capabilities;
 use crate::model::micros;
-use crate::model::{Cell, Decision, Intent, Matrix, Observation, Topology};
+use crate::model::{Cell, Decision, Intent, Matrix, Name, Observation, Topology};
 use crate::scenario::Diagnostic;
 
 /// The version of the record's schema. A field may be added under the same version,
@@ -30,13 +31,16 @@ pub const SCHEMA: u32 = 1;
 /// | `kind` | how often | about |
 /// |---|---|---|
 /// | `run-started` | once, the first line | schema, version, seed, clusters, scenarios |
+/// | `stage` | two for each slow part of preparing a cluster | what it is, and how long it took |
 /// | `diagnosed` | at most once | warnings about the input |
 /// | `scenario-started` | once for each scenario | |
 /// | `deployed` | at most once for each | capabilities, topology with addresses |
 /// | `round` | many | purpose, deadline, observations; the sentinel's cells and the witness's have a line of their own with the same `number` |
 /// | `step-started` | once for each step reached | its changes; later rounds of the step carry its number |
 /// | `step-judged` | once for each step started | a judgement for every cell, times, notes; a step that needs the control of late pods is judged after the `lift` rounds, and so are all that follow it |
+/// | `bundled` | at most once for each scenario that failed or errored | where the failure bundle is |
 /// | `scenario-finished` | once for each scenario | status, reason |
+/// | `left-behind` | at most once for each cluster | what could not be removed |
 /// | `run-finished` | once, the last line | counts, exit code |
 ///
 /// Lines of scenarios that run at the same time are mixed; those of one scenario
@@ -196,6 +200,18 @@ pub enum Event {
         /// The findings.
         diagnostics: Vec<Diagnostic>,
     },
+    /// A slow part of preparing a cluster begins or ends; of a cluster, and of no scenario.
+    Stage {
+        /// Its name: one word, such as `image`, `nodes`, `cni` or `agents`.
+        name: String,
+        /// What is done, in a phrase.
+        what: String,
+        /// How long it took; `None` where it begins.
+        #[serde(with = "micros::maybe")]
+        took: Option<Duration>,
+        /// Whether it failed; why is the reason of the scenarios that follow.
+        failed: bool,
+    },
     /// A scenario begins.
     ScenarioStarted,
     /// The topology stands.
@@ -204,6 +220,9 @@ pub enum Event {
         capabilities: Capabilities,
         /// With nodes and addresses.
         topology: Topology,
+        /// The namespaces whose names in the cluster differ, by those in the topology.
+        #[serde(default)]
+        names: BTreeMap<Name, Name>,
         /// How long it took.
         #[serde(with = "micros")]
         took: Duration,
@@ -216,6 +235,10 @@ pub enum Event {
         name: String,
         /// Its changes, a phrase each.
         changes: Vec<String>,
+        /// Where they were made other than they were written, because names
+        /// differ: a sentence for each field.
+        #[serde(default)]
+        rewritten: Vec<String>,
     },
     /// A round was made.
     Round {
@@ -250,6 +273,13 @@ pub enum Event {
         /// What else is to be said of the step, in sentences.
         notes: Vec<String>,
     },
+    /// What helps to find out why the scenario failed was written down.
+    Bundled {
+        /// The bundle's folder.
+        folder: String,
+        /// Its files, relative to the folder, in order.
+        files: Vec<String>,
+    },
     /// A scenario is over.
     ScenarioFinished {
         /// The result.
@@ -259,6 +289,11 @@ pub enum Event {
         /// How long it took.
         #[serde(with = "micros")]
         took: Duration,
+    },
+    /// A cluster was closed, and not all of it could be removed.
+    LeftBehind {
+        /// What remains and why, a sentence each.
+        what: Vec<String>,
     },
     /// The last line.
     RunFinished {

@@ -23,7 +23,7 @@ pub use event::{
     CellJudgement, Counts, Event, Finding, Line, Purpose, SCHEMA, ScenarioInfo, Status, StepTiming,
 };
 pub use scenario::run_scenario;
-pub use schedule::run_all;
+pub use schedule::{Ran, run_all};
 pub use settings::{
     AGREEING_ROUNDS, ENFORCEMENT_MARGIN, MEASURED_ROUNDS, Pause, Settings, Silence,
 };

@@ -118,7 +118,7 @@ fn lack(cell: &Cell, topology: &Topology, capabilities: &Capabilities) -> Option
         Some(Lack::Protocol(cell.protocol))
     } else if !capabilities.families.contains(&cell.family) {
         Some(Lack::Family(cell.family))
-    } else if cell.via != Via::Pod {
+    } else if !capabilities.ways.contains(&cell.via) {
         Some(Lack::Way(cell.via))
     } else if !capabilities.external_hosts
         && ends.iter().any(|end| matches!(end, Endpoint::External(_)))

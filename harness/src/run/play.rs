@@ -58,6 +58,7 @@ pub(super) async fn play(
     sink.emit(Event::Deployed {
         capabilities: capabilities.clone(),
         topology: world.topology.clone(),
+        names: stage.names(),
         took: begun.elapsed(),
     });
     let mut play = Play {
@@ -270,6 +271,7 @@ impl Play<'_> {
             step: index,
             name: step.name.clone(),
             changes: changes.iter().map(plan::phrase).collect(),
+            rewritten: self.stage.rewritten(),
         });
 
         let Plan { questions, notes: dropped } =

@@ -99,7 +99,7 @@ async fn teardown(cluster: &mut dyn Cluster, settings: &Settings) -> Result<(), 
 ///
 /// The future is not polled again after a panic, and what it borrowed is only
 /// used to say what was found before and to tear down.
-async fn caught<T>(future: impl Future<Output = T>) -> Result<T, String> {
+pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, String> {
     let mut future = pin!(future);
     std::future::poll_fn(|context| {
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {

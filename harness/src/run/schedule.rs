@@ -1,16 +1,17 @@
-//! Runs many scenarios at the same time, each on a cluster of its own.
+//! Runs many scenarios at the same time, on one source of clusters or several.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::{ClusterError, Source, Stage, StageState, Stages};
 use crate::exit::ExitCode;
 use crate::scenario::Scenario;
 
-use super::scenario::{panicked, run_scenario, words};
+use super::scenario::{caught, panicked, run_scenario, words};
 use super::{Counts, Event, EventSink, SCHEMA, ScenarioInfo, Settings, Status, Stop};
 
 impl Counts {
@@ -35,6 +36,15 @@ impl Counts {
     }
 }
 
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.errored += other.errored;
+        self.skipped += other.skipped;
+    }
+}
+
 impl From<&Scenario> for ScenarioInfo {
     fn from(scenario: &Scenario) -> Self {
         Self {
@@ -47,95 +57,194 @@ impl From<&Scenario> for ScenarioInfo {
     }
 }
 
-/// Runs scenarios, at most `jobs` at a time, each on a cluster that
-/// `make_cluster` makes for it, and emits the whole record from
-/// [`Event::RunStarted`] to [`Event::RunFinished`].
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ran {
+    /// How many scenarios ended in which way.
+    pub counts: Counts,
+    /// What follows from it, and from what could not be removed.
+    pub exit_code: ExitCode,
+}
+
+/// Runs scenarios on every source, the sources at the same time, and emits the whole
+/// record from [`Event::RunStarted`] to [`Event::RunFinished`].
 ///
-/// Scenarios start in order, and [`Event::RunStarted`] lists them in that order;
+/// On each source at most `jobs` scenarios run at a time, or as many as the source
+/// bears. They start in order, and [`Event::RunStarted`] lists them in that order;
 /// lines of scenarios that run at the same time are mixed in the record. A
 /// scenario never gets lost: one whose cluster cannot be made, that panics, or
 /// that `stop` kept from starting has its own [`Event::ScenarioFinished`].
-/// `on` is the cluster's name as given to `--on`.
-pub async fn run_all<F, Made>(
+pub async fn run_all(
     scenarios: Vec<Arc<Scenario>>,
-    on: &str,
-    make_cluster: F,
+    sources: Vec<Arc<dyn Source>>,
     jobs: usize,
     settings: &Settings,
     sink: &EventSink,
     stop: &Stop,
-) -> Counts
-where
-    F: Fn(Arc<Scenario>) -> Made + Clone + Send + 'static,
-    Made: Future<Output = Result<Box<dyn Cluster>, ClusterError>> + Send,
-{
+) -> Ran {
     let begun = Instant::now();
     sink.emit(Event::RunStarted {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: settings.seed,
-        clusters: vec![on.to_owned()],
+        clusters: sources.iter().map(|source| source.name().to_owned()).collect(),
         scenarios: scenarios.iter().map(|scenario| ScenarioInfo::from(&**scenario)).collect(),
     });
-    let mut counts = Counts::default();
-    let mut waiting = VecDeque::from(scenarios);
     let mut running = JoinSet::new();
-    let mut names = std::collections::HashMap::new();
-    loop {
-        while running.len() < jobs.max(1)
-            && let Some(scenario) = waiting.pop_front()
-        {
-            let sink = sink.of(on, &scenario.id);
-            if stop.is_asked() {
-                sink.emit(Event::ScenarioStarted);
-                counts.add(finish(&sink, Instant::now(), Status::Errored, NOT_STARTED.to_owned()));
-                continue;
-            }
-            let (settings, stop, make) = (settings.clone(), stop.clone(), make_cluster.clone());
-            let own = sink.clone();
-            let task = running.spawn(async move { one(scenario, make, settings, own, stop).await });
-            names.insert(task.id(), (sink, Instant::now()));
-        }
-        let Some(joined) = running.join_next_with_id().await else { break };
-        match joined {
-            Ok((_, status)) => counts.add(status),
-            // Only what is outside of the scenario's own guard can panic here:
-            // making or dropping the cluster, or the sink.
-            Err(error) => {
-                if let Some((sink, begun)) = names.remove(&error.id()) {
-                    let reason = panicked(&error.to_string());
-                    counts.add(finish(&sink, begun, Status::Errored, reason));
-                }
-            }
-        }
+    for source in sources {
+        let lane = Lane {
+            source,
+            jobs: jobs.max(1),
+            settings: settings.clone(),
+            sink: sink.clone(),
+            stop: stop.clone(),
+        };
+        running.spawn(lane.run(scenarios.clone()));
     }
-    sink.emit(Event::RunFinished {
-        counts,
-        exit_code: counts.exit_code().code(),
-        took: begun.elapsed(),
-    });
-    counts
+    let mut counts = Counts::default();
+    let mut clean = true;
+    while let Some(joined) = running.join_next().await {
+        // Only the sink can panic outside of what a lane guards.
+        let (some, removed) = joined.unwrap_or((Counts::default(), false));
+        counts += some;
+        clean &= removed;
+    }
+    let exit_code = match counts.exit_code() {
+        ExitCode::Passed if !clean => ExitCode::CouldNotTell,
+        code => code,
+    };
+    sink.emit(Event::RunFinished { counts, exit_code: exit_code.code(), took: begun.elapsed() });
+    Ran { counts, exit_code }
 }
 
 const NOT_STARTED: &str = "not started: the run was interrupted";
 
-async fn one<F, Made>(
+/// One source with its scenarios.
+struct Lane {
+    source: Arc<dyn Source>,
+    jobs: usize,
+    settings: Settings,
+    sink: EventSink,
+    stop: Stop,
+}
+
+impl Lane {
+    /// Prepares the source, runs every scenario on it, and closes it. Returns how
+    /// they ended, and whether everything was removed.
+    async fn run(self, scenarios: Vec<Arc<Scenario>>) -> (Counts, bool) {
+        let counts = match self.prepare().await {
+            Ok(()) => self.scenarios(scenarios).await,
+            Err((status, reason)) => {
+                let mut counts = Counts::default();
+                for scenario in scenarios {
+                    let sink = self.sink.of(self.source.name(), &scenario.id);
+                    sink.emit(Event::ScenarioStarted);
+                    counts.add(finish(&sink, Instant::now(), status, reason.clone()));
+                }
+                counts
+            }
+        };
+        let clean = self.close().await;
+        (counts, clean)
+    }
+
+    async fn prepare(&self) -> Result<(), (Status, String)> {
+        let sink = self.sink.of(self.source.name(), "");
+        let stages = Stages::new(move |stage: Stage| {
+            let (took, failed) = match stage.state {
+                StageState::Begun => (None, false),
+                StageState::Done { took } => (Some(took), false),
+                StageState::Failed { took } => (Some(took), true),
+            };
+            sink.emit(Event::Stage { name: stage.name, what: stage.what, took, failed });
+        });
+        let mut stop = self.stop.clone();
+        let prepared = caught(async {
+            tokio::select! {
+                biased;
+                () = stop.asked() => None,
+                prepared = self.source.prepare(&stages) => Some(prepared),
+            }
+        });
+        match prepared.await {
+            Ok(Some(Ok(()))) => Ok(()),
+            Ok(Some(Err(ClusterError::Unsupported(why)))) => Err((Status::Skipped, why)),
+            Ok(Some(Err(error))) => Err((Status::Errored, words(&error))),
+            Ok(None) => Err((Status::Errored, NOT_STARTED.to_owned())),
+            Err(panic) => Err((Status::Errored, panicked(&panic))),
+        }
+    }
+
+    async fn close(&self) -> bool {
+        let deadline = self.settings.close_deadline;
+        let what = match caught(timeout(deadline, self.source.close())).await {
+            Ok(Ok(Ok(()))) => return true,
+            Ok(Ok(Err(error))) => error.0,
+            Ok(Err(_)) => {
+                vec![format!(
+                    "expected `{}` to be removed within {} ms",
+                    self.source.name(),
+                    deadline.as_millis()
+                )]
+            }
+            Err(panic) => vec![panicked(&panic)],
+        };
+        self.sink.of(self.source.name(), "").emit(Event::LeftBehind { what });
+        false
+    }
+
+    async fn scenarios(&self, scenarios: Vec<Arc<Scenario>>) -> Counts {
+        let jobs = self.source.most_at_once().map_or(self.jobs, |most| most.min(self.jobs)).max(1);
+        let mut counts = Counts::default();
+        let mut waiting = VecDeque::from(scenarios);
+        let mut running = JoinSet::new();
+        let mut names = HashMap::new();
+        loop {
+            while running.len() < jobs
+                && let Some(scenario) = waiting.pop_front()
+            {
+                let sink = self.sink.of(self.source.name(), &scenario.id);
+                if self.stop.is_asked() {
+                    sink.emit(Event::ScenarioStarted);
+                    let reason = NOT_STARTED.to_owned();
+                    counts.add(finish(&sink, Instant::now(), Status::Errored, reason));
+                    continue;
+                }
+                let (source, settings) = (self.source.clone(), self.settings.clone());
+                let (own, stop) = (sink.clone(), self.stop.clone());
+                let task = running.spawn(one(scenario, source, settings, own, stop));
+                names.insert(task.id(), (sink, Instant::now()));
+            }
+            let Some(joined) = running.join_next_with_id().await else { break };
+            match joined {
+                Ok((_, status)) => counts.add(status),
+                // Only what is outside of the scenario's own guard can panic here:
+                // making or dropping the cluster, or the sink.
+                Err(error) => {
+                    if let Some((sink, begun)) = names.remove(&error.id()) {
+                        let reason = panicked(&error.to_string());
+                        counts.add(finish(&sink, begun, Status::Errored, reason));
+                    }
+                }
+            }
+        }
+        counts
+    }
+}
+
+async fn one(
     scenario: Arc<Scenario>,
-    make_cluster: F,
+    source: Arc<dyn Source>,
     settings: Settings,
     sink: EventSink,
     mut stop: Stop,
-) -> Status
-where
-    F: Fn(Arc<Scenario>) -> Made,
-    Made: Future<Output = Result<Box<dyn Cluster>, ClusterError>>,
-{
+) -> Status {
     let begun = Instant::now();
     let making = stop.clone();
     let made = tokio::select! {
         biased;
         () = stop.asked() => None,
-        made = make_cluster(scenario.clone()) => Some(made),
+        made = source.cluster(&scenario) => Some(made),
     };
     let (status, reason) = match made {
         Some(Ok(mut cluster)) => {

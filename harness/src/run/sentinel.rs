@@ -144,6 +144,11 @@ impl Sentinel {
         self.nodes.get(index)
     }
 
+    /// Whether a namespace is the sentinel's.
+    pub(super) fn is_its(&self, namespace: &Name) -> bool {
+        self.namespace == *namespace
+    }
+
     /// The nodes that have a pair.
     pub(super) fn nodes(&self) -> &[Name] {
         &self.nodes

@@ -1,5 +1,6 @@
 //! Every wait, retry and deadline of a run, in numbers.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What a run may be told. Every default is the constant beside its field.
@@ -22,6 +23,11 @@ pub struct Settings {
     pub step_deadline: Duration,
     /// How long teardown may take. Default 60 s.
     pub teardown_deadline: Duration,
+    /// How long it may take to remove what the scenarios of one cluster shared.
+    /// Default 300 s: nodes are removed one after the other.
+    pub close_deadline: Duration,
+    /// Where failure bundles go; `None` writes none.
+    pub bundles: Option<PathBuf>,
     /// How long a cell may still differ once the cluster has shown, on every
     /// node, that it has looked at the step, and twice the slowest enforcement
     /// seen has passed too. Default 1 s.
@@ -45,6 +51,8 @@ impl Default for Settings {
             control_deadline: Duration::from_secs(30),
             step_deadline: Duration::from_secs(30),
             teardown_deadline: Duration::from_secs(60),
+            close_deadline: Duration::from_secs(300),
+            bundles: None,
             patience: Duration::from_secs(1),
             differing_rounds: 3,
             silence: Silence::default(),

@@ -106,6 +106,18 @@ impl<'a> Stage<'a> {
         Ok(stage)
     }
 
+    /// The scenario's namespaces whose names in the cluster differ.
+    pub(super) fn names(&self) -> BTreeMap<Name, Name> {
+        let mut names = self.cluster.names();
+        names.retain(|name, _| !self.sentinel.is_its(name) && !self.witness.is_its(name));
+        names
+    }
+
+    /// What of the last changes was made other than it was written.
+    pub(super) fn rewritten(&mut self) -> Vec<String> {
+        self.cluster.rewritten()
+    }
+
     /// Makes changes and flips the sentinel after them, unless it is blind.
     pub(super) async fn change(&mut self, changes: &[Change]) -> Result<Topology, ClusterError> {
         let mut changes = changes.to_vec();

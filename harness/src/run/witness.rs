@@ -50,6 +50,11 @@ impl Witness {
         }
     }
 
+    /// Whether a namespace is the witness's.
+    pub(super) fn is_its(&self, namespace: &Name) -> bool {
+        self.namespace == *namespace
+    }
+
     /// What creates it.
     pub(super) fn deployment(&self) -> Vec<Change> {
         let origin = Origin::synthetic("witness");

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ipnet::IpNet;
-use ringfence::cluster::{Capabilities, Cluster, ClusterError, Round, TeardownError};
+use ringfence::cluster::{Capabilities, Cluster, ClusterError, Dataplane, Round, TeardownError};
 use ringfence::model::{
     Cell, Change, Endpoint, Family, Name, Node, Observation, Outcome, PolicyType, Protocol,
-    Topology, World,
+    Topology, Via, World,
 };
 use tokio::time::Instant;
 
@@ -73,9 +73,11 @@ impl Fake {
                 name: "fake".into(),
                 families: Family::ALL.into(),
                 protocols: Protocol::ALL.into(),
+                ways: [Via::Pod].into(),
                 host_network: false,
                 external_hosts: true,
                 evidence: false,
+                dataplane: Dataplane::default(),
                 missing: vec![],
             },
             world: World::default(),

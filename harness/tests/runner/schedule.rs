@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use ringfence::cluster::{Cluster, ClusterError};
+use async_trait::async_trait;
+use ringfence::cluster::{Cluster, ClusterError, Source};
 use ringfence::model::Outcome;
 use ringfence::run::record::{RecordWriter, read};
 use ringfence::run::{Counts, Event, EventSink, Line, Settings, Status, Stop, run_all};
@@ -16,25 +17,39 @@ fn scenarios(ids: &[&str]) -> Vec<Arc<Scenario>> {
     ids.iter().map(|id| Arc::new(Scenario { id: (*id).into(), ..fenced() })).collect()
 }
 
+/// A source of fake clusters.
+struct Fakes<F>(F);
+
+#[async_trait]
+impl<F> Source for Fakes<F>
+where
+    F: Fn(&str) -> Result<Fake, ClusterError> + Send + Sync,
+{
+    fn name(&self) -> &str {
+        "fake"
+    }
+
+    async fn cluster(&self, scenario: &Scenario) -> Result<Box<dyn Cluster>, ClusterError> {
+        Ok(Box::new((self.0)(&scenario.id)?))
+    }
+}
+
 async fn run(
     ids: &[&str],
     jobs: usize,
     stop: &Stop,
-    make: impl Fn(&str) -> Result<Fake, ClusterError> + Clone + Send + 'static,
+    make: impl Fn(&str) -> Result<Fake, ClusterError> + Send + Sync + 'static,
 ) -> (Counts, Vec<Line>) {
     let (sink, mut lines) = EventSink::channel();
-    let make = move |scenario: Arc<Scenario>| {
-        let made = make(&scenario.id);
-        async move { Ok(Box::new(made?) as Box<dyn Cluster>) }
-    };
+    let source: Arc<dyn Source> = Arc::new(Fakes(make));
     let settings = Settings { seed: 7, ..Settings::default() };
-    let counts = run_all(scenarios(ids), "fake", make, jobs, &settings, &sink, stop).await;
+    let ran = run_all(scenarios(ids), vec![source], jobs, &settings, &sink, stop).await;
     drop(sink);
     let mut all = vec![];
     while let Some(line) = lines.recv().await {
         all.push(line);
     }
-    (counts, all)
+    (ran.counts, all)
 }
 
 fn results(lines: &[Line]) -> Vec<(String, Status, String)> {

@@ -8,8 +8,8 @@ use ringfence_probe::wire::Sctp;
 use super::EmbeddedOptions;
 use super::dataplane::DropLog;
 use super::namespace::{IPV6_FORWARDING, forward_ipv6};
-use crate::cluster::Capabilities;
-use crate::model::{Family, Name, Protocol};
+use crate::cluster::{Capabilities, Dataplane};
+use crate::model::{Family, Name, Protocol, Via};
 
 /// Finds out by trying, in the calling thread's network namespace.
 pub(super) fn capabilities(options: &EmbeddedOptions) -> Capabilities {
@@ -43,9 +43,11 @@ pub(super) fn capabilities(options: &EmbeddedOptions) -> Capabilities {
         name: "embedded".to_owned(),
         families,
         protocols,
+        ways: [Via::Pod].into(),
         host_network: true,
         external_hosts: true,
         evidence,
+        dataplane: Dataplane::default(),
         missing,
     }
 }

@@ -40,8 +40,9 @@ pub use process::init;
 
 use self::process::{Process, refusal};
 use self::protocol::{Cells, Reply, Request};
-use super::{Capabilities, Cluster, ClusterError, Round, TeardownError};
+use super::{Capabilities, Cluster, ClusterError, Round, Source, TeardownError};
 use crate::model::{Change, Observation, Topology};
+use crate::scenario::Scenario;
 
 /// What an embedded cluster is to be like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +100,33 @@ impl Embedded {
             Some(process) => process.ask(request, deadline, what).await,
             None => Err(ClusterError::Lost("it was torn down".to_owned())),
         }
+    }
+}
+
+/// An embedded cluster for each scenario.
+#[derive(Debug, Clone, Default)]
+pub struct EmbeddedSource {
+    options: EmbeddedOptions,
+}
+
+impl EmbeddedSource {
+    /// Its name for `--on`.
+    pub const NAME: &'static str = "embedded";
+
+    /// Clusters with these options.
+    pub fn new(options: EmbeddedOptions) -> Self {
+        Self { options }
+    }
+}
+
+#[async_trait]
+impl Source for EmbeddedSource {
+    fn name(&self) -> &str {
+        Self::NAME
+    }
+
+    async fn cluster(&self, _: &Scenario) -> Result<Box<dyn Cluster>, ClusterError> {
+        Ok(Box::new(Embedded::start(self.options.clone()).await?))
     }
 }
 

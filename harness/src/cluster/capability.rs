@@ -1,0 +1,139 @@
+//! What a cluster can do, and what is known of its dataplane.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Family, Protocol, Via};
+
+/// What a cluster can do. What it cannot is skipped aloud, with the reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// The cluster's kind and version, such as `embedded`.
+    pub name: String,
+    /// The address families that pods have.
+    pub families: BTreeSet<Family>,
+    /// The protocols that can be probed.
+    pub protocols: BTreeSet<Protocol>,
+    /// The ways by which a destination can be addressed.
+    #[serde(default = "direct")]
+    pub ways: BTreeSet<Via>,
+    /// Whether hostNetwork pods can be made.
+    pub host_network: bool,
+    /// Whether hosts outside the cluster can be made.
+    pub external_hosts: bool,
+    /// Whether the dataplane reports each drop by itself.
+    pub evidence: bool,
+    /// What is said of its dataplane.
+    #[serde(default)]
+    pub dataplane: Dataplane,
+    /// What is missing and why, in sentences: `no SCTP: …`.
+    pub missing: Vec<String>,
+}
+
+/// Only by the pod's own address.
+fn direct() -> BTreeSet<Via> {
+    [Via::Pod].into()
+}
+
+/// What is said of a dataplane in advance: by its CNI file, or nothing.
+///
+/// None of it weakens an expectation. A deviation stays an enforcement fault, and a
+/// report shows it as known; one that a case ran and did not meet is news.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dataplane {
+    /// Its name and version, such as `calico v3.31.0`; empty where nothing is known.
+    pub name: String,
+    /// Whether it enforces NetworkPolicies. Where it does not, it is a negative
+    /// control: a run passes only if every deny is seen to fail.
+    pub enforces: bool,
+    /// The features that it lacks, which the API makes optional.
+    pub lacks: BTreeSet<Feature>,
+    /// Where it is known to part from the specification.
+    pub deviations: Vec<Known>,
+    /// What it is known to do where the API leaves it open.
+    pub choices: Vec<Known>,
+}
+
+impl Default for Dataplane {
+    /// Nothing is known: it is taken to enforce everything.
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            enforces: true,
+            lacks: BTreeSet::new(),
+            deviations: Vec::new(),
+            choices: Vec::new(),
+        }
+    }
+}
+
+/// A part of the API that a cluster may lack and still conform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Feature {
+    /// Ranges of ports (`endPort`).
+    EndPort,
+    /// SCTP in rules.
+    Sctp,
+    /// Pods with IPv4 addresses.
+    Ipv4,
+    /// Pods with IPv6 addresses.
+    Ipv6,
+    /// Connections from hosts outside the cluster to a pod's own address.
+    ExternalToPod,
+    /// Policies of the cluster tier (`policy.networking.k8s.io`).
+    ClusterTiers,
+    /// Services with a ClusterIP.
+    Services,
+}
+
+impl Feature {
+    /// Every feature, in order.
+    pub const ALL: [Self; 7] = [
+        Self::EndPort,
+        Self::Sctp,
+        Self::Ipv4,
+        Self::Ipv6,
+        Self::ExternalToPod,
+        Self::ClusterTiers,
+        Self::Services,
+    ];
+}
+
+/// What becomes of a connection: the two words of a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Seen {
+    /// It connects.
+    Allow,
+    /// It does not.
+    Deny,
+}
+
+/// A behaviour that is known of a dataplane: a deviation or a choice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// Its stable identifier, such as `named-port-differing-numbers`.
+    pub id: String,
+    /// The feature it is about: a tag of scenarios, such as `named-port`.
+    pub feature: String,
+    /// What happens, in a sentence.
+    pub what: String,
+    /// Where it shows.
+    #[serde(default)]
+    pub seen: Vec<Sighting>,
+    /// Where it is described.
+    pub link: String,
+}
+
+/// Cells in which a known behaviour shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// The identifier of the scenario.
+    pub scenario: String,
+    /// The cells, as an `expect` rule writes them without its intent: `a/b -> c/d:80`.
+    pub cells: String,
+    /// What becomes of them.
+    pub outcome: Seen,
+}
