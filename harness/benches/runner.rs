@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use ipnet::IpNet;
-use ringfence::cluster::{Capabilities, Cluster, ClusterError, Dataplane, Round, TeardownError};
+use ringfence::cluster::{Capabilities, Cluster, ClusterError, Round, TeardownError};
 use ringfence::model::{
     Change, Endpoint, Family, Intent, LabelSelector, Labels, Name, Namespace, NetworkPolicy, Node,
     Observation, Origin, Outcome, Phase, Pod, PodName, PolicyName, PolicyType, Port, Protocol,
@@ -165,7 +165,7 @@ impl Prompt {
                 host_network: false,
                 external_hosts: false,
                 evidence: true,
-                dataplane: Dataplane::default(),
+                dataplane: Box::default(),
                 missing: vec![],
             },
             world: World::default(),

@@ -26,7 +26,7 @@ pub struct Capabilities {
     pub evidence: bool,
     /// What is said of its dataplane.
     #[serde(default)]
-    pub dataplane: Dataplane,
+    pub dataplane: Box<Dataplane>,
     /// What is missing and why, in sentences: `no SCTP: …`.
     pub missing: Vec<String>,
 }

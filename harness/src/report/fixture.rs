@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cluster::{Capabilities, Dataplane};
+use crate::cluster::Capabilities;
 use crate::model::{
     Cell, Clause, Decision, Effect, Endpoint, Evidence, Family, Intent, Observation, Origin,
     Outcome, PolicyName, PolicyRef, Protocol, RuleRef, Side, Topology, Verdict, Via,
@@ -193,7 +193,7 @@ fn run(
         host_network: false,
         external_hosts: true,
         evidence: true,
-        dataplane: Dataplane::default(),
+        dataplane: Box::default(),
         missing: vec![],
     };
     let info = ScenarioInfo {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ipnet::IpNet;
-use ringfence::cluster::{Capabilities, Cluster, ClusterError, Dataplane, Round, TeardownError};
+use ringfence::cluster::{Capabilities, Cluster, ClusterError, Round, TeardownError};
 use ringfence::model::{
     Cell, Change, Endpoint, Family, Name, Node, Observation, Outcome, PolicyType, Protocol,
     Topology, Via, World,
@@ -77,7 +77,7 @@ impl Fake {
                 host_network: false,
                 external_hosts: true,
                 evidence: false,
-                dataplane: Dataplane::default(),
+                dataplane: Box::default(),
                 missing: vec![],
             },
             world: World::default(),

@@ -8,7 +8,7 @@ use ringfence_probe::wire::Sctp;
 use super::EmbeddedOptions;
 use super::dataplane::DropLog;
 use super::namespace::{IPV6_FORWARDING, forward_ipv6};
-use crate::cluster::{Capabilities, Dataplane};
+use crate::cluster::Capabilities;
 use crate::model::{Family, Name, Protocol, Via};
 
 /// Finds out by trying, in the calling thread's network namespace.
@@ -47,7 +47,7 @@ pub(super) fn capabilities(options: &EmbeddedOptions) -> Capabilities {
         host_network: true,
         external_hosts: true,
         evidence,
-        dataplane: Dataplane::default(),
+        dataplane: Box::default(),
         missing,
     }
 }
