@@ -13,8 +13,9 @@ use crate::semantics::why;
 const TOLD: usize = 5;
 
 /// The findings that make a step fail or err, the gravest first.
-const ORDER: [Finding; 5] = [
+const ORDER: [Finding; 6] = [
     Finding::EnforcementFault,
+    Finding::Enforced,
     Finding::PolicyFault,
     Finding::MissingPolicyFault,
     Finding::Unstable,
@@ -29,6 +30,8 @@ pub(crate) fn name(finding: &Finding) -> &'static str {
         Finding::PolicyFault => "policy fault",
         Finding::MissingPolicyFault => "missing policy fault",
         Finding::EnforcementFault => "enforcement fault",
+        Finding::Unenforced => "deny that failed as it must",
+        Finding::Enforced => "enforced on a negative control",
         Finding::Choice => "choice of the cluster",
         Finding::NotPortable => "not portable",
         Finding::Unstable => "unstable",

@@ -3,6 +3,7 @@
 mod binding;
 mod event;
 mod judge;
+mod lack;
 mod paths;
 mod plan;
 mod play;

@@ -178,10 +178,11 @@ impl Tally {
 /// A step's result: the worst of its cells.
 fn status(cells: &[CellJudgement], rejected: usize) -> Status {
     let of = |finding: &Finding| match finding {
-        Finding::Agrees | Finding::KnownPolicyFault => Some(Status::Passed),
-        Finding::PolicyFault | Finding::MissingPolicyFault | Finding::EnforcementFault => {
-            Some(Status::Failed)
-        }
+        Finding::Agrees | Finding::KnownPolicyFault | Finding::Unenforced => Some(Status::Passed),
+        Finding::PolicyFault
+        | Finding::MissingPolicyFault
+        | Finding::EnforcementFault
+        | Finding::Enforced => Some(Status::Failed),
         Finding::Unstable | Finding::Inconclusive => Some(Status::Errored),
         Finding::Choice | Finding::NotPortable => None,
     };

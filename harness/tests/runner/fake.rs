@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ipnet::IpNet;
-use ringfence::cluster::{Capabilities, Cluster, ClusterError, Round, TeardownError};
+use ringfence::cluster::{Capabilities, Cluster, ClusterError, Feature, Round, TeardownError};
 use ringfence::model::{
     Cell, Change, Endpoint, Family, Name, Node, Observation, Outcome, PolicyType, Protocol,
     Topology, Via, World,
@@ -93,6 +93,20 @@ impl Fake {
             forgets: 0,
             log: Arc::default(),
         }
+    }
+
+    /// Says of itself that it enforces nothing; what it does is for the test to say.
+    pub(crate) fn declared_to_enforce_nothing() -> Self {
+        let mut fake = Self::honest();
+        fake.capabilities.dataplane.enforces = false;
+        fake
+    }
+
+    /// Does not declare a feature.
+    pub(crate) fn lacking(mut self, feature: Feature) -> Self {
+        self.capabilities.dataplane.name = "plane 1.0".into();
+        self.capabilities.dataplane.lacks.insert(feature);
+        self
     }
 
     /// Lets a function decide cells that it has an outcome for.

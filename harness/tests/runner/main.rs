@@ -2,7 +2,9 @@
 
 mod breakage;
 mod fake;
+mod lacks;
 mod late_pods;
+mod negative;
 mod schedule;
 mod script;
 mod sentinel;
