@@ -1,6 +1,7 @@
 //! Runs scenarios on clusters: control, apply, settle, compare, explain.
 
 mod binding;
+mod bundle;
 mod event;
 mod judge;
 mod lack;

@@ -160,6 +160,16 @@ impl Tally {
         self.reasons.insert(0, reason);
     }
 
+    /// The result so far.
+    pub(super) const fn status(&self) -> Option<Status> {
+        self.worst
+    }
+
+    /// Adds a sentence that changes no result.
+    pub(super) fn tell(&mut self, reason: String) {
+        self.reasons.push(reason);
+    }
+
     /// The scenario's result, and why where it neither passed nor failed.
     pub(super) fn result(mut self) -> (Status, Option<String>) {
         let status = match self.worst {

@@ -1,6 +1,7 @@
 //! The runner against clusters that lie, lag, flap and break, on a paused clock.
 
 mod breakage;
+mod bundles;
 mod fake;
 mod lacks;
 mod late_pods;
