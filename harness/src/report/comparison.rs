@@ -152,9 +152,9 @@ pub(crate) fn differences(run: &Run, look: Look) -> Option<String> {
     if !rest.is_empty() {
         let cells: usize = rest.iter().map(|(_, _, cells)| cells.len()).sum();
         let line = format!(
-            "… and {} in {} more; `--record PATH` keeps them all",
-            count(cells, "cell"),
-            count(rest.len(), "such group")
+            "… and {}, of {}; `--record PATH` keeps them all",
+            count(rest.len(), "more such group"),
+            count(cells, "cell")
         );
         let _ = writeln!(text, "\n  {}", look.paint(FAINT, &line));
     }

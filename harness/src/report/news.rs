@@ -120,3 +120,51 @@ fn sentence(report: &Report<'_>) -> String {
 fn example(judgement: &CellJudgement) -> String {
     format!("{}, which is {}", judgement.cell, seen(judgement).map_or("neither", word))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    /// The scenario's run on a cluster, of a record on several.
+    fn scenario(change: impl Fn(&mut ScenarioRun)) -> ScenarioRun {
+        let mut run = Run::of(&fixture::clusters()).unwrap();
+        let key = ("tiered-database".to_owned(), "kind:calico".to_owned());
+        let mut scenario = run.scenarios.remove(&key).unwrap();
+        change(&mut scenario);
+        scenario
+    }
+
+    fn told(scenario: &ScenarioRun) -> Vec<String> {
+        let lore = Lore::of(scenario);
+        let cells = scenario.steps.values().flat_map(|step| &step.cells);
+        cells.flat_map(|cell| lore.deviations(cell)).map(deviation).collect()
+    }
+
+    fn forget(scenario: &mut ScenarioRun, id: &str) {
+        let can = scenario.capabilities.as_mut().unwrap();
+        can.dataplane.deviations.retain(|known| known.id != id);
+    }
+
+    #[test]
+    fn a_fault_is_a_known_deviation_or_possibly_one_of_its_feature() {
+        let known = "deviation `one-family`: policies are enforced for one family alone (https://example.org/one-family)";
+        assert_eq!(told(&scenario(|_| ())), [known]);
+        // Without a sighting of the cell, what names no cells may be it.
+        let vague = "possibly deviation `vague` of dual-stack: policies are enforced for one family alone (https://example.org/vague)";
+        assert_eq!(told(&scenario(|scenario| forget(scenario, "one-family"))), [vague]);
+        let untagged = scenario(|scenario| {
+            forget(scenario, "one-family");
+            scenario.info.tags.clear();
+        });
+        assert!(told(&untagged).is_empty());
+    }
+
+    #[test]
+    fn nothing_known_changes_how_a_scenario_ended() {
+        let run = Run::of(&fixture::clusters()).unwrap();
+        assert_eq!((known_faults(&run), super::news(&run)), (1, 2));
+        assert_eq!(run.counts().failed, 1);
+        assert_eq!(run.finished.unwrap().exit_code, 1);
+    }
+}

@@ -240,10 +240,13 @@ impl Lane {
 
 /// Scenarios of one topology together, in the place of the first of them.
 fn by_topology(scenarios: Vec<Arc<Scenario>>) -> Vec<Arc<Scenario>> {
-    let mut groups: Vec<((Topology, usize), Vec<Arc<Scenario>>)> = Vec::new();
+    let mut groups: Vec<(Topology, Vec<Arc<Scenario>>)> = Vec::new();
     for scenario in scenarios {
-        let shape = (shape(&scenario.topology), scenario.nodes);
-        match groups.iter_mut().find(|(known, _)| *known == shape) {
+        let shape = shape(&scenario.topology);
+        let known = groups.iter_mut().find(|(known, group)| {
+            *known == shape && group.iter().all(|other| other.nodes == scenario.nodes)
+        });
+        match known {
             Some((_, group)) => group.push(scenario),
             None => groups.push((shape, vec![scenario])),
         }
