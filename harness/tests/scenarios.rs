@@ -24,7 +24,7 @@ use ringfence::report::{Look, Run, findings, prerequisites, terminal};
 use ringfence::run::{EventSink, Settings, Status, Stop, run_all};
 use ringfence::scenario::{LoadOptions, Scenario, load_scenarios};
 use tokio::runtime::Runtime;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 /// The cluster that is taken where none is named.
 const EMBEDDED: &str = "embedded";
@@ -53,7 +53,9 @@ fn main() -> ExitCode {
                         trials.push(Trial::test(cluster, move || Err(Failed::from(told))));
                     }
                     Ok(source) => {
-                        let source = Arc::new(Shared { source, made: OnceCell::new() });
+                        let most = source.most_at_once().unwrap_or(Semaphore::MAX_PERMITS);
+                        let free = Semaphore::new(most.max(1));
+                        let source = Arc::new(Shared { source, made: OnceCell::new(), free });
                         shared.push(source.clone());
                         trials.extend(of_cluster(&scenarios, &source, &runtime));
                     }
@@ -96,6 +98,8 @@ struct Shared {
     source: Box<dyn Source>,
     /// Why it could not be prepared, for every trial.
     made: OnceCell<Result<(), Refusal>>,
+    /// How many trials may still use it at the same time.
+    free: Semaphore,
 }
 
 /// A [`ClusterError`] that can be told more than once.
@@ -109,10 +113,6 @@ enum Refusal {
 impl Source for Shared {
     fn name(&self) -> &str {
         self.source.name()
-    }
-
-    fn most_at_once(&self) -> Option<usize> {
-        self.source.most_at_once()
     }
 
     fn reuses(&self) -> bool {
@@ -193,7 +193,8 @@ async fn lacks(cluster: &str) -> Option<String> {
 }
 
 async fn trial(scenario: Arc<Scenario>, source: Arc<Shared>) -> Result<Completion, Failed> {
-    let run = play(scenario, source).await?;
+    let _turn = source.free.acquire().await.map_err(|error| error.to_string())?;
+    let run = play(scenario, source.clone()).await?;
     let Some(((_, cluster), found)) = run.scenarios.first_key_value() else {
         return Err("expected a record of one scenario, found none".into());
     };
