@@ -76,6 +76,10 @@ pub(super) struct Run {
     /// Write the record, everything that was done and seen as JSON lines, to this file.
     #[arg(long, value_name = "PATH")]
     pub(super) record: Option<PathBuf>,
+    /// Write a bundle for each scenario that failed or could not be told, with its rounds,
+    /// judgements and policies and what its cluster says, to DIR/CLUSTER/SCENARIO.
+    #[arg(long, value_name = "DIR")]
+    pub(super) bundles: Option<PathBuf>,
     /// Take an intent that rests on what the API leaves open for a policy fault.
     #[arg(long)]
     pub(super) strict: bool,
