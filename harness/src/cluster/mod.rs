@@ -4,6 +4,7 @@
 
 mod capability;
 pub mod embedded;
+pub mod kubernetes;
 mod source;
 
 use std::collections::BTreeMap;
