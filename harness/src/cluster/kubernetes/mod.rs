@@ -7,3 +7,4 @@ pub mod owner;
 pub mod rbac;
 pub mod reserved;
 pub mod rewrite;
+pub mod role;

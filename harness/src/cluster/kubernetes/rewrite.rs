@@ -24,7 +24,7 @@
 use serde_json::{Map, Value};
 
 use super::naming::Naming;
-use super::owner::Owner;
+use super::owner::{MANAGED_BY, MANAGER, Owner};
 use crate::model::{NAMESPACE_NAME_LABEL, NetworkPolicy};
 
 /// The fields of `metadata` that a user writes, and that are for any cluster. What is
@@ -70,10 +70,10 @@ fn clean(metadata: &mut Map<String, Value>, owner: &Owner) {
         *labels = Value::Object(Map::new());
     }
     if let Some(labels) = labels.as_object_mut() {
-        for (key, value) in owner.managed_labels() {
-            // What the user says of the policy is kept where both say something.
-            labels.entry(key).or_insert(Value::String(value));
-        }
+        // What the user says of the policy is kept, but not that it is someone else's.
+        labels.entry(MANAGED_BY).or_insert_with(|| Value::String(MANAGER.to_owned()));
+        let own = owner.labels().into_iter();
+        labels.extend(own.map(|(key, value)| (key, Value::String(value))));
     }
 }
 
