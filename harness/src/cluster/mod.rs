@@ -5,6 +5,7 @@
 mod capability;
 pub mod embedded;
 pub mod kubernetes;
+mod placement;
 mod source;
 
 use std::collections::BTreeMap;
