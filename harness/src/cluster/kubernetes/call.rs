@@ -57,7 +57,9 @@ pub enum Denied {
         message: String,
     },
     /// The object is not valid.
-    #[error("expected to {verb} {resource}, found that the API server does not accept it: {message}")]
+    #[error(
+        "expected to {verb} {resource}, found that the API server does not accept it: {message}"
+    )]
     Invalid {
         /// The verb of the API.
         verb: &'static str,

@@ -70,7 +70,9 @@ impl Dial for PodDial {
         let (Some(input), Some(output), Some(errors)) =
             (process.stdin(), process.stdout(), process.stderr())
         else {
-            return Err(anyhow!("expected the streams of an exec, found that one is missing").into());
+            return Err(
+                anyhow!("expected the streams of an exec, found that one is missing").into()
+            );
         };
         let said = tokio::spawn(async move {
             let mut said = Vec::new();

@@ -19,7 +19,8 @@ pub(super) struct NodeFacts {
 
 /// The nodes that take ordinary pods, in order.
 pub(super) fn schedulable(nodes: &[core::Node]) -> Vec<NodeFacts> {
-    let mut found: Vec<NodeFacts> = nodes.iter().filter(|node| takes_pods(node)).map(facts).collect();
+    let mut found: Vec<NodeFacts> =
+        nodes.iter().filter(|node| takes_pods(node)).map(facts).collect();
     // `node-2` before `node-10`.
     found.sort_by(|a, b| (a.name.len(), &a.name).cmp(&(b.name.len(), &b.name)));
     found

@@ -19,7 +19,6 @@ use super::owner::{MANAGER, Owner, RunId, run_selector};
 use crate::cluster::ClusterError;
 
 /// What slots share.
-#[derive(Debug)]
 pub(super) struct Site {
     pub(super) client: Client,
     pub(super) options: Options,
@@ -115,7 +114,8 @@ impl Site {
             Err(other) => return Err(other.into()),
         }
         let get = asked("get", K::RESOURCE, &name);
-        let there = self.calls.call(get, || api.get(&object.name_any())).await?;
+        let own_name = object.name_any();
+        let there = self.calls.call(get, || api.get(&own_name)).await?;
         if owner.owns(there.meta().labels.as_ref()) && there.meta().deletion_timestamp.is_none() {
             return Ok(there);
         }
@@ -136,7 +136,11 @@ impl Site {
         let uid = Some(uid.to_owned());
         let preconditions = Some(Preconditions { uid, resource_version: None });
         let params = DeleteParams { preconditions, ..DeleteParams::default() };
-        match self.calls.call(asked("delete", K::RESOURCE, name), || api.delete(name, &params)).await {
+        match self
+            .calls
+            .call(asked("delete", K::RESOURCE, name), || api.delete(name, &params))
+            .await
+        {
             Ok(_) | Err(Failed::Missing(_)) => Ok(()),
             Err(other) => Err(other.into()),
         }
@@ -168,9 +172,7 @@ impl Site {
             });
             there.map(|(key, _)| format!("`{}`", path(key))).collect()
         };
-        let what = || {
-            format!("{} {} to be gone", K::RESOURCE, mirror.look(still).join(", "))
-        };
+        let what = || format!("{} {} to be gone", K::RESOURCE, mirror.look(still).join(", "));
         mirror.until(what, deadline, |shown| still(shown).is_empty().then_some(Ok(()))).await
     }
 

@@ -67,6 +67,13 @@ pub(super) struct Slot {
     leaving: BTreeMap<Name, String>,
 }
 
+impl Placed {
+    /// The cluster's name of its node.
+    pub(super) fn node(&self) -> Option<&Name> {
+        self.wanted.pod.node.as_ref()
+    }
+}
+
 impl Slot {
     /// An empty one.
     pub(super) fn new(site: Arc<Site>, owner: Owner, naming: Naming) -> Self {
@@ -167,7 +174,8 @@ impl Slot {
     /// their agents answer. One that stands so already is left alone.
     pub(super) async fn raise_pods(&mut self, wanted: Vec<Wanted>) -> Result<(), ClusterError> {
         let end = Instant::now() + self.site.options.deadlines.pods;
-        let endpoints: Vec<Endpoint> = wanted.iter().map(|wanted| wanted.endpoint.clone()).collect();
+        let endpoints: Vec<Endpoint> =
+            wanted.iter().map(|wanted| wanted.endpoint.clone()).collect();
         let missing: Vec<Wanted> = wanted.into_iter().filter(|pod| !self.stands(pod)).collect();
         let old: Vec<PodName> = missing.iter().map(|wanted| wanted.pod.name.clone()).collect();
         self.raze_pods(&old).await?;
@@ -186,9 +194,11 @@ impl Slot {
         drop(starting);
         let left = end.saturating_duration_since(Instant::now());
         let ready = self.agents.ready(&endpoints, left.max(self.site.call_deadline())).await;
-        ready.map_err(|error| ClusterError::Other(anyhow::Error::new(error).context(
-            "expected every pod's agent to answer, since pods that run may still not work",
-        )))
+        ready.map_err(|error| {
+            ClusterError::Other(anyhow::Error::new(error).context(
+                "expected every pod's agent to answer, since pods that run may still not work",
+            ))
+        })
     }
 
     /// Whether a pod stands as it is wanted, and is well.
@@ -308,5 +318,20 @@ fn apply(labels: &mut Labels, changes: &LabelChanges) {
             Some(value) => labels.insert(key.clone(), value.clone()),
             None => labels.remove(key),
         };
+    }
+}
+
+impl Slot {
+    /// Deletes everything that carries the slot's labels, whether or not it is known to
+    /// stand, and does not wait.
+    pub(super) async fn abandon(&mut self) -> Result<(), ClusterError> {
+        let site = &*self.site;
+        let there: Vec<(String, String)> = site.namespaces.look(|shown| {
+            let ours = shown.values().filter(|it| self.owner.owns(it.metadata.labels.as_ref()));
+            ours.map(|it| (it.name_any(), it.uid().unwrap_or_default())).collect()
+        });
+        let api: &Api<core::Namespace> = &Api::all(site.client.clone());
+        let deleted = there.iter().map(|(name, uid)| site.delete(api, name, uid));
+        deleted.collect::<FuturesUnordered<_>>().try_collect::<()>().await
     }
 }

@@ -42,7 +42,10 @@ pub(super) async fn start(site: &Site, object: &Pod, owner: &Owner) -> Result<Po
         match why {
             Some(why) if troubled => {
                 let name = path(&key);
-                let error = anyhow!("expected the pod `{name}` to start: {why}, for {} s", PATIENCE.as_secs());
+                let error = anyhow!(
+                    "expected the pod `{name}` to start: {why}, for {} s",
+                    PATIENCE.as_secs()
+                );
                 return Err(error.into());
             }
             why if Instant::now() >= end => {

@@ -30,7 +30,8 @@ const STUCK: [&str; 6] = [
 pub(super) fn trouble(pod: &Pod) -> Option<Trouble> {
     let status = pod.status.as_ref()?;
     let words = |reason: &Option<String>, message: &Option<String>| {
-        let parts: Vec<&str> = [reason, message].into_iter().flatten().map(String::as_str).collect();
+        let parts: Vec<&str> =
+            [reason, message].into_iter().flatten().map(String::as_str).collect();
         parts.join(": ")
     };
     if matches!(status.phase.as_deref(), Some("Failed" | "Succeeded")) {
@@ -38,8 +39,7 @@ pub(super) fn trouble(pod: &Pod) -> Option<Trouble> {
         return Some(Trouble { what, may_pass: false });
     }
     let mut conditions = status.conditions.iter().flatten();
-    let unscheduled =
-        conditions.find(|c| c.type_ == "PodScheduled" && c.status == "False");
+    let unscheduled = conditions.find(|c| c.type_ == "PodScheduled" && c.status == "False");
     if let Some(condition) = unscheduled {
         let what = format!("no node takes it ({})", words(&condition.reason, &condition.message));
         return Some(Trouble { what, may_pass: true });
@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn what_keeps_a_pod_from_starting_is_told() {
-        let waiting = |reason: &str| container(json!({"waiting": {"reason": reason, "message": "m"}}));
+        let waiting =
+            |reason: &str| container(json!({"waiting": {"reason": reason, "message": "m"}}));
         let unscheduled = json!({"phase": "Pending", "conditions": [
             {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes"},
         ]});
