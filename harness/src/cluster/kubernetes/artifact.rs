@@ -11,7 +11,6 @@ use k8s_openapi::api::core::v1::{Event, Namespace, Node, Pod};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{ListParams, LogParams};
 use kube::{Api, ResourceExt};
-use serde::Serialize;
 
 use super::call::{Asked, asked};
 use super::objects::pod::CONTAINER;
@@ -53,7 +52,7 @@ fn owned<'a, K: Kind>(slot: &Slot, objects: impl Iterator<Item = &'a K>) -> Vec<
 }
 
 /// An object as it is stored, with its status.
-fn stored(folder: &str, object: &(impl Kind + Serialize)) -> Artifact {
+fn stored(folder: &str, object: &impl Kind) -> Artifact {
     let name = match object.namespace() {
         Some(namespace) => format!("{namespace}-{}", object.name_any()),
         None => object.name_any(),
