@@ -132,7 +132,8 @@ pub(crate) fn parse(text: &str) -> Result<Rule, BadWord> {
                     "nodeport-local" => Via::LocalNodePort,
                     _ => {
                         let names = ["pod", "service", "nodeport", "nodeport-local"];
-                        return Err(way.expected("`pod`, `service`, `nodeport` or `nodeport-local`", &names));
+                        return Err(way
+                            .expected("`pod`, `service`, `nodeport` or `nodeport-local`", &names));
                     }
                 });
             }
