@@ -203,8 +203,10 @@ impl Routes {
         let request = Request::new(libc::RTM_DELROUTE, 0).fixed(&[&header, &[0; 4]]);
         match self.ask(&request)? {
             None => Ok(true),
-            // None is left, or the kernel does not know the family at all.
-            Some(Errno::ESRCH | Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT) => Ok(false),
+            // None is left, there never was a table, or the kernel does not know the family.
+            Some(Errno::ESRCH | Errno::ENOENT | Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT) => {
+                Ok(false)
+            }
             Some(errno) => {
                 Err(NetworkError::Refused { what: "delete a default route".to_owned(), errno })
             }
