@@ -1,6 +1,6 @@
 //! What an executable is, from its ELF header (elf(5)).
 
-use super::agent_binary::Architecture;
+use super::architecture::Architecture;
 
 const CLASS_64: u8 = 2;
 const LITTLE_ENDIAN: u8 = 1;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::errors::Error as ApiError;
 
-use super::agent_binary::Architecture;
+use super::architecture::Architecture;
 use crate::cluster::ClusterError;
 
 /// Where the Engine listens if `DOCKER_HOST` does not say.

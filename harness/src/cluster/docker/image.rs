@@ -245,7 +245,7 @@ mod tests {
     use std::io::Read;
 
     use super::*;
-    use crate::cluster::docker::agent_binary::Architecture;
+    use crate::cluster::docker::architecture::Architecture;
 
     #[test]
     fn the_same_agent_makes_the_same_image() {

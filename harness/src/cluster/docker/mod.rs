@@ -4,6 +4,7 @@
 //! Everything made here carries the label [`RUN`]; [`prune`] finds it by that alone.
 
 mod agent_binary;
+mod architecture;
 mod claims;
 mod container;
 pub mod doctor;
@@ -15,11 +16,12 @@ mod image;
 mod prune;
 mod ranges;
 
-pub use agent_binary::{AgentBinary, AgentError, AgentSource, Architecture};
+pub use agent_binary::{AgentBinary, AgentError, AgentSource};
+pub use architecture::{Architecture, UnknownArchitecture};
 pub use engine::{Engine, EngineError};
 pub use exec::Attached;
 pub use external::{Deployment, DockerHosts, ExternalHosts, Host, NodeContainer};
-pub use image::{AgentImage, Loaded, SIZE_TARGET};
+pub use image::{AgentImage, Loaded, PushError, SIZE_TARGET};
 pub use prune::{Pruned, Scope, prune};
 
 /// The label that names the run by which an object was made.

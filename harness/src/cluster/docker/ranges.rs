@@ -36,9 +36,11 @@ pub(super) fn choose(seed: u64, taken: &[IpNet]) -> Option<Ranges> {
     });
     let mut candidates = candidates.filter(|range| free(&IpNet::V4(*range)));
     let (below, ipv4) = (candidates.next()?, candidates.next()?);
-    // A unique local range (RFC 4193): 40 bits that nobody else has.
-    let ipv6 = (0..1_000).find_map(|step| {
-        let bits = u128::from(seed.wrapping_add(step)) & ((1 << 40) - 1);
+    // A unique local range (RFC 4193): 40 bits that nobody else has. Steps are of the golden
+    // ratio, so that no single range which is taken holds all that are tried.
+    let ipv6 = (0..1_000_u64).find_map(|step| {
+        let number = seed.wrapping_add(step.wrapping_mul(0x9e_3779_b97f));
+        let bits = u128::from(number) & ((1 << 40) - 1);
         let range = Ipv6Net::new(Ipv6Addr::from((0xfd_u128 << 120) | (bits << 80)), 64).ok()?;
         free(&IpNet::V6(range)).then_some(range)
     })?;
@@ -77,15 +79,15 @@ mod tests {
         assert_eq!(nothing.below.to_string(), "198.19.255.0/24");
         assert_eq!(nothing.ipv4.to_string(), "198.18.0.0/24");
         assert_eq!(nothing.ipv6.to_string(), "fd00:0:1ff::/64");
-        let taken = ["198.18.0.0/15", "10.0.1.128/25", "fd00:0:0:0::/63"];
+        let taken = ["198.18.0.0/15", "10.0.1.128/25", "fd00::/9"];
         let taken = taken.map(|range| range.parse().unwrap());
         let chosen = choose(0, &taken).unwrap();
         assert_eq!(chosen.below.to_string(), "10.0.0.0/24");
         assert_eq!(chosen.ipv4.to_string(), "10.0.2.0/24");
-        assert_eq!(chosen.ipv6.to_string(), "fd00:0:1::/64");
+        assert_eq!(chosen.ipv6.to_string(), "fd9e:3779:b97f::/64");
         let everything = ["0.0.0.0/0".parse().unwrap()];
         assert_eq!(choose(0, &everything), None);
         assert_eq!(nth(chosen.ipv4.into(), 3).to_string(), "10.0.2.3");
-        assert_eq!(nth(chosen.ipv6.into(), 3).to_string(), "fd00:0:1::3");
+        assert_eq!(nth(chosen.ipv6.into(), 3).to_string(), "fd9e:3779:b97f::3");
     }
 }
