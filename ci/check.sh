@@ -6,10 +6,14 @@
 #                          nextest, run, no-evidence, ordinary-user
 #
 # A missing tool is built into target/tools, which may be kept between runs.
+#
+# Tests need a Docker Engine. Where none answers, root on Debian or Ubuntu gets one:
+# the package `docker.io`, and `dockerd` started for as long as the checks run. Anybody
+# else is told, and the tests of Docker are ignored.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# A trial that would be ignored for want of the embedded cluster fails instead.
+# A trial that would be ignored for want of one of these fails instead.
 export RINGFENCE_REQUIRE=embedded
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-always}
 
@@ -41,6 +45,67 @@ dependencies() {
     tool cargo-deny "$DENY_VERSION"
     "$tools/bin/cargo-deny" --locked --config ci/deny.toml \
         check --hide-inclusion-graph licenses bans sources
+}
+
+# How long the Docker Engine may take to answer, in seconds.
+DOCKER_PATIENCE=60
+docker_process=
+
+# Brings a Docker Engine up where none answers, and requires it of the tests.
+docker_engine() {
+    if [[ $RINGFENCE_REQUIRE == *docker* ]]; then
+        return
+    fi
+    if engine_answers; then
+        echo "a Docker Engine answers"
+        RINGFENCE_REQUIRE+=,docker
+        return
+    fi
+    if [[ -n ${DOCKER_HOST:-} ]]; then
+        echo "expected a Docker Engine at $DOCKER_HOST, which DOCKER_HOST names; found none" >&2
+        exit 1
+    fi
+    if [[ $EUID -ne 0 ]]; then
+        echo "NOT REQUIRED: Docker: no Engine answers, and only root can start one"
+        return
+    fi
+    if ! command -v dockerd >/dev/null; then
+        if ! command -v apt-get >/dev/null; then
+            echo "NOT REQUIRED: Docker: no Engine answers, and without apt-get none can be installed"
+            return
+        fi
+        echo "installing docker.io"
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+            docker.io iptables
+    fi
+    # The package may have started it; a machine without an init has not.
+    if ! engine_answers; then
+        mkdir -p "$target"
+        dockerd --log-level warn >"$target/dockerd.log" 2>&1 </dev/null &
+        docker_process=$!
+        trap stop_docker EXIT
+    fi
+    local deadline=$((SECONDS + DOCKER_PATIENCE))
+    until engine_answers; do
+        if ((SECONDS >= deadline)) ||
+            { [[ -n $docker_process ]] && ! kill -0 "$docker_process" 2>/dev/null; }; then
+            echo "expected dockerd to answer within $DOCKER_PATIENCE s; its log ends with:" >&2
+            tail -n 20 "$target/dockerd.log" >&2 || true
+            exit 1
+        fi
+        sleep 0.2
+    done
+    RINGFENCE_REQUIRE+=,docker
+}
+
+# Whether there is an Engine that can be used. The client comes in the same package.
+engine_answers() { docker version >/dev/null 2>&1; }
+
+# Stops the Engine that this script started.
+stop_docker() {
+    kill "$docker_process" 2>/dev/null || true
+    wait "$docker_process" 2>/dev/null || true
 }
 
 # The README's test command.
@@ -111,8 +176,14 @@ one() { # name
         clippy) step "clippy, warnings denied" clippy ;;
         docs) step "documentation, warnings denied" docs ;;
         dependencies) step "licences, bans and sources of dependencies" dependencies ;;
-        test) step "cargo test" test_ ;;
-        nextest) step "cargo nextest, a process per test" nextest ;;
+        test)
+            docker_engine
+            step "cargo test" test_
+            ;;
+        nextest)
+            docker_engine
+            step "cargo nextest, a process per test" nextest
+            ;;
         run) step "the scenario library" run ;;
         no-evidence) step "the scenario library on deadlines alone" no_evidence ;;
         ordinary-user) step "the scenario library as an ordinary user" ordinary_user ;;

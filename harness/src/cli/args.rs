@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cluster::docker::Architecture;
+
 /// Proves with real connections that Kubernetes network policies hold.
 ///
 /// Ringfence makes a cluster, deploys probe pods, makes real connections from
@@ -49,7 +51,10 @@ pub(super) enum Command {
     Explain(Explain),
     /// Check manifests and scenario folders.
     Lint(Lint),
-    /// Show what the embedded cluster needs, and whether it is there.
+    /// Make the agent's image, for clusters that pull it.
+    #[command(subcommand)]
+    Image(Image),
+    /// Show what clusters need, and whether it is there.
     Doctor,
     /// Print the least role with which a run can work on a cluster that exists already.
     Rbac(Rbac),
@@ -230,4 +235,51 @@ pub(super) struct Rbac {
     /// Let the run read this secret, for `run --agent-pull-secret`.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub(super) agent_pull_secret: Option<String>,
+}
+
+/// `ringfence image`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Image {
+    /// Build the agent, and load its image into Docker or write it to a file.
+    Build(ImageBuild),
+    /// Build the agent, and push its image to a registry through Docker.
+    Push(ImagePush),
+}
+
+/// `ringfence image build`.
+#[derive(Debug, Args)]
+pub(super) struct ImageBuild {
+    #[command(flatten)]
+    pub(super) source: ImageSource,
+    /// Write the image to this file, which `kind load image-archive` and `ctr images import` take,
+    /// instead of loading it into Docker.
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// The image's name [default: `ringfence-agent:` with the first 12 digits of the agent's
+    /// SHA-256].
+    #[arg(long, value_name = "REF")]
+    pub(super) tag: Option<String>,
+}
+
+/// `ringfence image push`.
+#[derive(Debug, Args)]
+pub(super) struct ImagePush {
+    /// Where to push it, such as `registry.example/team/ringfence-agent:1`. Credentials are those
+    /// of `docker login`.
+    #[arg(value_name = "REF")]
+    pub(super) reference: String,
+    #[command(flatten)]
+    pub(super) source: ImageSource,
+}
+
+/// Where an image's agent comes from.
+#[derive(Debug, Args)]
+pub(super) struct ImageSource {
+    /// What the nodes run on, `amd64` or `arm64` [default: what Docker or this machine runs on].
+    #[arg(long, value_name = "ARCH")]
+    pub(super) arch: Option<Architecture>,
+    /// A static `ringfence-agent` [default: it is built by cargo from the workspace that this
+    /// program was built from].
+    #[arg(long, value_name = "PATH")]
+    pub(super) agent_binary: Option<PathBuf>,
 }

@@ -4,6 +4,7 @@ mod args;
 mod doctor;
 mod endpoint;
 mod failure;
+mod image;
 mod input;
 mod lint;
 mod manifests;
@@ -53,6 +54,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Matrix(args) => manifests::matrix(args),
         Command::Explain(args) => manifests::explain(args),
         Command::Lint(args) => lint::lint(args),
+        Command::Image(command) => image::image(command),
         Command::Doctor => doctor::doctor(),
         Command::Rbac(args) => rbac::rbac(args),
     }

@@ -66,6 +66,12 @@ pub(super) fn warn(message: &str) {
     let _ = writeln!(anstream::stderr(), "{word}warning:{word:#} {message}");
 }
 
+/// Says on standard error what is going on.
+pub(super) fn note(message: &str) {
+    // As in `complain`.
+    let _ = writeln!(anstream::stderr(), "{message}");
+}
+
 /// Prints findings about input files to standard error, and how many there are.
 pub(super) fn diagnose(diagnostics: &[Diagnostic]) {
     if diagnostics.is_empty() {

@@ -5,6 +5,7 @@
 
 pub mod agents;
 mod capability;
+pub mod docker;
 pub mod embedded;
 pub mod kubernetes;
 mod placement;

@@ -27,6 +27,30 @@ pub fn missing(checks: &[Check]) -> Vec<String> {
 
 /// The table of prerequisites, and what follows from it.
 pub fn render(checks: &[Check], look: Look) -> String {
+    let mut text = rows(checks, look);
+    let partly = checks.iter().any(|check| check.state == CheckState::Warn);
+    let (style, verdict): (Style, &str) = match (suffice(checks), partly) {
+        (true, false) => (GOOD, "the embedded cluster works here"),
+        (true, true) => {
+            (DOUBTFUL, "the embedded cluster works here; what is partly there is skipped aloud")
+        }
+        (false, _) => (BAD, "the embedded cluster does not work here"),
+    };
+    let _ = write!(text, "\n{}", look.wrap("", "", &look.paint(style, verdict)));
+    if !suffice(checks) {
+        let told = "`ringfence matrix`, `explain` and `lint` need no cluster";
+        text += &look.wrap("", "", &look.paint(FAINT, told));
+    }
+    text
+}
+
+/// The table of what clusters of other kinds need besides.
+pub fn render_more(checks: &[Check], look: Look) -> String {
+    let title = "clusters that are made with kind also need";
+    format!("\n{}{}", look.wrap("", "", title), rows(checks, look))
+}
+
+fn rows(checks: &[Check], look: Look) -> String {
     let names = checks.iter().map(|check| check.name.width()).max().unwrap_or(0);
     let indent = " ".repeat("missing".len() + 2 + names + 2);
     let mut text = String::new();
@@ -42,19 +66,6 @@ pub fn render(checks: &[Check], look: Look) -> String {
         if let Some(remedy) = &check.remedy {
             text += &look.wrap(&indent, &indent, remedy);
         }
-    }
-    let partly = checks.iter().any(|check| check.state == CheckState::Warn);
-    let (style, verdict): (Style, &str) = match (suffice(checks), partly) {
-        (true, false) => (GOOD, "the embedded cluster works here"),
-        (true, true) => {
-            (DOUBTFUL, "the embedded cluster works here; what is partly there is skipped aloud")
-        }
-        (false, _) => (BAD, "the embedded cluster does not work here"),
-    };
-    let _ = write!(text, "\n{}", look.wrap("", "", &look.paint(style, verdict)));
-    if !suffice(checks) {
-        let told = "`ringfence matrix`, `explain` and `lint` need no cluster";
-        text += &look.wrap("", "", &look.paint(FAINT, told));
     }
     text
 }
@@ -97,7 +108,15 @@ mod tests {
                 "`kernel.unprivileged_userns_clone` is 0: allow it with `sysctl -w kernel.unprivileged_userns_clone=1`",
             ),
         );
-        let all = format!("{good}\n---\n{partly}\n---\n{}", render(&checks, look));
+        let docker = check(
+            "Docker",
+            CheckState::Missing,
+            "expected an Engine at `unix:///var/run/docker.sock`, found none",
+            Some("start it"),
+        );
+        let more = render_more(&[docker], look);
+        let bad = render(&checks, look);
+        let all = format!("{good}\n---\n{partly}\n---\n{bad}\n---\n{more}");
         expect_file!["../../tests/golden/report/doctor.txt"].assert_eq(&all);
         assert_eq!(missing(&checks).len(), 1);
     }

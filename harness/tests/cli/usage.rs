@@ -11,11 +11,12 @@ pub(crate) fn help_of_every_command() {
         ("matrix", expect_file!["../golden/cli/help-matrix.txt"]),
         ("explain", expect_file!["../golden/cli/help-explain.txt"]),
         ("lint", expect_file!["../golden/cli/help-lint.txt"]),
+        ("image build", expect_file!["../golden/cli/help-image-build.txt"]),
+        ("image push", expect_file!["../golden/cli/help-image-push.txt"]),
         ("doctor", expect_file!["../golden/cli/help-doctor.txt"]),
         ("rbac", expect_file!["../golden/cli/help-rbac.txt"]),
     ] {
-        let arguments: Vec<&str> =
-            [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+        let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let ended = ringfence(&arguments);
         assert_eq!(ended.code, 0);
         golden.assert_eq(&ended.out);

@@ -6,6 +6,7 @@ use lexopt::{Arg, Parser, ValueExt};
 
 use crate::wire::Listen;
 
+use super::network::NetworkPlan;
 use super::{SOCKET, ServeOptions};
 
 /// The text of `--help`.
@@ -17,6 +18,9 @@ ringfence-agent serve --identity NAMESPACE/NAME [--listen PORT/PROTOCOL,…] [--
 
 ringfence-agent bridge [--socket NAME]
     Carries standard input and output to `serve` in the same container, unchanged.
+
+ringfence-agent network PLAN
+    Gives the network namespace that it runs in addresses and routes, and ends. PLAN is JSON.
 
 The environment can say the same: RINGFENCE_IDENTITY, RINGFENCE_LISTEN (such as
 80/TCP,53/UDP), RINGFENCE_SOCKET (by default `ringfence-agent`, an abstract Unix socket).
@@ -32,6 +36,8 @@ pub enum Command {
         /// The abstract socket's name.
         socket: String,
     },
+    /// Give this network namespace addresses and routes.
+    Network(NetworkPlan),
     /// Print [`HELP`].
     Help,
     /// Print the version.
@@ -45,11 +51,17 @@ pub enum ArgumentError {
     #[error(transparent)]
     Argument(#[from] lexopt::Error),
     /// No command, or another one.
-    #[error("expected `serve` or `bridge`, found {0}; see `--help`")]
+    #[error("expected `serve`, `bridge` or `network`, found {0}; see `--help`")]
     Command(String),
     /// A port to listen on that is none.
     #[error("expected a port such as `80/TCP`, found `{0}`")]
     Listen(String),
+    /// A plan that is none.
+    #[error("expected a plan for the network in JSON")]
+    Plan(#[from] serde_json::Error),
+    /// No plan.
+    #[error("expected a plan after `network`, found nothing")]
+    NoPlan,
     /// An agent answers with its identity, so it needs one.
     #[error("expected `--identity` or `RINGFENCE_IDENTITY`, such as `prod/db`, found neither")]
     Identity,
@@ -65,7 +77,7 @@ pub fn parse(
 ) -> Result<Command, ArgumentError> {
     let mut parser = Parser::from_iter(arguments);
     let mut command = None;
-    let (mut identity, mut listen, mut socket) = (None, None, None);
+    let (mut identity, mut listen, mut socket, mut plan) = (None, None, None, None);
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
@@ -74,6 +86,9 @@ pub fn parse(
             Arg::Long("listen") => listen = Some(parser.value()?.string()?),
             Arg::Long("socket") => socket = Some(parser.value()?.string()?),
             Arg::Value(value) if command.is_none() => command = Some(value.string()?),
+            Arg::Value(value) if plan.is_none() && command.as_deref() == Some("network") => {
+                plan = Some(value.string()?);
+            }
             other => return Err(other.unexpected().into()),
         }
     }
@@ -87,6 +102,10 @@ pub fn parse(
             Ok(Command::Serve(ServeOptions { identity, socket, listen: ports(&listen)? }))
         }
         Some("bridge") => Ok(Command::Bridge { socket }),
+        Some("network") => {
+            let plan = plan.ok_or(ArgumentError::NoPlan)?;
+            Ok(Command::Network(serde_json::from_str(&plan)?))
+        }
         Some(other) => Err(ArgumentError::Command(format!("`{other}`"))),
         None => Err(ArgumentError::Command("nothing".to_owned())),
     }
@@ -149,6 +168,14 @@ mod tests {
             read("bridge", &environment),
             Ok(Command::Bridge { socket: "other".to_owned() })
         );
+        let plan =
+            r#"network {"no_way_out":true,"loopback":["::1"],"unreachable":[],"tunnel":null}"#;
+        let expected = NetworkPlan {
+            no_way_out: true,
+            loopback: vec!["::1".parse().unwrap()],
+            ..NetworkPlan::default()
+        };
+        assert_eq!(read(plan, &[]), Ok(Command::Network(expected)));
         assert_eq!(read("--help", &[]), Ok(Command::Help));
         assert_eq!(read("serve -V", &[]), Ok(Command::Version));
     }
@@ -157,8 +184,11 @@ mod tests {
     fn says_what_cannot_be_followed() {
         let port = |text: &str| format!("expected a port such as `80/TCP`, found `{text}`");
         let cases = [
-            ("", "expected `serve` or `bridge`, found nothing; see `--help`".to_owned()),
-            ("probe", "expected `serve` or `bridge`, found `probe`; see `--help`".to_owned()),
+            ("", "expected `serve`, `bridge` or `network`, found nothing; see `--help`".to_owned()),
+            (
+                "probe",
+                "expected `serve`, `bridge` or `network`, found `probe`; see `--help`".to_owned(),
+            ),
             (
                 "serve",
                 "expected `--identity` or `RINGFENCE_IDENTITY`, such as `prod/db`, found neither"
@@ -168,6 +198,8 @@ mod tests {
             ("serve --identity a/b --listen 0/TCP", port("0/TCP")),
             ("serve --identity a/b --listen 80/tcp", port("80/tcp")),
             ("serve --identity a/b --listen 70000/TCP", port("70000/TCP")),
+            ("network", "expected a plan after `network`, found nothing".to_owned()),
+            ("network {", "expected a plan for the network in JSON".to_owned()),
             ("bridge --session x", "invalid option '--session'".to_owned()),
         ];
         for (arguments, expected) in cases {

@@ -6,11 +6,13 @@
 //! could cut. [`bridge`] is what an exec into the container runs: it carries
 //! bytes between its standard streams and that socket, and knows nothing of
 //! their meaning. [`session`] has both halves of the conversation, without any
-//! input or output of their own.
+//! input or output of their own. [`network`] is of another kind: it gives a host
+//! outside the cluster its addresses, and does not serve.
 
 pub mod arguments;
 mod bridge;
 mod executor;
+pub mod network;
 mod server;
 pub mod session;
 

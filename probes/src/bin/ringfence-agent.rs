@@ -1,21 +1,24 @@
 //! The `ringfence-agent` command.
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use ringfence_probe::agent::arguments::{Command, HELP, parse};
+use ringfence_probe::agent::network::configure;
 use ringfence_probe::agent::{bridge, serve};
 
 fn main() -> ExitCode {
     let command = match parse(std::env::args_os(), |name| std::env::var(name).ok()) {
         Ok(command) => command,
         Err(error) => {
-            eprintln!("ringfence-agent: {error}");
+            complain(&error);
             return ExitCode::from(2);
         }
     };
-    let result = match command {
-        Command::Serve(options) => serve(&options),
-        Command::Bridge { socket } => bridge(&socket),
+    let result: Result<(), Box<dyn Error>> = match command {
+        Command::Serve(options) => serve(&options).map_err(Into::into),
+        Command::Bridge { socket } => bridge(&socket).map_err(Into::into),
+        Command::Network(plan) => configure(&plan).map_err(Into::into),
         Command::Help => {
             print!("{HELP}");
             Ok(())
@@ -28,8 +31,15 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ringfence-agent: {error}");
+            complain(&*error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and its causes, in one line.
+fn complain(error: &dyn Error) {
+    let causes = std::iter::successors(error.source(), |&error| error.source());
+    let causes: String = causes.map(|cause| format!(": {cause}")).collect();
+    eprintln!("ringfence-agent: {error}{causes}");
 }
