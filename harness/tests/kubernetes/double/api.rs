@@ -82,9 +82,10 @@ fn admit(store: &Store, key: &Key, object: &Value) -> Result<(), Failure> {
     if !valid {
         let why = format!(
             "Invalid value: \"{}\": a lowercase RFC 1123 {} must consist of lower case \
-             alphanumeric characters, '-'{}, and must start and end with an alphanumeric character",
+             alphanumeric characters{} '-'{}, and must start and end with an alphanumeric character",
             key.name,
             if dots { "subdomain" } else { "label" },
+            if dots { "," } else { " or" },
             if dots { " or '.'" } else { "" },
         );
         return Err(Failure::invalid(resource, &key.name, "metadata.name", &why));
@@ -142,9 +143,7 @@ pub(super) fn patch(
     }
     let manager = query.get("fieldManager");
     if manager.is_empty() {
-        let why = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is \
-                   required for apply patch";
-        return Err(Failure::bad_request(why.to_owned()));
+        return Err(Failure::no_manager());
     }
     if store.get(&key).is_none() {
         admit(store, &key, &patch)?;
@@ -170,6 +169,11 @@ fn change(key: &Key, found: &Value, mut object: Value) -> Result<Value, Failure>
     let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
     if !version(&object).is_null() && version(&object) != version(found) {
         return Err(Failure::modified(resource, &key.name));
+    }
+    let uid = object["metadata"]["uid"].as_str();
+    if let Some(uid) = uid.filter(|uid| found["metadata"]["uid"] != *uid) {
+        let why = format!("Invalid value: \"{uid}\": field is immutable");
+        return Err(Failure::invalid(resource, &key.name, "metadata.uid", &why));
     }
     if key.plural == "pods" && object["spec"] != found["spec"] {
         let why = "Forbidden: pod updates may not change fields other than \

@@ -83,10 +83,22 @@ impl Failure {
     /// 422, of an object that does not fit its schema.
     pub(super) fn invalid(resource: &Resource, name: &str, field: &str, why: &str) -> Self {
         let message = format!("{} \"{name}\" is invalid: {field}: {why}", resource.kind);
+        let cause = match why.split_once(' ') {
+            Some(("Invalid", _)) => "FieldValueInvalid",
+            Some(("Required", _)) => "FieldValueRequired",
+            _ => "FieldValueForbidden",
+        };
         let mut failure = Self::new(422, "Invalid", message).about(resource, name);
         failure.details["kind"] = resource.kind.into();
-        failure.details["causes"] = json!([{ "message": why, "field": field }]);
+        failure.details["causes"] = json!([{ "reason": cause, "message": why, "field": field }]);
         failure
+    }
+
+    /// 422, of server-side apply by nobody.
+    pub(super) fn no_manager() -> Self {
+        let message = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is \
+                       required for apply patch";
+        Self::new(422, "Invalid", message.to_owned())
     }
 
     /// 400.
