@@ -41,6 +41,7 @@ mod watch;
 
 use std::sync::Arc;
 
+use kube::config::Kubeconfig;
 use kube::{Client, Config};
 use ringfence::cluster::embedded::{Embedded, EmbeddedOptions};
 use ringfence::cluster::{Cluster, ClusterError};
@@ -92,11 +93,22 @@ impl Double {
         Ok(Self { server, commands, runtime: Some(runtime) })
     }
 
-    /// A client as a user has one.
+    /// A kubeconfig as a user has one.
+    pub(crate) fn kubeconfig(&self) -> Kubeconfig {
+        let server = format!("http://{}", self.server.address());
+        let text = json!({
+            "current-context": "double",
+            "clusters": [{ "name": "double", "cluster": { "server": server } }],
+            "users": [{ "name": "anyone", "user": {} }],
+            "contexts": [{ "name": "double", "context": { "cluster": "double", "user": "anyone" } }],
+        });
+        serde_json::from_value(text).expect("it is a kubeconfig")
+    }
+
+    /// A client that tries nothing again by itself.
     pub(crate) fn client(&self) -> Client {
-        let url = format!("http://{}", self.server.address());
-        let mut config = Config::new(url.parse().expect("it is an address"));
-        // It would try again by itself.
+        let server = format!("http://{}", self.server.address());
+        let mut config = Config::new(server.parse().expect("it is an address"));
         config.default_retry = false;
         Client::try_from(config).expect("a client")
     }
