@@ -2,14 +2,19 @@
 //!
 //! `ringfence::init()` has to come first, so these tests have a `main` of their own.
 
+mod bed;
 mod double;
+mod life;
 mod server;
+mod town;
 
 use std::future::Future;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use ringfence::cluster::ClusterError;
+
+use bed::Bed;
 
 /// What a trial returns; `Unsupported` ignores it, with the reason.
 type Outcome = Result<(), ClusterError>;
@@ -20,10 +25,31 @@ fn main() -> ExitCode {
     }
     ringfence::init();
     let arguments = Arguments::from_args();
-    let trials = vec![
-        trial("double::lists_and_watches", server::lists_and_watches),
-        trial("double::runs_agents", server::runs_agents),
+    let mut trials = vec![
+        trial("server::lists_and_watches", server::lists_and_watches),
+        trial("server::runs_agents", server::runs_agents),
     ];
+    macro_rules! on_both {
+        ($($name:ident),* $(,)?) => {$(
+            let test = || async { life::$name(Bed::double().await?).await };
+            trials.push(trial(concat!("double::", stringify!($name)), test));
+            let test = || async { life::$name(Bed::real().await?).await };
+            trials.push(trial(concat!("real::", stringify!($name)), test));
+        )*};
+    }
+    on_both!(
+        every_cell_connects,
+        a_policy_stops_what_it_should,
+        labels_change_what_a_policy_selects,
+        pods_and_namespaces_come_and_go,
+        pods_stay_for_the_next_scenario,
+        names_are_rewritten,
+        nothing_foreign_is_touched,
+        what_was_replaced_is_left_alone,
+        a_lost_scenario_leaves_nothing,
+        prune_finds_what_a_killed_run_left,
+        an_absent_image_ends_early,
+    );
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -36,7 +62,7 @@ where
         Err(ClusterError::Unsupported(reason)) if !required() => {
             Ok(Completion::ignored_with(reason))
         }
-        Err(error) => Err(Failed::from(format!("{error:#}"))),
+        Err(error) => Err(Failed::from(format!("{:#}", anyhow::Error::new(error)))),
     })
 }
 
