@@ -61,9 +61,9 @@ impl Bed {
         options.slots = NonZeroUsize::MIN;
         if self.double.is_some() {
             options.deadlines = Deadlines {
-                call: Duration::from_secs(3),
-                pods: Duration::from_secs(10),
-                gone: Duration::from_secs(5),
+                call: Duration::from_secs(5),
+                pods: Duration::from_secs(20),
+                gone: Duration::from_secs(10),
             };
         }
         options
@@ -98,10 +98,10 @@ impl Bed {
 }
 
 /// A scenario that says nothing: what is deployed and changed is up to the trial.
-pub(crate) fn scenario() -> Scenario {
-    let text = "name: nothing\nabout: Nothing in particular.\ntopology: { namespaces: { a: { pods: \
-                { one: { ports: [80] } } } } }\nsteps: [ { name: open, expect: [ \"allow * -> *\" \
-                ] } ]\n";
+fn scenario() -> Scenario {
+    let text = "name: nothing\nabout: Nothing in particular.\ntopology:\n  namespaces:\n    a: { \
+                pods: { one: {}, two: { ports: [80] } } }\nsteps:\n  - { name: open, expect: [ \
+                \"allow * -> *\" ] }\n";
     let (scenario, found) =
         parse_scenario("scenario.yaml", text, &BTreeMap::new(), &LoadOptions::default());
     scenario.unwrap_or_else(|| panic!("expected a scenario, found {found:?}"))

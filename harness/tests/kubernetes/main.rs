@@ -4,6 +4,7 @@
 
 mod bed;
 mod double;
+mod faults;
 mod life;
 mod server;
 mod town;
@@ -49,6 +50,26 @@ fn main() -> ExitCode {
         a_lost_scenario_leaves_nothing,
         prune_finds_what_a_killed_run_left,
         an_absent_image_ends_early,
+    );
+    macro_rules! on_the_double {
+        ($($name:ident),* $(,)?) => {$(
+            let test = || async { faults::$name(Bed::double().await?).await };
+            trials.push(trial(concat!("faults::", stringify!($name)), test));
+        )*};
+    }
+    on_the_double!(
+        passing_errors_are_tried_again,
+        a_server_that_stays_busy_is_named,
+        a_lost_answer_makes_nothing_twice,
+        watches_begin_anew,
+        a_session_cut_in_a_frame_is_resumed,
+        sessions_that_are_cut_are_resumed,
+        a_server_that_comes_back_is_waited_for,
+        a_server_that_stays_away_is_given_up,
+        an_evicted_pod_says_nothing,
+        a_node_that_is_gone_says_nothing,
+        an_agent_that_starts_anew_is_found,
+        denials_are_one_clear_error,
     );
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -123,7 +123,7 @@ pub(crate) async fn lists_and_watches() -> Outcome {
     assert_eq!(code(namespaces.get("a").await), 200);
     assert_eq!((code(namespaces.get("a").await), double.met()), (429, 1));
     assert_eq!(code(namespaces.get("a").await), 200);
-    double.stop();
+    double.stop().await;
     assert!(namespaces.get("a").await.is_err());
     double.resume();
     assert_eq!(code(namespaces.get("a").await), 200);

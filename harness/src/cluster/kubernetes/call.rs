@@ -210,6 +210,11 @@ fn remedy(asked: &Asked, error: kube::Error, trouble: &mut String) -> Remedy {
     match (status.code, status.reason.as_str()) {
         (409, "AlreadyExists") => Remedy::Never(Failed::Exists(asked.clone())),
         (404, _) => Remedy::Never(Failed::Missing(asked.clone())),
+        // A new namespace gets its account a moment after it was made.
+        (403, _) if status.message.contains("error looking up service account") => {
+            *trouble = said(&status);
+            Remedy::Again(None)
+        }
         (409 | 429 | 500 | 502 | 503 | 504, _) => {
             *trouble = said(&status);
             Remedy::Again(wanted)

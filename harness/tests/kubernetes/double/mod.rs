@@ -140,8 +140,8 @@ impl Double {
     }
 
     /// Serves no longer: connections end, and new ones are refused.
-    pub(crate) fn stop(&self) {
-        self.server.stop();
+    pub(crate) async fn stop(&self) {
+        self.server.stop().await;
     }
 
     /// Serves again, on the same port.
@@ -187,7 +187,6 @@ fn name_of(object: &Value) -> String {
 
 impl Drop for Double {
     fn drop(&mut self) {
-        self.server.stop();
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

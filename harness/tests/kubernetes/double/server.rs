@@ -16,7 +16,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::oneshot;
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use futures_util::StreamExt;
 
@@ -33,13 +34,16 @@ pub(super) const VERSION: &str = "v1.36.0";
 
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
+/// The task that takes connections, which ends when the sender is dropped.
+type Listening = (oneshot::Sender<()>, JoinHandle<()>);
+
 /// The API server.
 pub(super) struct Server {
     store: Arc<Store>,
     faults: Faults,
     helper: u32,
     address: SocketAddr,
-    listening: Mutex<Option<AbortHandle>>,
+    listening: Mutex<Option<Listening>>,
     sessions: Mutex<Vec<AbortHandle>>,
 }
 
@@ -78,10 +82,17 @@ impl Server {
 
     fn listen(self: &Arc<Self>, listener: TcpListener, runtime: &Handle) {
         let server = Arc::clone(self);
+        let (sender, mut stopped) = oneshot::channel();
         let task = runtime.spawn(async move {
-            // Dropped with this task, and every connection with it.
             let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
+            loop {
+                let stream = tokio::select! {
+                    accepted = listener.accept() => match accepted {
+                        Ok((stream, _)) => stream,
+                        Err(_) => continue,
+                    },
+                    _ = &mut stopped => break,
+                };
                 let server = Arc::clone(&server);
                 let service = service_fn(move |request| answer(Arc::clone(&server), request));
                 let connection = hyper::server::conn::http1::Builder::new()
@@ -91,15 +102,21 @@ impl Server {
                 connections.spawn(async move { drop(connection.await) });
                 while connections.try_join_next().is_some() {}
             }
+            drop(listener);
+            connections.shutdown().await;
         });
-        *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
+        *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = Some((sender, task));
     }
 
-    pub(super) fn stop(&self) {
-        if let Some(task) = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            task.abort();
-        }
+    /// Returns when no connection is left.
+    pub(super) async fn stop(&self) {
+        let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.cut_sessions();
+        if let Some((sender, task)) = listening {
+            drop(sender);
+            // A task that panicked serves no longer either.
+            let _ = task.await;
+        }
     }
 
     pub(super) fn resume(self: &Arc<Self>, runtime: &Handle) -> io::Result<()> {
