@@ -9,11 +9,19 @@ use super::cluster::Kubernetes;
 use crate::cluster::ClusterError;
 use crate::model::{Change, Name, Namespace, PodName, PolicyName};
 
+/// Whether a change adds pods or what they are in. Those that follow each other are one
+/// batch, in which namespaces come first: nothing else depends on their order.
+fn adds(change: &Change) -> bool {
+    matches!(change, Change::AddNamespace(_) | Change::AddPod(_))
+}
+
 impl Kubernetes {
     /// Makes changes in order; those of a kind that follow each other at the same time.
     /// Each is waited for until the API shows it.
     pub(super) async fn make(&mut self, changes: &[Change]) -> Result<(), ClusterError> {
-        for batch in changes.chunk_by(|a, b| discriminant(a) == discriminant(b)) {
+        for batch in
+            changes.chunk_by(|a, b| adds(a) && adds(b) || discriminant(a) == discriminant(b))
+        {
             for change in batch {
                 self.world.change(change).map_err(anyhow::Error::from)?;
             }
@@ -34,14 +42,21 @@ impl Kubernetes {
                 });
                 try_join_all(deleted).await.map(drop)
             }
-            Some(Change::AddNamespace(_)) => {
+            Some(Change::AddNamespace(_) | Change::AddPod(_)) => {
                 let level = |namespace: &Namespace| self.needs.level(&namespace.name);
                 let added = batch.iter().filter_map(|change| match change {
                     Change::AddNamespace(added) => Some((added.clone(), level(added))),
                     _ => None,
                 });
                 let added: Vec<_> = added.collect();
-                self.slot()?.raise_namespaces(&added).await
+                self.slot()?.raise_namespaces(&added).await?;
+                let mut wanted = Vec::with_capacity(batch.len());
+                for change in batch {
+                    if let Change::AddPod(pod) = change {
+                        wanted.extend(self.place(&pod.name)?);
+                    }
+                }
+                self.slot()?.raise_pods(wanted).await
             }
             Some(Change::RemoveNamespace(_)) => {
                 let gone = batch.iter().filter_map(|change| match change {
@@ -59,15 +74,6 @@ impl Kubernetes {
                     }
                 }
                 Ok(())
-            }
-            Some(Change::AddPod(_)) => {
-                let mut wanted = Vec::with_capacity(batch.len());
-                for change in batch {
-                    if let Change::AddPod(pod) = change {
-                        wanted.extend(self.place(&pod.name)?);
-                    }
-                }
-                self.slot()?.raise_pods(wanted).await
             }
             Some(Change::RemovePod(_)) => {
                 let gone = batch.iter().filter_map(|change| match change {

@@ -1,9 +1,16 @@
-//! Policies: applied from their manifests' own text, and deleted.
+//! Policies: applied from their manifests' own text, replaced, and deleted.
+//!
+//! A policy is created by server-side apply. That would not do to replace it: a field
+//! that the API server filled in the first time, such as `policyTypes`, belongs to nobody,
+//! so that applying a manifest without the field leaves it as it was filled in for the
+//! policy before. So a policy that stands is patched until its spec is the manifest's, and
+//! the API server fills in what that leaves open.
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
+use serde_json::{Map, Value, json};
 
 use super::call::asked;
 use super::mirror::Key;
@@ -44,11 +51,18 @@ impl Slot {
                 .into());
             }
         }
-        // Forced: the policy is the slot's own, whoever else wrote to it.
-        let params = PatchParams::apply(MANAGER).force();
-        let patch = Patch::Apply(&manifest);
-        let ask = asked("patch", NetworkPolicy::RESOURCE, &name);
-        let made = site.calls.call(ask, || api.patch(&key.1, &params, &patch)).await?;
+        let standing = site.policies.look(|shown| shown.get(&key).map(serde_json::to_value));
+        let standing = standing.transpose().context("a policy that stands is no JSON")?;
+        let made = match standing {
+            Some(standing) => site.merge(&api, &key.1, &replacement(&standing, &manifest)).await?,
+            None => {
+                // Forced: the policy is the slot's own, whoever else wrote to it.
+                let params = PatchParams::apply(MANAGER).force();
+                let patch = Patch::Apply(&manifest);
+                let ask = asked("patch", NetworkPolicy::RESOURCE, &name);
+                site.calls.call(ask, || api.patch(&key.1, &params, &patch)).await?
+            }
+        };
         let what = || format!("the policy `{name}` to be shown as it was applied");
         let shown = site.policies.until(what, site.call_deadline(), |shown| {
             let there = shown.get(&key)?;
@@ -84,5 +98,66 @@ impl Slot {
         });
         futures_util::future::try_join_all(deleted).await?;
         if there.is_empty() { Ok(()) } else { site.gone(&site.policies, &there).await }
+    }
+}
+
+/// The merge patch that makes the object that stands be what the manifest says of it.
+fn replacement(standing: &Value, manifest: &Value) -> Value {
+    let field = |object: &Value, path: &str| object.pointer(path).cloned().unwrap_or(json!({}));
+    let part = |path: &str| difference(&field(standing, path), &field(manifest, path));
+    json!({
+        "metadata": {
+            "uid": field(standing, "/metadata/uid"),
+            "labels": part("/metadata/labels"),
+            "annotations": part("/metadata/annotations"),
+        },
+        "spec": part("/spec"),
+    })
+}
+
+/// The merge patch from one value to another (RFC 7386): what is not wanted is null.
+fn difference(there: &Value, wanted: &Value) -> Value {
+    let (Value::Object(there), Value::Object(wanted)) = (there, wanted) else {
+        return wanted.clone();
+    };
+    let removed = there.keys().filter(|key| !wanted.contains_key(*key));
+    let removed = removed.map(|key| (key.clone(), Value::Null));
+    let set = wanted.iter().map(|(key, value)| {
+        let before = there.get(key).unwrap_or(&Value::Null);
+        (key.clone(), difference(before, value))
+    });
+    Value::Object(removed.chain(set).collect::<Map<_, _>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_new_manifest_does_not_say_is_removed() {
+        let standing = json!({
+            "metadata": {"uid": "u", "name": "p", "labels": {"a": "1", "b": "2"}},
+            "spec": {
+                "podSelector": {"matchLabels": {"app": "web"}},
+                "ingress": [{"from": []}],
+                "policyTypes": ["Ingress"],
+            },
+        });
+        let manifest = json!({
+            "metadata": {"name": "p", "labels": {"a": "3"}},
+            "spec": {"podSelector": {}, "egress": [{"ports": [{"port": 80}]}]},
+        });
+        assert_eq!(
+            replacement(&standing, &manifest),
+            json!({
+                "metadata": {"uid": "u", "labels": {"a": "3", "b": null}, "annotations": {}},
+                "spec": {
+                    "podSelector": {"matchLabels": null},
+                    "egress": [{"ports": [{"port": 80}]}],
+                    "ingress": null,
+                    "policyTypes": null,
+                },
+            })
+        );
     }
 }
