@@ -44,7 +44,8 @@ impl Bed {
             let value = std::env::var(name).ok().filter(|value| !value.is_empty());
             value.ok_or_else(|| ClusterError::Unsupported(format!("`{name}` is not set")))
         };
-        let kubeconfig = Kubeconfig::read_from(variable(KUBECONFIG)?).map_err(anyhow::Error::from)?;
+        let kubeconfig =
+            Kubeconfig::read_from(variable(KUBECONFIG)?).map_err(anyhow::Error::from)?;
         let client = client(kubeconfig, None).await?;
         let enforces = std::env::var_os(ENFORCES).is_some();
         Ok(Self { double: None, client, image: variable(AGENT_IMAGE)?, enforces })

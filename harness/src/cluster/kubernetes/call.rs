@@ -210,6 +210,15 @@ fn remedy(asked: &Asked, error: kube::Error, trouble: &mut String) -> Remedy {
     match (status.code, status.reason.as_str()) {
         (409, "AlreadyExists") => Remedy::Never(Failed::Exists(asked.clone())),
         (404, _) => Remedy::Never(Failed::Missing(asked.clone())),
+        // The object that was meant is gone: there is another one of its name. Two places
+        // of the server say so, in words of their own.
+        (409, "Conflict")
+            if ["UID in precondition:", "UID in the precondition"]
+                .iter()
+                .any(|words| status.message.contains(words)) =>
+        {
+            Remedy::Never(Failed::Missing(asked.clone()))
+        }
         // A new namespace gets its account a moment after it was made.
         (403, _) if status.message.contains("error looking up service account") => {
             *trouble = said(&status);
