@@ -66,6 +66,13 @@ pub(crate) async fn a_server_that_stays_busy_is_named(bed: Bed) -> Outcome {
          the request (503); within 5000 ms"
     );
     bed.fake().heal();
+    // One that does not answer at all is given up as well.
+    bed.fake().fault(Fault::delay("/networkpolicies", bed.options().deadlines.call * 4));
+    let error = cluster.change(&[deny_all("b")]).await.expect_err("it does not answer");
+    assert!(matches!(error, ClusterError::Deadline { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("networkpolicies") && text.contains("within 5000 ms"), "{text}");
+    bed.fake().heal();
     over(&bed, &source, cluster).await
 }
 

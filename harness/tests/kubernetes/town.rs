@@ -1,5 +1,6 @@
 //! A small topology, and words for it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringfence::cluster::{Capabilities, Cluster, ClusterError, Round};
@@ -9,7 +10,6 @@ use ringfence::model::{
 };
 use ringfence::scenario::{LoadOptions, parse_manifests};
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 /// How long an attempt waits for an answer.
 const SILENCE: Duration = Duration::from_millis(500);

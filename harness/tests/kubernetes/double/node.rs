@@ -177,7 +177,7 @@ impl Machine {
         let containers = list(&object["spec"]["containers"]);
         let absent = |container: &&Value| container["image"] != IMAGE;
         if containers.iter().any(|container| absent(&container)) {
-            let waiting = containers.iter().map(|container| not_pulled(container)).collect();
+            let waiting = containers.iter().map(not_pulled).collect();
             return self.report(key, Some(&node), |status| {
                 status["conditions"] = conditions("False");
                 status["containerStatuses"] = Value::Array(waiting);

@@ -86,10 +86,7 @@ pub(super) fn watch(
         })?,
     };
     let versions = store.versions();
-    let rest = stream::unfold(Some((from, versions)), move |at| {
-        let next = step(store.clone(), at, end);
-        async move { next.await }
-    });
+    let rest = stream::unfold(Some((from, versions)), move |at| step(store.clone(), at, end));
     let rest = rest.flat_map(move |told| {
         let lines = match told {
             Told::Events(events) => events.iter().filter_map(|event| view.show(event)).collect(),
