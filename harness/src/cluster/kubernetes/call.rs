@@ -210,6 +210,20 @@ fn remedy(asked: &Asked, error: kube::Error, trouble: &mut String) -> Remedy {
     match (status.code, status.reason.as_str()) {
         (409, "AlreadyExists") => Remedy::Never(Failed::Exists(asked.clone())),
         (404, _) => Remedy::Never(Failed::Missing(asked.clone())),
+        // The object that was meant is gone: there is another one of its name. Two places
+        // of the server say so, in words of their own.
+        (409, "Conflict")
+            if ["UID in precondition:", "UID in the precondition"]
+                .iter()
+                .any(|words| status.message.contains(words)) =>
+        {
+            Remedy::Never(Failed::Missing(asked.clone()))
+        }
+        // A namespace gets its service account, which every pod has, a moment after it is made.
+        (403, _) if status.message.contains("error looking up service account") => {
+            *trouble = said(&status);
+            Remedy::Again(wanted)
+        }
         (409 | 429 | 500 | 502 | 503 | 504, _) => {
             *trouble = said(&status);
             Remedy::Again(wanted)
@@ -262,4 +276,86 @@ pub(super) fn words(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use kube::core::response::StatusDetails;
+
+    use super::*;
+
+    fn error(code: u16, reason: &str, message: &str, after: u32) -> kube::Error {
+        let details = Some(StatusDetails { retry_after_seconds: after, ..details() });
+        let status = Status { code, details, ..Status::failure(message, reason) };
+        kube::Error::Api(Box::new(status))
+    }
+
+    fn details() -> StatusDetails {
+        serde_json::from_str("{}").unwrap()
+    }
+
+    /// Makes a call that fails so often, and says how it ended and how often it was made.
+    async fn call(failures: u32, fail: impl Fn() -> kube::Error) -> (Result<(), Failed>, u32) {
+        let made = Cell::new(0);
+        let calls = Calls::new(Duration::from_secs(10));
+        let result = calls.call(asked("create", "pods", "a/b"), || {
+            made.set(made.get() + 1);
+            let failed = made.get() <= failures;
+            let result = if failed { Err(fail()) } else { Ok(()) };
+            async { result }
+        });
+        (result.await, made.get())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_pass_is_tried_again() {
+        for (code, reason, message) in [
+            (409, "Conflict", "the object has been modified"),
+            (429, "TooManyRequests", "slow down"),
+            (500, "InternalError", "etcd"),
+            (503, "ServiceUnavailable", "starting"),
+            (504, "Timeout", "timeout"),
+            (403, "Forbidden", "error looking up service account a/default: not found"),
+        ] {
+            let (result, made) = call(2, || error(code, reason, message, 0)).await;
+            assert!(result.is_ok() && made == 3, "{code}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_server_says_how_long_to_wait_and_the_deadline_ends_it() {
+        let begun = Instant::now();
+        let (result, made) = call(1, || error(429, "TooManyRequests", "slow down", 4)).await;
+        assert!(result.is_ok() && made == 2 && begun.elapsed() >= Duration::from_secs(4));
+        let (result, made) = call(9, || error(429, "TooManyRequests", "slow down", 4)).await;
+        assert_eq!(made, 3);
+        assert_eq!(
+            result.unwrap_err().to_string(),
+            "expected the API server to create pods `a/b`, which last failed with: slow down (429); within 10000 ms"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_denied_is_told_once() {
+        let quota = "pods \"b\" is forbidden: exceeded quota: small, requested: pods=1";
+        let rights = "pods is forbidden: User \"me\" cannot create resource \"pods\"";
+        let level = "pods \"b\" is forbidden: violates PodSecurity \"restricted:latest\"";
+        for (code, message, start) in [
+            (403, quota, "expected to create `pods` `a/b`, found a quota in the way: "),
+            (403, rights, "expected the right to create `pods` `a/b`, found none: "),
+            (403, level, "expected to create `pods` `a/b`, found that admission denies it: "),
+            (
+                422,
+                "spec: invalid",
+                "expected to create `pods` `a/b`, found that the API server does not accept it: ",
+            ),
+        ] {
+            let (result, made) = call(9, || error(code, "Forbidden", message, 0)).await;
+            let told = result.unwrap_err().to_string();
+            assert!(told.starts_with(start) && told.contains(message), "{told}");
+            assert_eq!(made, 1);
+        }
+    }
 }

@@ -322,10 +322,12 @@ impl Cluster for Kubernetes {
         } else if slot.naming == Naming::Exact {
             slot.raze_namespaces(&all, true).await
         } else {
+            let on_nodes = slot.on_nodes();
+            let left = slot.raze_pods(&on_nodes).await;
             let (lifted, razed) =
                 futures_util::future::join(slot.lift_policies(), services.raze(&slot, |_| true))
                     .await;
-            lifted.and(razed)
+            left.and(lifted).and(razed)
         };
         let prefix = slot.naming.prefix();
         match ended {

@@ -36,7 +36,9 @@ pub async fn client(kubeconfig: Kubeconfig, context: Option<&str>) -> Result<Cli
     let name = name.to_owned();
     let options = KubeConfigOptions { context: Some(name.clone()), ..KubeConfigOptions::default() };
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    let config = config.with_context(|| format!("context `{name}` of the kubeconfig"))?;
+    let mut config = config.with_context(|| format!("context `{name}` of the kubeconfig"))?;
+    // Calls are tried again here, within a deadline that tells what went wrong.
+    config.default_retry = false;
     Client::try_from(config).with_context(|| format!("context `{name}` of the kubeconfig"))
 }
 

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{AttachParams, AttachedProcess};
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 use super::mirror::Key;
 use super::objects::pod::CONTAINER;
 use super::site::{Site, path};
+use super::trouble::{has_ended, trouble};
 use crate::cluster::agents::{BoxStream, Dial, DialError};
 
 /// The agent's program in its image.
@@ -44,14 +46,18 @@ pub(super) struct PodDial {
 #[async_trait]
 impl Dial for PodDial {
     async fn dial(&self) -> Result<BoxStream, DialError> {
-        let there = self.site.pods.look(|pods| {
-            pods.get(&self.key).is_some_and(|pod| {
-                pod.metadata.uid.as_ref() == Some(&self.uid)
-                    && pod.metadata.deletion_timestamp.is_none()
-            })
+        let gone = self.site.pods.look(|pods| match pods.get(&self.key) {
+            Some(pod)
+                if pod.metadata.uid.as_ref() == Some(&self.uid)
+                    && pod.metadata.deletion_timestamp.is_none() =>
+            {
+                let trouble = trouble(pod).filter(|_| has_ended(pod))?;
+                Some(format!("the pod `{}` does not run: {}", path(&self.key), trouble.what))
+            }
+            _ => Some(format!("there is no pod `{}` any more", path(&self.key))),
         });
-        if !there {
-            return Err(DialError::Gone(format!("there is no pod `{}` any more", path(&self.key))));
+        if let Some(why) = gone {
+            return Err(DialError::Gone(why));
         }
         let (namespace, name) = &self.key;
         let pods: Api<Pod> = Api::namespaced(self.site.client.clone(), namespace);
@@ -66,7 +72,9 @@ impl Dial for PodDial {
         let mut process = pods
             .exec(name, command, &params)
             .await
+            .map_err(plain)
             .with_context(|| format!("`create` of `pods/exec` for `{}`", path(&self.key)))?;
+        let status = process.take_status().context("expected an exec to end with a status")?;
         let (Some(input), Some(output), Some(errors)) =
             (process.stdin(), process.stdout(), process.stderr())
         else {
@@ -80,15 +88,30 @@ impl Dial for PodDial {
             let _ = errors.take(MOST_SAID).read_to_end(&mut said).await;
             String::from_utf8_lossy(&said).trim().to_owned()
         });
-        Ok(Box::new(Bridge { pipes: join(output, input), said: Some(said), _process: process }))
+        let end: End = Box::pin(status.map(|status| status.is_some()));
+        let pipes = join(output, input);
+        Ok(Box::new(Bridge { pipes, said: Some(said), end: Some(end), _process: process }))
     }
 }
+
+/// What the server said of a call, without the rest of its status.
+fn plain(error: kube::Error) -> anyhow::Error {
+    match error {
+        kube::Error::Api(status) => anyhow!("{} ({})", status.message, status.code),
+        other => other.into(),
+    }
+}
+
+/// Whether an exec ended as it should, once it has: with a status.
+type End = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 /// A bridge's standard input and output. Its end is an error where it said why on its
 /// standard error.
 struct Bridge {
     pipes: Join<ReadHalf<SimplexStream>, WriteHalf<SimplexStream>>,
     said: Option<JoinHandle<String>>,
+    /// `None` once it has ended with a status: the end of the output follows.
+    end: Option<End>,
     /// Its WebSocket is closed when it is dropped.
     _process: AttachedProcess,
 }
@@ -100,7 +123,20 @@ impl AsyncRead for Bridge {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.pipes).poll_read(context, buffer))?;
+        // Where the WebSocket breaks, nobody closes the pipes: that there will be no
+        // status is all that tells of it.
+        let mut read = Pin::new(&mut self.pipes).poll_read(context, buffer)?;
+        if read.is_pending()
+            && let Some(end) = &mut self.end
+        {
+            if !ready!(end.as_mut().poll(context)) {
+                let broken = "the WebSocket of the exec broke";
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionReset, broken)));
+            }
+            self.end = None;
+            read = Pin::new(&mut self.pipes).poll_read(context, buffer)?;
+        }
+        ready!(read);
         if buffer.filled().len() > before {
             return Poll::Ready(Ok(()));
         }

@@ -28,6 +28,20 @@ pub(super) async fn prune_within(
     run: Option<&RunId>,
     deadlines: Deadlines,
 ) -> Result<Vec<String>, ClusterError> {
+    let mut gone = pass(client, run, deadlines).await?;
+    if !gone.is_empty() {
+        // What was just being made when the run was interrupted appears a moment later.
+        gone.extend(pass(client, run, deadlines).await?);
+    }
+    Ok(gone)
+}
+
+/// Deletes the namespaces that there are now.
+async fn pass(
+    client: &Client,
+    run: Option<&RunId>,
+    deadlines: Deadlines,
+) -> Result<Vec<String>, ClusterError> {
     let calls = Calls::new(deadlines.call);
     let api: Api<Namespace> = Api::all(client.clone());
     let selector = run.map_or_else(|| any_run_selector().to_owned(), run_selector);

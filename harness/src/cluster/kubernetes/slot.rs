@@ -264,6 +264,12 @@ impl Slot {
         if razed.is_empty() { Ok(()) } else { site.gone(&site.pods, &razed).await }
     }
 
+    /// The pods that share their node's network, and so its ports with other slots.
+    pub(super) fn on_nodes(&self) -> Vec<PodName> {
+        let pods = self.pods.iter().filter(|(_, placed)| placed.wanted.pod.host_network);
+        pods.map(|(name, _)| name.clone()).collect()
+    }
+
     /// Changes a pod's labels, and waits until the API shows it.
     pub(super) async fn label_pod(
         &mut self,

@@ -34,7 +34,7 @@ pub(super) fn trouble(pod: &Pod) -> Option<Trouble> {
             [reason, message].into_iter().flatten().map(String::as_str).collect();
         parts.join(": ")
     };
-    if matches!(status.phase.as_deref(), Some("Failed" | "Succeeded")) {
+    if has_ended(pod) {
         let what = format!("it has ended ({})", words(&status.reason, &status.message));
         return Some(Trouble { what, may_pass: false });
     }
@@ -45,6 +45,12 @@ pub(super) fn trouble(pod: &Pod) -> Option<Trouble> {
         return Some(Trouble { what, may_pass: true });
     }
     status.container_statuses.iter().flatten().find_map(waiting)
+}
+
+/// Whether a pod will never run again.
+pub(super) fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Failed" | "Succeeded"))
 }
 
 fn waiting(container: &ContainerStatus) -> Option<Trouble> {

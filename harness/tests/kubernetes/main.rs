@@ -1,0 +1,98 @@
+//! The Kubernetes cluster, against a double with real agents.
+//!
+//! `ringfence::init()` has to come first, so these tests have a `main` of their own.
+
+mod bed;
+mod double;
+mod faults;
+mod life;
+mod server;
+mod town;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use ringfence::cluster::ClusterError;
+
+use bed::Bed;
+
+/// What a trial returns; `Unsupported` ignores it, with the reason.
+type Outcome = Result<(), ClusterError>;
+
+fn main() -> ExitCode {
+    if std::env::var_os(double::ROLE).is_some() {
+        return double::play();
+    }
+    ringfence::init();
+    let arguments = Arguments::from_args();
+    let mut trials = vec![
+        trial("server::lists_and_watches", server::lists_and_watches),
+        trial("server::runs_agents", server::runs_agents),
+    ];
+    macro_rules! on_both {
+        ($($name:ident),* $(,)?) => {$(
+            let test = || async { life::$name(Bed::double().await?).await };
+            trials.push(trial(concat!("double::", stringify!($name)), test));
+            let test = || async { life::$name(Bed::real().await?).await };
+            trials.push(trial(concat!("real::", stringify!($name)), test));
+        )*};
+    }
+    on_both!(
+        every_cell_connects,
+        a_policy_stops_what_it_should,
+        labels_change_what_a_policy_selects,
+        pods_and_namespaces_come_and_go,
+        pods_stay_for_the_next_scenario,
+        names_are_rewritten,
+        nothing_foreign_is_touched,
+        what_was_replaced_is_left_alone,
+        a_lost_scenario_leaves_nothing,
+        prune_finds_what_a_killed_run_left,
+        an_absent_image_ends_early,
+    );
+    macro_rules! on_the_double {
+        ($($name:ident),* $(,)?) => {$(
+            let test = || async { faults::$name(Bed::double().await?).await };
+            trials.push(trial(concat!("faults::", stringify!($name)), test));
+        )*};
+    }
+    on_the_double!(
+        passing_errors_are_tried_again,
+        a_server_that_stays_busy_is_named,
+        a_lost_answer_makes_nothing_twice,
+        watches_begin_anew,
+        a_session_cut_in_a_frame_is_resumed,
+        sessions_that_are_cut_are_resumed,
+        a_server_that_comes_back_is_waited_for,
+        a_server_that_stays_away_is_given_up,
+        an_evicted_pod_says_nothing,
+        a_node_that_is_gone_says_nothing,
+        an_agent_that_starts_anew_is_found,
+        denials_are_one_clear_error,
+    );
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trial<F>(name: &str, test: fn() -> F) -> Trial
+where
+    F: Future<Output = Outcome> + 'static,
+{
+    Trial::ignorable_test(name, move || match block_on(test()) {
+        Ok(()) => Ok(Completion::Completed),
+        Err(ClusterError::Unsupported(reason)) if !required() => {
+            Ok(Completion::ignored_with(reason))
+        }
+        Err(error) => Err(Failed::from(format!("{:#}", anyhow::Error::new(error)))),
+    })
+}
+
+/// Whether a machine that cannot have embedded clusters fails the tests.
+fn required() -> bool {
+    std::env::var("RINGFENCE_REQUIRE").is_ok_and(|list| list.split(',').any(|on| on == "embedded"))
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime can be built").block_on(future)
+}
