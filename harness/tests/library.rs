@@ -158,12 +158,12 @@ fn the_tag_policy_fault_is_where_faults_are() {
     }
 }
 
-/// Every row of the five guides that needs no Service.
+/// Every row of the five guides.
 #[test]
 fn every_published_row_has_a_scenario() {
-    let rows = [(0, vec![1, 2, 3, 4, 5, 6, 8, 9]), (1, (1..=15).collect()), (2, (1..=7).collect())]
+    let rows = [(0, (1..=9).collect::<Vec<_>>()), (1, (1..=15).collect()), (2, (1..=7).collect())]
         .into_iter()
-        .chain([(3, (1..=6).collect()), (4, vec![1, 2])]);
+        .chain([(3, (1..=7).collect()), (4, vec![1, 2])]);
     let loaded = library();
     for (guide, numbers) in rows {
         for number in numbers {

@@ -1,6 +1,9 @@
 //! One trial for each scenario of the library and each cluster, named
 //! `CLUSTER::SCENARIO`, with real connections.
 //!
+//! What the trials of one cluster share is made once in a process, by the first of them that
+//! runs, and removed after the last.
+//!
 //! | variable | meaning | default |
 //! |---|---|---|
 //! | `RINGFENCE_ON` | the clusters, with commas between | `embedded` |
@@ -10,51 +13,63 @@
 use std::env;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use ringfence::cluster::Source;
 use ringfence::cluster::embedded::doctor::checks;
 use ringfence::cluster::embedded::{EmbeddedOptions, EmbeddedSource};
+use ringfence::cluster::{Cluster, ClusterError, Source, Stages};
 use ringfence::report::{Look, Run, findings, prerequisites, terminal};
 use ringfence::run::{EventSink, Settings, Status, Stop, run_all};
 use ringfence::scenario::{LoadOptions, Scenario, load_scenarios};
+use tokio::runtime::Runtime;
+use tokio::sync::{OnceCell, Semaphore};
 
-/// The only cluster that there is so far.
+/// The cluster that is taken where none is named.
 const EMBEDDED: &str = "embedded";
 
 fn main() -> ExitCode {
     // The embedded cluster's helper is this program, started again.
     ringfence::init();
     let arguments = Arguments::from_args();
-    libtest_mimic::run(&arguments, trials()).exit_code()
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => Arc::new(runtime),
+        Err(error) => {
+            eprintln!("expected a runtime, found: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut trials = Vec::new();
+    let mut shared = Vec::new();
+    match load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios")) {
+        Err(told) => trials.push(Trial::test("library", move || Err(Failed::from(told)))),
+        Ok(scenarios) => {
+            for cluster in words("RINGFENCE_ON", EMBEDDED) {
+                match source(&cluster) {
+                    Err(told) => {
+                        trials.push(Trial::test(cluster, move || Err(Failed::from(told))));
+                    }
+                    Ok(source) => {
+                        let most = source.most_at_once().unwrap_or(Semaphore::MAX_PERMITS);
+                        let free = Semaphore::new(most.max(1));
+                        let source = Arc::new(Shared { source, made: OnceCell::new(), free });
+                        shared.push(source.clone());
+                        trials.extend(of_cluster(&scenarios, &source, &runtime));
+                    }
+                }
+            }
+        }
+    }
+    let ended = libtest_mimic::run(&arguments, trials).exit_code();
+    if close(&runtime, &shared) { ended } else { ExitCode::FAILURE }
 }
 
 fn words(variable: &str, default: &str) -> Vec<String> {
     let text = env::var(variable).unwrap_or_else(|_| default.to_owned());
     text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-}
-
-/// The trials; making them reads the library and creates nothing.
-fn trials() -> Vec<Trial> {
-    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
-    let scenarios = match load(&library) {
-        Ok(scenarios) => scenarios,
-        Err(told) => return vec![Trial::test("library", move || Err(Failed::from(told)))],
-    };
-    let mut trials = Vec::new();
-    for cluster in words("RINGFENCE_ON", EMBEDDED) {
-        if cluster != EMBEDDED {
-            let told = format!("expected `{EMBEDDED}` in RINGFENCE_ON, found `{cluster}`");
-            trials.push(Trial::test(cluster, move || Err(Failed::from(told))));
-            continue;
-        }
-        trials.extend(scenarios.iter().map(|scenario| {
-            let scenario = scenario.clone();
-            Trial::ignorable_test(format!("{cluster}::{}", scenario.id), move || trial(&scenario))
-        }));
-    }
-    trials
 }
 
 fn load(library: &Path) -> Result<Vec<Arc<Scenario>>, String> {
@@ -65,18 +80,121 @@ fn load(library: &Path) -> Result<Vec<Arc<Scenario>>, String> {
     Ok(loaded.scenarios.into_iter().map(Arc::new).collect())
 }
 
-fn trial(scenario: &Arc<Scenario>) -> Result<Completion, Failed> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|error| format!("expected a runtime, found: {error}"))?;
-    if let Some(reason) = lacking(&runtime) {
-        return if words("RINGFENCE_REQUIRE", "").iter().any(|word| word == EMBEDDED) {
-            Err(format!("RINGFENCE_REQUIRE={EMBEDDED}, and this machine lacks {reason}").into())
-        } else {
-            Ok(Completion::ignored_with(reason))
-        };
+/// What a name in `RINGFENCE_ON` stands for; making it creates nothing.
+fn source(cluster: &str) -> Result<Box<dyn Source>, String> {
+    match cluster {
+        EMBEDDED => {
+            let evidence = words("RINGFENCE_EVIDENCE", "nflog") != ["none"];
+            let options = EmbeddedOptions { evidence, ..EmbeddedOptions::default() };
+            Ok(Box::new(EmbeddedSource::new(options)))
+        }
+        _ => Err(format!("expected `{EMBEDDED}` in RINGFENCE_ON, found `{cluster}`")),
     }
-    let run = runtime.block_on(play(scenario.clone()))?;
+}
+
+/// A source that every trial of its cluster uses: prepared once, and closed when all of
+/// them are over rather than after each.
+struct Shared {
+    source: Box<dyn Source>,
+    /// Why it could not be prepared, for every trial.
+    made: OnceCell<Result<(), Refusal>>,
+    /// How many trials may still use it at the same time.
+    free: Semaphore,
+}
+
+/// A [`ClusterError`] that can be told more than once.
+#[derive(Clone)]
+enum Refusal {
+    Unsupported(String),
+    Other(String),
+}
+
+#[async_trait]
+impl Source for Shared {
+    fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    fn reuses(&self) -> bool {
+        self.source.reuses()
+    }
+
+    async fn prepare(&self, stages: &Stages) -> Result<(), ClusterError> {
+        let prepare = async || {
+            self.source.prepare(stages).await.map_err(|error| match error {
+                ClusterError::Unsupported(why) => Refusal::Unsupported(why),
+                ClusterError::Other(error) => Refusal::Other(format!("{error:#}")),
+                error => Refusal::Other(error.to_string()),
+            })
+        };
+        match self.made.get_or_init(prepare).await.clone() {
+            Ok(()) => Ok(()),
+            Err(Refusal::Unsupported(why)) => Err(ClusterError::Unsupported(why)),
+            Err(Refusal::Other(why)) => Err(ClusterError::Other(anyhow::anyhow!(why))),
+        }
+    }
+
+    async fn cluster(&self, scenario: &Scenario) -> Result<Box<dyn Cluster>, ClusterError> {
+        self.source.cluster(scenario).await
+    }
+}
+
+/// Closes what was made, and says what remains.
+fn close(runtime: &Runtime, shared: &[Arc<Shared>]) -> bool {
+    let mut clean = true;
+    for shared in shared.iter().filter(|shared| shared.made.initialized()) {
+        if let Err(error) = runtime.block_on(shared.source.close()) {
+            eprintln!("`{}`: {error}", shared.name());
+            clean = false;
+        }
+    }
+    clean
+}
+
+fn of_cluster(
+    scenarios: &[Arc<Scenario>],
+    source: &Arc<Shared>,
+    runtime: &Arc<Runtime>,
+) -> Vec<Trial> {
+    let lacking = Arc::new(OnceCell::new());
+    let trial = |scenario: &Arc<Scenario>| {
+        let (scenario, source) = (scenario.clone(), source.clone());
+        let (runtime, lacking) = (runtime.clone(), lacking.clone());
+        Trial::ignorable_test(format!("{}::{}", source.name(), scenario.id), move || {
+            runtime.block_on(async {
+                let ask = async || lacks(source.name()).await;
+                if let Some(reason) = lacking.get_or_init(ask).await {
+                    return ignored(source.name(), reason);
+                }
+                trial(scenario, source).await
+            })
+        })
+    };
+    scenarios.iter().map(trial).collect()
+}
+
+/// A trial without its cluster is ignored, unless the cluster is required.
+fn ignored(cluster: &str, reason: &str) -> Result<Completion, Failed> {
+    if words("RINGFENCE_REQUIRE", "").iter().any(|word| word == cluster) {
+        return Err(format!("RINGFENCE_REQUIRE={cluster}, and this machine lacks {reason}").into());
+    }
+    Ok(Completion::ignored_with(reason))
+}
+
+/// What this machine lacks for a cluster.
+async fn lacks(cluster: &str) -> Option<String> {
+    if cluster != EMBEDDED {
+        return None;
+    }
+    match checks().await {
+        Ok(checks) => Some(prerequisites::missing(&checks).join("; ")).filter(|s| !s.is_empty()),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+async fn trial(scenario: Arc<Scenario>, source: Arc<Shared>) -> Result<Completion, Failed> {
+    let _turn = source.free.acquire().await.map_err(|error| error.to_string())?;
+    let run = play(scenario, source.clone()).await?;
     let Some(((_, cluster), found)) = run.scenarios.first_key_value() else {
         return Err("expected a record of one scenario, found none".into());
     };
@@ -92,20 +210,7 @@ fn trial(scenario: &Arc<Scenario>) -> Result<Completion, Failed> {
     }
 }
 
-/// What this machine lacks for an embedded cluster; asked once in a process.
-fn lacking(runtime: &tokio::runtime::Runtime) -> Option<String> {
-    static LACKING: OnceLock<Option<String>> = OnceLock::new();
-    let ask = || match runtime.block_on(checks()) {
-        Ok(checks) => Some(prerequisites::missing(&checks).join("; ")).filter(|s| !s.is_empty()),
-        Err(error) => Some(error.to_string()),
-    };
-    LACKING.get_or_init(ask).clone()
-}
-
-async fn play(scenario: Arc<Scenario>) -> Result<Run, Failed> {
-    let evidence = words("RINGFENCE_EVIDENCE", "nflog") != ["none"];
-    let options = EmbeddedOptions { evidence, ..EmbeddedOptions::default() };
-    let source: Arc<dyn Source> = Arc::new(EmbeddedSource::new(options));
+async fn play(scenario: Arc<Scenario>, source: Arc<Shared>) -> Result<Run, Failed> {
     let (sink, mut lines) = EventSink::channel();
     let settings = Settings::default();
     run_all(vec![scenario], vec![source], 1, &settings, &sink, &Stop::never()).await;

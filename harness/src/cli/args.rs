@@ -51,6 +51,8 @@ pub(super) enum Command {
     Lint(Lint),
     /// Show what the embedded cluster needs, and whether it is there.
     Doctor,
+    /// Print the least role with which a run can work on a cluster that exists already.
+    Rbac(Rbac),
 }
 
 /// `ringfence run`.
@@ -81,6 +83,10 @@ pub(super) struct Run {
     /// Write the record, everything that was done and seen as JSON lines, to this file.
     #[arg(long, value_name = "PATH")]
     pub(super) record: Option<PathBuf>,
+    /// Write a bundle for each scenario that failed or could not be told, with its rounds,
+    /// judgements and policies and what its cluster says, to DIR/CLUSTER/SCENARIO.
+    #[arg(long, value_name = "DIR")]
+    pub(super) bundles: Option<PathBuf>,
     /// Take an intent that rests on what the API leaves open for a policy fault.
     #[arg(long)]
     pub(super) strict: bool,
@@ -210,4 +216,18 @@ pub(super) struct Lint {
     /// The version of Kubernetes by whose rules manifests are checked.
     #[arg(long, value_name = "VERSION", default_value = "1.36")]
     pub(super) kubernetes: String,
+}
+
+/// `ringfence rbac`.
+#[derive(Debug, Args)]
+pub(super) struct Rbac {
+    /// What the role is called, and the account.
+    #[arg(long, value_name = "NAME", default_value = "ringfence")]
+    pub(super) name: String,
+    /// Print a service account in this namespace too, and what gives it the role.
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(super) namespace: Option<String>,
+    /// Let the run read this secret, for `run --agent-pull-secret`.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub(super) agent_pull_secret: Option<String>,
 }

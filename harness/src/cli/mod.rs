@@ -7,6 +7,7 @@ mod failure;
 mod input;
 mod lint;
 mod manifests;
+mod rbac;
 mod run;
 mod screen;
 mod settings;
@@ -53,5 +54,6 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Explain(args) => manifests::explain(args),
         Command::Lint(args) => lint::lint(args),
         Command::Doctor => doctor::doctor(),
+        Command::Rbac(args) => rbac::rbac(args),
     }
 }

@@ -51,6 +51,12 @@ pub(super) fn run(settings: &RunSettings) -> Result<ExitCode, Failure> {
         Some(path) => Some(RecordWriter::create(path).map_err(Failure::usage)?),
         None => None,
     };
+    if let Some(folder) = &settings.bundles {
+        let made = std::fs::create_dir_all(folder).with_context(|| {
+            format!("expected a folder for `--bundles`, found none at `{}`", folder.display())
+        });
+        made.map_err(Failure::usage)?;
+    }
     let live = if screen::draws_bars() { Live::bars(look) } else { Live::plain(look) };
     let mut follower = Follower {
         run: Run::default(),
@@ -89,8 +95,12 @@ async fn play(
     let (stopper, stop) = Stop::new();
     let all = {
         let jobs = settings.jobs.get();
-        let settings =
-            Settings { strict: settings.strict, seed: settings.seed, ..Settings::default() };
+        let settings = Settings {
+            strict: settings.strict,
+            seed: settings.seed,
+            bundles: settings.bundles.clone(),
+            ..Settings::default()
+        };
         tokio::spawn(
             async move { run_all(scenarios, sources, jobs, &settings, &sink, &stop).await },
         )

@@ -155,6 +155,8 @@ pub(super) struct RunSettings {
     pub(super) jobs: NonZeroUsize,
     /// Where the record goes.
     pub(super) record: Option<PathBuf>,
+    /// Where failure bundles go.
+    pub(super) bundles: Option<PathBuf>,
     /// Whether an intent that is not portable is a fault.
     pub(super) strict: bool,
     /// Whether the dataplane's own log of drops is used.
@@ -188,6 +190,7 @@ impl RunSettings {
             selection: Selection { filter: args.filter, tags: args.tag },
             jobs: args.jobs.unwrap_or_else(|| default_jobs(evidence)),
             record: args.record,
+            bundles: args.bundles,
             strict: args.strict,
             evidence,
             kubernetes: kubernetes(&args.kubernetes)?,

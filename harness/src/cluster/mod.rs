@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{Cell, Change, Name, Observation, Topology};
 
@@ -49,7 +50,7 @@ pub enum ClusterError {
 pub struct TeardownError(pub Vec<String>);
 
 /// A file of a failure bundle.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artifact {
     /// Its path within the bundle, such as `pods/prod-db.yaml`.
     pub path: String,

@@ -24,6 +24,12 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// Whether it keeps pods from one scenario to the next where both want the same
+    /// topology. Scenarios that share one then run one after the other.
+    fn reuses(&self) -> bool {
+        false
+    }
+
     /// Makes what all scenarios share, and says how far it is. Called once, before
     /// any other call. What it has made by the time it fails or is dropped is
     /// removed by [`Source::close`].

@@ -116,8 +116,24 @@ pub enum Via {
     Pod,
     /// By the ClusterIP of a Service in front of it.
     Service,
-    /// By a node's address and the Service's NodePort.
+    /// By the address of a node that is not the pod's, where there is one, and the
+    /// NodePort of a Service with `externalTrafficPolicy: Cluster`: whichever node is
+    /// asked, the connection is passed on, from an address of that node's choice.
     NodePort,
+    /// By the address of the pod's node, and the NodePort of a Service with
+    /// `externalTrafficPolicy: Local`: no other node answers, and the client's address
+    /// is kept.
+    LocalNodePort,
+}
+
+impl Via {
+    /// Every way, in order.
+    pub const ALL: [Self; 4] = [Self::Pod, Self::Service, Self::NodePort, Self::LocalNodePort];
+
+    /// Whether it is by a node's address.
+    pub const fn is_node_port(self) -> bool {
+        matches!(self, Self::NodePort | Self::LocalNodePort)
+    }
 }
 
 impl fmt::Display for Via {
@@ -126,6 +142,7 @@ impl fmt::Display for Via {
             Self::Pod => "pod",
             Self::Service => "service",
             Self::NodePort => "nodeport",
+            Self::LocalNodePort => "nodeport-local",
         })
     }
 }
@@ -187,9 +204,7 @@ fn parse(text: &str) -> Option<Cell> {
         port: port.parse().ok()?,
         protocol: protocol.parse().ok()?,
         family: Family::ALL.into_iter().find(|known| known.to_string() == family)?,
-        via: [Via::Pod, Via::Service, Via::NodePort]
-            .into_iter()
-            .find(|known| known.to_string() == via)?,
+        via: Via::ALL.into_iter().find(|known| known.to_string() == via)?,
     })
 }
 
@@ -232,8 +247,10 @@ mod tests {
         let text = "prod/web -> prod/db:3306/TCP over ipv4 via service";
         assert_eq!(cell.to_string(), text);
         assert_eq!(text.parse(), Ok(cell.clone()));
-        let direct = Cell { via: Via::Pod, ..cell };
-        assert_eq!(direct.to_string().parse(), Ok(direct));
+        for via in Via::ALL {
+            let cell = Cell { via, ..cell.clone() };
+            assert_eq!(cell.to_string().parse(), Ok(cell));
+        }
         for text in
             ["", "a/b -> c/d:80/TCP", "a/b -> c/d:80/tcp over ipv4", "a/b -> c:x/TCP over ipv4"]
         {

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::known::{Deviation, Lore};
 use super::look::{BAD, DOUBTFUL, FAINT, KNOWN, Look, count, duration};
 use super::mark::Mark;
+use super::news;
 use crate::model::{Decision, Direction, Effect, Family, Outcome, RuleRef, Verdict, Via};
 use crate::run::{CellJudgement, Finding};
 use crate::semantics::why;
@@ -13,8 +15,9 @@ use crate::semantics::why;
 const TOLD: usize = 5;
 
 /// The findings that make a step fail or err, the gravest first.
-const ORDER: [Finding; 5] = [
+const ORDER: [Finding; 6] = [
     Finding::EnforcementFault,
+    Finding::Enforced,
     Finding::PolicyFault,
     Finding::MissingPolicyFault,
     Finding::Unstable,
@@ -29,6 +32,8 @@ pub(crate) fn name(finding: &Finding) -> &'static str {
         Finding::PolicyFault => "policy fault",
         Finding::MissingPolicyFault => "missing policy fault",
         Finding::EnforcementFault => "enforcement fault",
+        Finding::Unenforced => "deny that failed as it must",
+        Finding::Enforced => "enforced on a negative control",
         Finding::Choice => "choice of the cluster",
         Finding::NotPortable => "not portable",
         Finding::Unstable => "unstable",
@@ -55,6 +60,17 @@ impl<'a> Difference<'a> {
             }
         }
         groups.into_values().flatten().collect()
+    }
+
+    /// The connections of cells, the families of each together.
+    pub(crate) fn connections(cells: &[&CellJudgement]) -> Vec<String> {
+        let mut groups = BTreeMap::<_, Self>::new();
+        for judgement in cells {
+            let cell = &judgement.cell;
+            let at = (&cell.source, &cell.destination, cell.via, cell.port, cell.protocol);
+            groups.entry(at).or_insert_with(|| Difference { cells: vec![] }).cells.push(judgement);
+        }
+        groups.into_values().map(|difference| difference.connection()).collect()
     }
 
     /// `prod/web -> prod/db:3306/TCP over ipv4 and ipv6`.
@@ -87,7 +103,7 @@ impl<'a> Difference<'a> {
         sentences
     }
 
-    fn render(&self, look: Look) -> String {
+    fn render(&self, lore: &Lore<'_>, look: Look) -> String {
         let first = self.cells[0];
         let mark = Mark::judged(first);
         let sign = look.paint(mark.style(), &mark.glyph().to_string());
@@ -105,6 +121,13 @@ impl<'a> Difference<'a> {
         }
         for sentence in sentences {
             field("why", sentence);
+        }
+        let mut known: Vec<Deviation<'_>> = Vec::new();
+        for deviation in self.cells.iter().flat_map(|cell| lore.deviations(cell)) {
+            if !known.contains(&deviation) {
+                known.push(deviation);
+                field("known", &news::deviation(deviation));
+            }
         }
         text
     }
@@ -182,7 +205,7 @@ pub(crate) fn rule(rule: &RuleRef) -> String {
 
 /// The cells of a step that make it fail or err, each told in full up to a
 /// number of each finding; the rest is counted.
-pub(crate) fn render(cells: &[CellJudgement], look: Look) -> String {
+pub(crate) fn render(cells: &[CellJudgement], lore: &Lore<'_>, look: Look) -> String {
     let mut text = String::new();
     for finding in &ORDER {
         let found: Vec<&CellJudgement> =
@@ -199,7 +222,7 @@ pub(crate) fn render(cells: &[CellJudgement], look: Look) -> String {
         let differences = Difference::group(found);
         for difference in differences.iter().take(TOLD) {
             text.push('\n');
-            text += &difference.render(look);
+            text += &difference.render(lore, look);
         }
         let more = differences.len().saturating_sub(TOLD);
         if more > 0 {

@@ -1,5 +1,7 @@
 //! Records made by hand, for the tests of the reports.
 
+mod clusters;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,8 @@ use crate::run::{
     CellJudgement, Counts, Event, Finding, Line, SCHEMA, ScenarioInfo, Status, StepTiming,
 };
 use crate::scenario::{Diagnostic, Excerpt, Severity};
+
+pub(crate) use clusters::{clusters, disagreement};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 

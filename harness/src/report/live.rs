@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::look::{BAD, DOUBTFUL, GOOD, Look, count, tame};
+use super::look::{BAD, DOUBTFUL, GOOD, Look, count, duration, tame};
 use super::summary::{Run, ScenarioRun, Stage};
 use crate::run::{Event, Finding, Line, Status};
 
@@ -56,6 +56,11 @@ pub fn finished(scenario: &ScenarioRun, cluster: Option<&str>, look: Look) -> St
         if n > 0 {
             let _ = write!(text, "  {}", count(n, noun));
         }
+    }
+    let (unenforced, enforced) =
+        (scenario.count(&[Finding::Unenforced]), scenario.count(&[Finding::Enforced]));
+    if unenforced + enforced > 0 {
+        let _ = write!(text, "  negative control: {unenforced} denied and open, {enforced} held");
     }
     let rejected = scenario.rejected();
     if rejected > 0 {
@@ -106,7 +111,11 @@ impl Live {
         let key = (line.scenario.clone(), line.cluster.clone());
         let scenario = run.scenarios.get(&key);
         let over = matches!(line.event, Event::ScenarioFinished { .. });
-        let several = run.started.as_ref().is_some_and(|started| started.clusters.len() > 1);
+        let several = run.is_on_several();
+        if let Event::Stage { name, what, took, failed } = &line.event {
+            let text = stage(&line.cluster, (name, what), *took, *failed);
+            return self.prepare(line, &tame(&text, false), *took, *failed, out);
+        }
         let told = scenario.filter(|_| over).map(|scenario| {
             (
                 scenario.status,
@@ -119,7 +128,7 @@ impl Live {
                 None => Ok(()),
             };
         };
-        bars.follow(run, key, scenario);
+        bars.follow(run, key, scenario, several);
         match told {
             Some((status, text)) if status != Some(Status::Passed) => {
                 let text = match self.look.width {
@@ -130,6 +139,32 @@ impl Live {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Shows a part of a cluster's preparation: a line where it begins and one where it
+    /// ends, or a bar while it lasts and a line if it failed.
+    fn prepare(
+        &mut self,
+        line: &Line,
+        text: &str,
+        took: Option<Duration>,
+        failed: bool,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let Event::Stage { name, what, .. } = &line.event else { return Ok(()) };
+        let Some(bars) = &mut self.bars else {
+            return writeln!(out, "{text}").and_then(|()| out.flush());
+        };
+        let key = (format!("{name}\n{what}"), line.cluster.clone());
+        if took.is_none() {
+            bars.bar(key).set_message(text.to_owned());
+            return Ok(());
+        }
+        bars.remove(&key);
+        if failed {
+            return bars.all.suspend(|| writeln!(out, "{text}").and_then(|()| out.flush()));
+        }
+        Ok(())
     }
 
     /// Takes the bars away, so that the report starts on a clean line.
@@ -144,7 +179,31 @@ impl Live {
 }
 
 impl Bars {
-    fn follow(&mut self, run: &Run, key: (String, String), scenario: Option<&ScenarioRun>) {
+    /// The bar of what is under way.
+    fn bar(&mut self, key: (String, String)) -> &ProgressBar {
+        let (all, total) = (&self.all, &self.total);
+        self.running.entry(key).or_insert_with(|| {
+            let bar = all.insert_before(total, ProgressBar::new_spinner());
+            bar.set_style(style("{spinner} {wide_msg}"));
+            bar.enable_steady_tick(TICK);
+            bar
+        })
+    }
+
+    fn remove(&mut self, key: &(String, String)) {
+        if let Some(bar) = self.running.remove(key) {
+            bar.finish_and_clear();
+            self.all.remove(&bar);
+        }
+    }
+
+    fn follow(
+        &mut self,
+        run: &Run,
+        key: (String, String),
+        scenario: Option<&ScenarioRun>,
+        several: bool,
+    ) {
         let counts = run.counts();
         let over = counts.passed + counts.failed + counts.errored + counts.skipped;
         self.total.set_length(run.scenarios.len() as u64);
@@ -160,21 +219,32 @@ impl Bars {
         self.total.set_message(parts.join(", "));
         let Some(scenario) = scenario else { return };
         if scenario.stage == Stage::Over {
-            if let Some(bar) = self.running.remove(&key) {
-                bar.finish_and_clear();
-                self.all.remove(&bar);
-            }
-            return;
+            return self.remove(&key);
         }
-        let (all, total) = (&self.all, &self.total);
-        let bar = self.running.entry(key).or_insert_with(|| {
-            let bar = all.insert_before(total, ProgressBar::new_spinner());
-            bar.set_style(style("{spinner} {wide_msg}"));
-            bar.enable_steady_tick(TICK);
-            bar
-        });
-        bar.set_message(tame(&format!("{}  {}", scenario.info.id, scenario.phrase()), false));
+        let on = if several { format!(" on {}", key.1) } else { String::new() };
+        let text = format!("{}{on}  {}", scenario.info.id, scenario.phrase());
+        self.bar(key).set_message(tame(&text, false));
     }
+}
+
+/// `kind:calico  nodes: make 3 nodes, 41.2 s`.
+fn stage(
+    cluster: &str,
+    (name, what): (&str, &str),
+    took: Option<Duration>,
+    failed: bool,
+) -> String {
+    let mut text = format!("{cluster}  {name}: {what}");
+    match took {
+        Some(took) if failed => {
+            let _ = write!(text, ", failed after {}", duration(took));
+        }
+        Some(took) => {
+            let _ = write!(text, ", done in {}", duration(took));
+        }
+        None => text += " …",
+    }
+    text
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -210,6 +280,39 @@ mod tests {
             let _ = write!(text, "{}", shown(&lines, Live::plain(Look::PLAIN)));
         }
         expect_file!["../../tests/golden/report/plain-progress.txt"].assert_eq(&text);
+    }
+
+    #[test]
+    fn several_clusters_are_told_apart() {
+        let text = shown(&fixture::clusters(), Live::plain(Look::PLAIN));
+        expect_file!["../../tests/golden/report/clusters-progress.txt"].assert_eq(&text);
+    }
+
+    #[test]
+    fn bars_show_what_each_cluster_is_at() {
+        let term = InMemoryTerm::new(10, 70);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), 255);
+        let mut live = Live::drawn(Look::PLAIN, target);
+        let (mut run, mut out) = (Run::default(), Vec::new());
+        let lines = fixture::clusters();
+        let deployed =
+            lines.iter().position(|line| matches!(line.event, Event::Deployed { .. })).unwrap();
+        let mut shown = Vec::new();
+        for line in &lines[..=deployed] {
+            run.fold(line).unwrap();
+            live.show(&run, line, &mut out).unwrap();
+            shown.push(term.contents());
+        }
+        let (two, one) = (&shown[2], &shown[4]);
+        assert!(two.contains("kind:calico  nodes: make 2 nodes …"), "{two}");
+        assert!(two.contains("kind:flannel  nodes: make 2 nodes …"), "{two}");
+        assert!(one.contains("kind:calico  cni: install calico v3 …"), "{one}");
+        assert!(!one.contains("kind:calico  nodes"), "{one}");
+        let last = shown.last().unwrap();
+        assert!(last.contains("tiered-database on embedded  control"), "{last}");
+        assert!(last.contains("0/6 scenarios"), "{last}");
+        live.clear();
+        assert!(out.is_empty());
     }
 
     #[test]

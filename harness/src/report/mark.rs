@@ -34,6 +34,10 @@ pub(crate) enum Mark {
     Blocked,
     /// Intent and specification part as the scenario says they do.
     KnownFault,
+    /// Got through although the policies deny it, as it must on a negative control.
+    Unenforced,
+    /// Stopped on a negative control.
+    Enforced,
     /// The API leaves it open.
     Choice,
     /// The intent rests on what the API leaves open.
@@ -58,6 +62,8 @@ impl Mark {
             Finding::MissingPolicyFault => Self::FaultMissing,
             Finding::EnforcementFault if denied => Self::Leak,
             Finding::EnforcementFault => Self::Blocked,
+            Finding::Unenforced => Self::Unenforced,
+            Finding::Enforced => Self::Enforced,
             Finding::Choice => Self::Choice,
             Finding::NotPortable => Self::NotPortable,
             Finding::Unstable => Self::Unstable,
@@ -84,6 +90,7 @@ impl Mark {
                 | Self::FaultMissing
                 | Self::Leak
                 | Self::Blocked
+                | Self::Enforced
                 | Self::Unstable
                 | Self::Inconclusive
         )
@@ -113,6 +120,14 @@ impl Mark {
             Self::KnownFault => {
                 ('k', KNOWN, "known: the policies break their claim as the scenario says")
             }
+            Self::Unenforced => {
+                ('f', FAINT, "negative control: the deny was seen to fail, as it must")
+            }
+            Self::Enforced => (
+                'E',
+                BAD,
+                "negative control: stopped, on a cluster that is declared to enforce nothing",
+            ),
             Self::Choice => ('c', FAINT, "left open by the API: the cluster's choice"),
             Self::NotPortable => {
                 ('n', DOUBTFUL, "not portable: the intent rests on what the API leaves open")
@@ -147,8 +162,9 @@ mod tests {
     #[test]
     fn no_two_signs_of_one_grid_are_alike() {
         use Mark::{
-            Allow, Blocked, Choice, Closed, Deny, FaultMissing, Inconclusive, KnownFault, Leak,
-            NotPortable, Open, PolicyCloses, PolicyOpens, Undefined, Unknown, Unstable,
+            Allow, Blocked, Choice, Closed, Deny, Enforced, FaultMissing, Inconclusive, KnownFault,
+            Leak, NotPortable, Open, PolicyCloses, PolicyOpens, Undefined, Unenforced, Unknown,
+            Unstable,
         };
         let judged = [
             Open,
@@ -159,6 +175,8 @@ mod tests {
             Leak,
             Blocked,
             KnownFault,
+            Unenforced,
+            Enforced,
             Choice,
             NotPortable,
             Unstable,

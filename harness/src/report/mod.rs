@@ -1,15 +1,18 @@
 //! Reports: pure folds over the record's lines. Nothing here reads or writes
 //! but [`live::Live`], which is handed what it writes to.
 
+mod comparison;
 mod difference;
 mod findings;
 #[cfg(test)]
 mod fixture;
 mod grid;
+mod known;
 mod list;
 pub mod live;
 mod look;
 mod mark;
+mod news;
 mod open;
 pub mod prerequisites;
 pub mod specified;
@@ -20,4 +23,7 @@ mod totals;
 pub use findings::findings;
 pub use list::list;
 pub use look::{Look, tame};
-pub use summary::{Finished, FoldError, Run, ScenarioRun, Stage, Started, StepRun};
+pub use summary::{
+    BundleRun, ClusterRun, Finished, FoldError, Preparation, Run, ScenarioRun, Stage, Started,
+    StepRun,
+};

@@ -1,6 +1,6 @@
 //! What the API leaves open: the cluster's choices, and intents that rest on them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::look::{DOUBTFUL, Look, count};
 use super::summary::Run;
@@ -43,9 +43,9 @@ impl<'a> Choice<'a> {
 /// The section, where there is anything to say.
 pub(crate) fn render(run: &Run, look: Look) -> Option<String> {
     let mut choices = BTreeMap::<(&str, Clause), Choice<'_>>::new();
-    let mut resting = Vec::new();
+    let (mut resting, mut rested) = (Vec::new(), BTreeSet::new());
     for ((id, cluster), scenario) in &run.scenarios {
-        for step in scenario.steps.values() {
+        for (index, step) in &scenario.steps {
             for judgement in &step.cells {
                 let open = matches!(judgement.finding, Finding::Choice | Finding::NotPortable);
                 if let (Verdict::Undefined(clause), true) = (judgement.specified.verdict, open) {
@@ -53,7 +53,10 @@ pub(crate) fn render(run: &Run, look: Look) -> Option<String> {
                 }
             }
             let unportable: Vec<_> = step.found(&Finding::NotPortable).collect();
-            if let Some(first) = unportable.first() {
+            // What an intent rests on is the same on every cluster.
+            if let Some(first) = unportable.first()
+                && rested.insert((id, index))
+            {
                 resting.push((id, step, unportable.len(), *first));
             }
         }
@@ -61,7 +64,7 @@ pub(crate) fn render(run: &Run, look: Look) -> Option<String> {
     if choices.is_empty() && resting.is_empty() {
         return None;
     }
-    let several = run.started.as_ref().is_some_and(|started| started.clusters.len() > 1);
+    let several = run.is_on_several();
     let mut text = look.heading("left open by the API");
     text.push('\n');
     for ((cluster, clause), choice) in &choices {

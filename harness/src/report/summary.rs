@@ -34,6 +34,8 @@ pub struct Run {
     pub diagnostics: Vec<Diagnostic>,
     /// The scenarios by id and cluster.
     pub scenarios: BTreeMap<(String, String), ScenarioRun>,
+    /// What the clusters told of themselves, by name.
+    pub clusters: BTreeMap<String, ClusterRun>,
     /// How it ended; `None` where the record breaks off.
     pub finished: Option<Finished>,
 }
@@ -58,6 +60,37 @@ pub struct Finished {
     pub exit_code: u8,
     /// How long the run took.
     pub took: Duration,
+}
+
+/// What a cluster told of itself as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterRun {
+    /// The slow parts of preparing it, in the order in which they began.
+    pub preparations: Vec<Preparation>,
+    /// What could not be removed, a sentence each.
+    pub left_behind: Vec<String>,
+}
+
+/// A slow part of preparing a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preparation {
+    /// Its name: one word.
+    pub name: String,
+    /// What is done, in a phrase.
+    pub what: String,
+    /// How long it took; `None` while it is under way.
+    pub took: Option<Duration>,
+    /// Whether it failed.
+    pub failed: bool,
+}
+
+/// A failure bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BundleRun {
+    /// Its folder.
+    pub folder: String,
+    /// How many files it has.
+    pub files: usize,
 }
 
 /// What a scenario is at.
@@ -94,6 +127,8 @@ pub struct ScenarioRun {
     pub reason: Option<String>,
     /// How long it took, once it is over.
     pub took: Option<Duration>,
+    /// Where its failure bundle is.
+    pub bundle: Option<BundleRun>,
 }
 
 /// One step of a scenario.
@@ -132,6 +167,7 @@ impl ScenarioRun {
             status: None,
             reason: None,
             took: None,
+            bundle: None,
         }
     }
 
@@ -224,6 +260,9 @@ impl Run {
                 self.finished =
                     Some(Finished { counts: *counts, exit_code: *exit_code, took: *took });
             }
+            Event::Stage { .. } | Event::LeftBehind { .. } => {
+                self.clusters.entry(line.cluster.clone()).or_default().fold(&line.event);
+            }
             event => self.scenario(line).fold(event),
         }
         Ok(())
@@ -242,6 +281,11 @@ impl Run {
         })
     }
 
+    /// Whether it is on more than one cluster.
+    pub fn is_on_several(&self) -> bool {
+        self.started.as_ref().is_some_and(|started| started.clusters.len() > 1)
+    }
+
     /// How many scenarios have ended in which way so far.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
@@ -255,6 +299,31 @@ impl Run {
             }
         }
         counts
+    }
+}
+
+impl ClusterRun {
+    fn fold(&mut self, event: &Event) {
+        match event {
+            Event::Stage { name, what, took, failed } => {
+                let under_way = |known: &&mut Preparation| {
+                    known.took.is_none() && known.name == *name && known.what == *what
+                };
+                match self.preparations.iter_mut().find(under_way) {
+                    Some(known) if took.is_some() => {
+                        (known.took, known.failed) = (*took, *failed);
+                    }
+                    _ => self.preparations.push(Preparation {
+                        name: name.clone(),
+                        what: what.clone(),
+                        took: *took,
+                        failed: *failed,
+                    }),
+                }
+            }
+            Event::LeftBehind { what } => self.left_behind.clone_from(what),
+            _ => {}
+        }
     }
 }
 
@@ -288,9 +357,11 @@ impl ScenarioRun {
                 self.reason.clone_from(reason);
                 self.took = Some(*took);
             }
+            Event::Bundled { folder, files } => {
+                self.bundle = Some(BundleRun { folder: folder.clone(), files: files.len() });
+            }
             Event::Round { .. }
             | Event::Stage { .. }
-            | Event::Bundled { .. }
             | Event::LeftBehind { .. }
             | Event::RunStarted { .. }
             | Event::Diagnosed { .. }

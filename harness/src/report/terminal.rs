@@ -1,14 +1,15 @@
 //! The report after a run: what failed and why, what is known to be wrong,
 //! what the API leaves open, and the summary.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::difference;
+use super::known::Lore;
 use super::look::{DOUBTFUL, FAINT, KNOWN, Look, count, tame};
 use super::mark::Mark;
 use super::open;
-use super::summary::{Run, ScenarioRun, StepRun};
-use super::{grid, live, totals};
+use super::summary::{BundleRun, Run, ScenarioRun, StepRun};
+use super::{comparison, difference, grid, live, news, totals};
 use crate::run::{CellJudgement, Finding, Status};
 
 /// The whole report.
@@ -22,7 +23,14 @@ pub fn render(run: &Run, look: Look) -> String {
             let _ = writeln!(text, "{}", self::scenario(scenario, cluster, look));
         }
     }
-    for section in [broken_claims(run, look), open::render(run, look)].into_iter().flatten() {
+    let several = run.is_on_several();
+    let sections = [
+        broken_claims(run, look),
+        open::render(run, look),
+        news::render(run, look),
+        several.then(|| comparison::differences(run, look)).flatten(),
+    ];
+    for section in sections.into_iter().flatten() {
         let _ = writeln!(text, "{section}");
     }
     text += &totals::render(run, look);
@@ -45,14 +53,18 @@ pub fn scenario(scenario: &ScenarioRun, cluster: &str, look: Look) -> String {
     }
     for (index, step) in &scenario.steps {
         if matches!(step.status, Some(Status::Failed | Status::Errored)) {
-            text += &self::step(*index, step, scenario.step_count(), look);
+            text += &self::step(*index, step, scenario, look);
         }
+    }
+    if let Some(BundleRun { folder, files }) = &scenario.bundle {
+        let line = format!("more of it: {} in {folder}", count(*files, "file"));
+        text += &format!("\n{}", look.wrap("  ", "    ", &line));
     }
     tame(&text, look.color)
 }
 
-fn step(index: usize, step: &StepRun, of: usize, look: Look) -> String {
-    let title = format!("step {} of {of}: {}", index + 1, step.name);
+fn step(index: usize, step: &StepRun, of: &ScenarioRun, look: Look) -> String {
+    let title = format!("step {} of {}: {}", index + 1, of.step_count(), step.name);
     let mut text = format!("\n{}", look.wrap("  ", "    ", &look.heading(&title)));
     for change in &step.changes {
         text += &look.wrap("  + ", "    ", &look.paint(FAINT, change));
@@ -61,7 +73,7 @@ fn step(index: usize, step: &StepRun, of: usize, look: Look) -> String {
         text.push('\n');
         let marks = step.cells.iter().map(|cell| (cell.cell.clone(), Mark::judged(cell)));
         text += &grid::render(marks, look);
-        text += &difference::render(&step.cells, look);
+        text += &difference::render(&step.cells, &Lore::of(of), look);
     }
     if !step.notes.is_empty() {
         text.push('\n');
@@ -79,6 +91,7 @@ const TOLD: usize = 3;
 /// part, and manifests that the API server refuses.
 fn broken_claims(run: &Run, look: Look) -> Option<String> {
     let mut text = String::new();
+    let mut told = BTreeSet::new();
     for ((id, _), scenario) in &run.scenarios {
         let steps: Vec<(&StepRun, Vec<&CellJudgement>)> = scenario
             .steps
@@ -86,7 +99,8 @@ fn broken_claims(run: &Run, look: Look) -> Option<String> {
             .map(|step| (step, step.found(&Finding::KnownPolicyFault).collect::<Vec<_>>()))
             .filter(|(step, cells)| !cells.is_empty() || !step.rejected.is_empty())
             .collect();
-        if steps.is_empty() {
+        // What policies say is the same on every cluster.
+        if steps.is_empty() || !told.insert(id) {
             continue;
         }
         let _ = write!(text, "\n{}", look.wrap("  ", "  ", &look.heading(id)));
@@ -163,6 +177,15 @@ mod tests {
         for (lines, golden) in all {
             check(&lines, WIDE, golden);
         }
+    }
+
+    #[test]
+    fn several_clusters_are_compared() {
+        let lines = fixture::clusters();
+        check(&lines, WIDE, expect_file!["../../tests/golden/report/clusters.txt"]);
+        check(&lines, NARROW, expect_file!["../../tests/golden/report/clusters-narrow.txt"]);
+        let lines = fixture::disagreement();
+        check(&lines, Look::PLAIN, expect_file!["../../tests/golden/report/disagreement.txt"]);
     }
 
     #[test]

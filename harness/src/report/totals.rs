@@ -9,9 +9,9 @@ use tabled::settings::style::Style;
 use tabled::settings::{Alignment, Modify, Padding};
 use unicode_width::UnicodeWidthStr;
 
-use super::live;
 use super::look::{BAD, DOUBTFUL, FAINT, GOOD, Look, count, duration};
-use super::summary::{Run, ScenarioRun, StepRun};
+use super::summary::{Preparation, Run, ScenarioRun, StepRun};
+use super::{comparison, live, news};
 use crate::run::{Counts, Finding, Status};
 
 /// A scenario's name keeps at least this many columns.
@@ -35,11 +35,13 @@ const DISPENSABLE: [&[usize]; 4] = [&[2, 3], &[0], &[1], &[4]];
 
 /// The summary of a run.
 pub(crate) fn render(run: &Run, look: Look) -> String {
-    let mut text = table(run, look);
+    let several = run.is_on_several();
+    let mut text = if several { comparison::table(run, look) } else { table(run, look) };
     if !text.is_empty() {
         text.push('\n');
     }
     text += &reasons(run, look);
+    text += &clusters(run, look);
     text += &warnings(run, look);
     text += &counts(run, look);
     if run.finished.is_none() {
@@ -57,12 +59,11 @@ struct Row {
 }
 
 fn rows(run: &Run, look: Look) -> Vec<Row> {
-    let several = run.started.as_ref().is_some_and(|started| started.clusters.len() > 1);
     let time = |d: Option<std::time::Duration>| d.map_or_else(|| "-".to_owned(), duration);
     run.scenarios
         .iter()
-        .map(|((id, cluster), scenario)| Row {
-            name: if several { format!("{id} on {cluster}") } else { id.clone() },
+        .map(|((id, _), scenario)| Row {
+            name: id.clone(),
             result: live::word(scenario.status, look),
             numbers: [
                 scenario.step_count().to_string(),
@@ -126,10 +127,12 @@ fn table(run: &Run, look: Look) -> String {
 fn reasons(run: &Run, look: Look) -> String {
     let mut text = String::new();
     let mut said = BTreeMap::<(Status, String), Vec<String>>::new();
-    for ((id, _), scenario) in &run.scenarios {
+    let several = run.is_on_several();
+    for ((id, cluster), scenario) in &run.scenarios {
+        let id = if several { format!("{id} on {cluster}") } else { id.clone() };
         match (scenario.status, &scenario.reason) {
             (Some(status @ (Status::Skipped | Status::Errored)), Some(reason)) => {
-                said.entry((status, reason.clone())).or_default().push(id.clone());
+                said.entry((status, reason.clone())).or_default().push(id);
                 continue;
             }
             (Some(Status::Skipped), None) => continue,
@@ -164,6 +167,64 @@ fn reasons(run: &Run, look: Look) -> String {
         text.push('\n');
     }
     text
+}
+
+/// What the clusters told of themselves: how long their preparation took, whether their
+/// denies failed where they had to, what remains of them, and where more is to be found.
+fn clusters(run: &Run, look: Look) -> String {
+    let mut text = String::new();
+    for (cluster, told) in &run.clusters {
+        let stages: Vec<String> = told.preparations.iter().map(stage).collect();
+        if !stages.is_empty() {
+            text += &look.wrap("", "  ", &format!("{cluster}: {}", stages.join(", ")));
+        }
+    }
+    let mut controls = BTreeMap::<&str, [usize; 2]>::new();
+    for ((_, cluster), scenario) in &run.scenarios {
+        let control = scenario.capabilities.as_ref().is_some_and(|can| !can.dataplane.enforces);
+        if control {
+            let [failed, held] = controls.entry(cluster).or_default();
+            *failed += scenario.count(&[Finding::Unenforced]);
+            *held += scenario.count(&[Finding::Enforced]);
+        }
+    }
+    for (cluster, [failed, held]) in controls {
+        let line = format!(
+            "{cluster} is a negative control, declared to enforce nothing: {} seen to fail, {held} held",
+            if failed == 1 { "1 deny was".to_owned() } else { format!("{failed} denies were") },
+        );
+        text += &look.wrap("", "  ", &line);
+    }
+    for (cluster, told) in &run.clusters {
+        for what in &told.left_behind {
+            let line = format!("left behind on {cluster}: {what}");
+            text += &look.wrap("", "  ", &look.paint(BAD, &line));
+        }
+    }
+    let broke = |scenario: &&ScenarioRun| {
+        matches!(scenario.status, Some(Status::Failed | Status::Errored))
+            && scenario.capabilities.is_some()
+    };
+    if run.scenarios.values().any(|scenario| broke(&scenario))
+        && run.scenarios.values().all(|scenario| scenario.bundle.is_none())
+    {
+        let hint = "`--bundles DIR` keeps every round of what fails, and what its cluster says";
+        text += &look.wrap("", "  ", &look.paint(FAINT, hint));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+/// `nodes 41.2 s`.
+fn stage(preparation: &Preparation) -> String {
+    let Preparation { name, took, failed, .. } = preparation;
+    match (took, failed) {
+        (Some(took), false) => format!("{name} {}", duration(*took)),
+        (Some(took), true) => format!("{name} failed after {}", duration(*took)),
+        (None, _) => format!("{name} not done"),
+    }
 }
 
 /// How many findings there are about the input: `ringfence lint` shows them.
@@ -216,6 +277,14 @@ fn counts(run: &Run, look: Look) -> String {
         .collect();
     if !known.is_empty() {
         let _ = write!(seen, "; {}", known.join(", "));
+    }
+    let deviations = news::known_faults(run);
+    if deviations > 0 {
+        let _ = write!(seen, "; {} known as a deviation", count(deviations, "fault"));
+    }
+    let news = news::news(run);
+    if news > 0 {
+        let _ = write!(seen, "; news: {news}");
     }
     let mut spent = String::new();
     if let Some(finished) = &run.finished {

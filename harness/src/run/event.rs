@@ -10,8 +10,8 @@ use crate::model::micros;
 use crate::model::{Cell, Decision, Intent, Matrix, Name, Observation, Topology};
 use crate::scenario::Diagnostic;
 
-/// The version of the record's schema. A field may be added under the same version,
-/// never change its meaning.
+/// The version of the record's schema. A field, a kind of line or a finding may be added
+/// under the same version; none of them ever changes its meaning.
 pub const SCHEMA: u32 = 1;
 
 /// One line of the record, an append-only file of JSON lines.
@@ -119,6 +119,11 @@ pub enum Finding {
     MissingPolicyFault,
     /// Specified and observed part.
     EnforcementFault,
+    /// The cluster is declared to enforce nothing, and the deny was seen to fail: what a
+    /// negative control is for.
+    Unenforced,
+    /// The cluster is declared to enforce nothing, and the deny held.
+    Enforced,
     /// The API leaves it open; what happened is the cluster's choice.
     Choice,
     /// As [`Finding::Choice`], though the intent rests on it: a warning, a

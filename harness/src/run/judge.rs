@@ -22,6 +22,9 @@ pub(super) struct Question {
     pub(super) known: Option<Known>,
     /// What the policies specify.
     pub(super) specified: Decision,
+    /// Whether a deny is specified on a cluster that is declared to enforce nothing: it
+    /// must be seen to fail.
+    pub(super) unenforced: bool,
 }
 
 /// A rule of `faults` that matches a cell.
@@ -42,6 +45,13 @@ pub(super) enum Control {
     NeverOpen(String),
     /// It could not be tried, for this reason.
     Untried(String),
+}
+
+impl Control {
+    /// Whether the path never opened.
+    pub(super) const fn is_shut(&self) -> bool {
+        matches!(self, Self::NeverOpen(_))
+    }
 }
 
 /// What was observed of a cell in a step.
@@ -75,6 +85,9 @@ enum Wire {
     CannotTell(String),
 }
 
+/// What is said of a cluster whose denies must all fail.
+pub(super) const NEGATIVE_CONTROL: &str = "this cluster is declared to enforce nothing";
+
 /// Says in one sentence why the policies specify what they do for a cell.
 pub(super) type Because = fn(&Cell, &Decision) -> String;
 
@@ -96,12 +109,14 @@ pub(super) fn judge(
         (Meaning::Choice, _) => Finding::Choice,
         (Meaning::NotPortable, _) => Finding::NotPortable,
         (Meaning::KnownFault, _) if open => Finding::KnownPolicyFault,
+        (_, Wire::Differs(_)) if question.unenforced => Finding::Enforced,
         (_, Wire::Differs(_)) => Finding::EnforcementFault,
         // A policy fault needs no packet to be certain.
         (Meaning::Fault, _) => Finding::PolicyFault,
         (Meaning::MissingFault, _) => Finding::MissingPolicyFault,
         (_, Wire::Unstable(_)) => Finding::Unstable,
         (_, Wire::CannotTell(_)) => Finding::Inconclusive,
+        (_, Wire::Agrees) if question.unenforced => Finding::Unenforced,
         (Meaning::KnownFault, Wire::Agrees) => Finding::KnownPolicyFault,
         (Meaning::Agree, Wire::Agrees) => Finding::Agrees,
     };
@@ -161,9 +176,15 @@ fn wire(question: &Question, sight: &Sight) -> Wire {
             Wire::CannotTell(format!("observed {seen}, and it was not waited for"))
         }
         Course::Free | Course::Agreed => Wire::Agrees,
+        Course::Differed { rounds } if question.unenforced => Wire::Differs(format!(
+            "{NEGATIVE_CONTROL}, and observed {seen}, {rounds} rounds in a row"
+        )),
         Course::Differed { rounds } => {
             Wire::Differs(format!("observed {seen}, {rounds} rounds in a row"))
         }
+        Course::Turned if question.unenforced => Wire::Differs(format!(
+            "{NEGATIVE_CONTROL}, and observed {seen}, after it had been open"
+        )),
         Course::Turned => {
             Wire::Differs(format!("observed {seen}, after it had been as specified before"))
         }
@@ -242,6 +263,9 @@ fn sentence(
     let rest = match wire {
         Wire::Agrees if matches!(sight.course, Course::Free) => {
             format!("this cluster: {}", seen(sight))
+        }
+        Wire::Agrees if question.unenforced => {
+            format!("{NEGATIVE_CONTROL}; observed {}, as it must be there", seen(sight))
         }
         Wire::Agrees => format!("observed {}, as specified", seen(sight)),
         Wire::Differs(text) | Wire::Unstable(text) | Wire::CannotTell(text) => text.clone(),

@@ -1,8 +1,10 @@
 //! Runs scenarios on clusters: control, apply, settle, compare, explain.
 
 mod binding;
+mod bundle;
 mod event;
 mod judge;
+mod lack;
 mod paths;
 mod plan;
 mod play;

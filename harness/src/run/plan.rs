@@ -6,14 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, anyhow};
 
 use crate::cluster::Capabilities;
-use crate::model::{
-    Cell, Change, Decision, Endpoint, Family, LabelChanges, PodName, Protocol, Topology, Verdict,
-    Via, World,
-};
+use crate::model::{Cell, Change, Endpoint, LabelChanges, PodName, Topology, Verdict, World};
 use crate::scenario::{Diagnostic, Expectation, Limits, Step, resolve};
 use crate::semantics::Engine;
 
 use super::judge::{Known, Question};
+use super::lack::{Lack, lack, left_out, undeclared};
 use super::settle::Goal;
 
 /// What a step asks.
@@ -56,12 +54,14 @@ fn unresolved(step: &Step, found: &[Diagnostic]) -> anyhow::Error {
     anyhow!("the expectations of step `{}` do not fit it: {}", step.name, messages.join("; "))
 }
 
-/// What a step asks of a world, within what the cluster can do.
+/// What a step asks of a world, within what the cluster can do. `is_shut` says which paths
+/// never opened without policies.
 pub(super) fn plan(
     step: &Step,
     expectation: Expectation,
     world: &World,
     capabilities: &Capabilities,
+    is_shut: impl Fn(&Cell) -> bool,
 ) -> Plan {
     let Expectation { cells, faults } = expectation;
     let engine = Engine::new(world);
@@ -69,6 +69,11 @@ pub(super) fn plan(
     let mut questions = Vec::with_capacity(cells.len());
     for (cell, expected) in Vec::from(cells) {
         if let Some(lack) = lack(&cell, &world.topology, capabilities) {
+            *lacks.entry(lack).or_default() += 1;
+            continue;
+        }
+        let specified = engine.decide(&cell);
+        if let Some(lack) = undeclared(&cell, &specified, world, capabilities, is_shut(&cell)) {
             *lacks.entry(lack).or_default() += 1;
             continue;
         }
@@ -81,7 +86,8 @@ pub(super) fn plan(
                 specified: fault.intent,
                 at: step.faults[fault.rule].origin.clone(),
             }),
-            specified: engine.decide(&cell),
+            unenforced: !capabilities.dataplane.enforces && specified.verdict == Verdict::Deny,
+            specified,
             cell,
         });
     }
@@ -94,78 +100,6 @@ pub(super) fn cells<'a>(
     capabilities: &'a Capabilities,
 ) -> impl Iterator<Item = &'a Cell> {
     expectation.cells.cells().filter(|cell| lack(cell, topology, capabilities).is_none())
-}
-
-/// Why a cell cannot be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Lack {
-    Protocol(Protocol),
-    Family(Family),
-    Way(Via),
-    ExternalHosts,
-    Address(Family),
-}
-
-/// Why a cell cannot be asked here; `None` where it can. An end without any
-/// address is still to come, and is taken to have every family.
-fn lack(cell: &Cell, topology: &Topology, capabilities: &Capabilities) -> Option<Lack> {
-    let ends = [&cell.source, &cell.destination];
-    let lacks_family = |end: &&Endpoint| {
-        let addresses = topology.addresses(end);
-        !addresses.is_empty() && addresses.iter().all(|a| Family::of(*a) != cell.family)
-    };
-    if !capabilities.protocols.contains(&cell.protocol) {
-        Some(Lack::Protocol(cell.protocol))
-    } else if !capabilities.families.contains(&cell.family) {
-        Some(Lack::Family(cell.family))
-    } else if !capabilities.ways.contains(&cell.via) {
-        Some(Lack::Way(cell.via))
-    } else if !capabilities.external_hosts
-        && ends.iter().any(|end| matches!(end, Endpoint::External(_)))
-    {
-        Some(Lack::ExternalHosts)
-    } else if ends.iter().any(lacks_family) {
-        Some(Lack::Address(cell.family))
-    } else {
-        None
-    }
-}
-
-/// The cells that are not asked, by reason, in sentences.
-fn left_out(lacks: BTreeMap<Lack, usize>, capabilities: &Capabilities) -> Vec<String> {
-    let name = &capabilities.name;
-    lacks
-        .into_iter()
-        .map(|(lack, count)| {
-            let cells =
-                if count == 1 { "1 cell is".to_owned() } else { format!("{count} cells are") };
-            let what = match lack {
-                Lack::Protocol(protocol) => {
-                    format!(
-                        "`{name}` cannot probe {protocol}{}",
-                        because(capabilities, protocol.as_str())
-                    )
-                }
-                Lack::Family(family) => {
-                    let word = if family == Family::Ipv6 { "IPv6" } else { "IPv4" };
-                    format!("`{name}` has no {word}{}", because(capabilities, word))
-                }
-                Lack::Way(via) => format!("`{name}` has no way via {via}"),
-                Lack::ExternalHosts => {
-                    format!("`{name}` makes no external hosts{}", because(capabilities, "external"))
-                }
-                Lack::Address(family) => format!("an end has no {family} address"),
-            };
-            format!("{cells} not judged: {what}")
-        })
-        .collect()
-}
-
-/// The cluster's own sentence about what it lacks, in brackets; empty where it has none.
-pub(super) fn because(capabilities: &Capabilities, about: &str) -> String {
-    let about = about.to_lowercase();
-    let sentence = capabilities.missing.iter().find(|text| text.to_lowercase().contains(&about));
-    sentence.map(|text| format!(" ({text})")).unwrap_or_default()
 }
 
 /// The cells that the API says are open where there is no policy.
@@ -191,9 +125,10 @@ pub(super) fn is_end(pod: &PodName, cell: &Cell) -> bool {
     [&cell.source, &cell.destination].into_iter().any(|end| end.as_pod() == Some(pod))
 }
 
-/// What is waited for in a cell with this decision.
-pub(super) fn goal(decision: &Decision) -> Goal {
-    match decision.verdict {
+/// What is waited for: what is specified, or, on a negative control, that a deny fails.
+pub(super) fn goal(question: &Question) -> Goal {
+    match question.specified.verdict {
+        Verdict::Deny if question.unenforced => Goal::Allow,
         Verdict::Allow => Goal::Allow,
         Verdict::Deny => Goal::Deny,
         Verdict::Undefined(_) | Verdict::Unknown(_) => Goal::Free,

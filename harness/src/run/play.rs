@@ -1,5 +1,7 @@
 //! Plays a scenario's steps: control, apply, settle, lift.
 
+mod negative;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use crate::scenario::{Expectation, Scenario, Step};
 
 use super::binding::bind_all;
 use super::judge::Control;
+use super::lack;
 use super::paths::{Path, Paths, removes};
 use super::plan::{self, Plan};
 use super::sentinel::Sentinel;
@@ -71,6 +74,8 @@ pub(super) async fn play(
         progress,
         goals: BTreeMap::new(),
         blind: None,
+        controlled: false,
+        enforced: false,
     };
     let mut expectations = play.control().await?.into_iter();
     for (index, step) in scenario.steps.iter().enumerate() {
@@ -84,6 +89,7 @@ pub(super) async fn play(
     }
     play.lift().await?;
     play.judge_known();
+    play.end_negative_control();
     Ok(())
 }
 
@@ -104,7 +110,7 @@ fn needs(scenario: &Scenario, capabilities: &Capabilities) -> Result<(), String>
             "`{}` makes no hostNetwork pods, and `{}` is one{}",
             capabilities.name,
             pod.name,
-            plan::because(capabilities, "hostNetwork")
+            lack::because(capabilities, "hostNetwork")
         )),
         _ => Ok(()),
     }
@@ -182,6 +188,10 @@ struct Play<'a> {
     goals: BTreeMap<Path, Goal>,
     /// That the sentinel did not flip in some step, in words.
     blind: Option<String>,
+    /// Whether a deny was asked for on a negative control.
+    controlled: bool,
+    /// Whether the sentinel's policy was enforced on a negative control.
+    enforced: bool,
 }
 
 impl Play<'_> {
@@ -197,7 +207,7 @@ impl Play<'_> {
             .cloned()
             .collect();
         self.stage.open_sentinel().await?;
-        let must = plan::open_without_policies(there, cells.iter());
+        let must = self.must_open(there, cells.iter());
         let mut shut = self.stage.open(must.clone(), Purpose::Control).await?;
         let open = must.iter().filter(|cell| !shut.contains_key(*cell)).cloned().collect();
         let again = self.stage.measure(open).await?;
@@ -209,6 +219,17 @@ impl Play<'_> {
         shut.extend(self.stage.look(may, Purpose::Control).await?);
         self.learn(cells, shut);
         Ok(expectations)
+    }
+
+    /// The cells that have to be open without policies, and are waited for: not those over
+    /// a protocol that the cluster does not declare.
+    fn must_open<'c>(
+        &self,
+        topology: &Topology,
+        cells: impl Iterator<Item = &'c Cell>,
+    ) -> BTreeSet<Cell> {
+        let waited_for = cells.filter(|cell| !lack::is_in_doubt(cell, &self.capabilities));
+        plan::open_without_policies(topology, waited_for)
     }
 
     /// Takes note of paths that were shown open, or stayed shut.
@@ -274,8 +295,10 @@ impl Play<'_> {
             rewritten: self.stage.rewritten(),
         });
 
+        let paths = &self.progress.paths;
+        let is_shut = |cell: &Cell| paths.control(&paths.path(cell)).is_some_and(Control::is_shut);
         let Plan { questions, notes: dropped } =
-            plan::plan(step, expectation, &self.world, &self.capabilities);
+            plan::plan(step, expectation, &self.world, &self.capabilities, is_shut);
         notes.extend(dropped);
         let questions: Vec<_> = questions
             .into_iter()
@@ -284,10 +307,8 @@ impl Play<'_> {
                 (question, path)
             })
             .collect();
-        let goals: BTreeMap<Path, Goal> = questions
-            .iter()
-            .map(|(question, path)| (path.clone(), plan::goal(&question.specified)))
-            .collect();
+        let goals: BTreeMap<Path, Goal> =
+            questions.iter().map(|(question, path)| (path.clone(), plan::goal(question))).collect();
         let new = plan::new_pods(&changes);
         let watches = goals
             .iter()
@@ -298,7 +319,8 @@ impl Play<'_> {
         };
         let settling = Settling::new(watches, rules);
         let settled = self.stage.settle(index, settling, accepted).await;
-        let Settled { settling, blind, silent, lost } = settled;
+        let Settled { settling, blind, silent, enforced, lost } = settled;
+        self.control_negatively(&step.name, &questions, &enforced);
 
         let became = |wanted: Goal| {
             // Before the first step every path was open.
@@ -373,7 +395,7 @@ impl Play<'_> {
     fn watch(&self, path: &Path, goal: Goal, changes: &[Change], new: &BTreeSet<PodName>) -> Watch {
         let is_new = new.iter().any(|pod| plan::is_end(pod, &path.cell));
         // A path that does not work is inconclusive; nothing is waited for.
-        let shut = matches!(self.progress.paths.control(path), Some(Control::NeverOpen(_)));
+        let shut = self.progress.paths.control(path).is_some_and(Control::is_shut);
         Watch {
             goal: if shut { Goal::Free } else { goal },
             from_first_instant: is_new && goal == Goal::Deny && plan::only_adds(changes),
@@ -408,7 +430,7 @@ impl Play<'_> {
         let needed: BTreeSet<Cell> = needed.into_iter().map(|path| path.cell).collect();
         let denied: BTreeSet<Cell> = denied.into_iter().map(|path| path.cell).collect();
         let all = needed.union(&denied);
-        let must = plan::open_without_policies(&self.world.topology, all.clone());
+        let must = self.must_open(&self.world.topology, all.clone());
         let may: BTreeSet<Cell> = needed.difference(&must).cloned().collect();
         let mut shut = self.stage.open(must, Purpose::Lift).await?;
         shut.extend(self.stage.look(may, Purpose::Lift).await?);

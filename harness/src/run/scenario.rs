@@ -6,9 +6,10 @@ use std::task::Poll;
 
 use tokio::time::{Instant, timeout};
 
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::{Artifact, Cluster, ClusterError};
 use crate::scenario::Scenario;
 
+use super::bundle::{Bundle, Written};
 use super::play::{Progress, play};
 use super::{Event, EventSink, Settings, Status, Stop};
 
@@ -20,6 +21,10 @@ use super::{Event, EventSink, Settings, Status, Stop};
 /// success and failure, when it is lost, when `stop` is asked for, and when a
 /// part of the run panics. What teardown leaves behind makes the scenario
 /// [`Status::Errored`] at least.
+///
+/// Where a scenario fails or errs and [`Settings::bundles`] names a folder, what helps to
+/// find out why is written there before the teardown ([`Event::Bundled`]); not where
+/// the run was interrupted, since whoever does that wants it to end.
 pub async fn run_scenario(
     scenario: &Scenario,
     cluster: &mut dyn Cluster,
@@ -28,6 +33,12 @@ pub async fn run_scenario(
     stop: &Stop,
 ) -> Status {
     let begun = Instant::now();
+    let bundle = settings.bundles.as_deref().map(|folder| Bundle::begin(folder, sink));
+    let (bundle, kept) = match bundle.transpose() {
+        Ok(bundle) => bundle.map_or((None, None), |(bundle, kept)| (Some(Ok(bundle)), Some(kept))),
+        Err(error) => (Some(Err(error)), None),
+    };
+    let sink = kept.as_ref().unwrap_or(sink);
     sink.emit(Event::ScenarioStarted);
     let mut progress = Progress::default();
     let mut stop = stop.clone();
@@ -49,12 +60,24 @@ pub async fn run_scenario(
         settings.strict,
         sink,
     );
+    let interrupted = matches!(ended, Ended::Interrupted);
     match ended {
         Ended::Whole => {}
         Ended::Interrupted => tally.befall(Status::Errored, "interrupted".to_owned()),
         Ended::Panicked(words) => tally.befall(Status::Errored, panicked(&words)),
         Ended::Broken(ClusterError::Unsupported(why)) => tally.befall(Status::Skipped, why),
         Ended::Broken(error) => tally.befall(Status::Errored, words(&error)),
+    }
+    if let Some(bundle) = bundle
+        && matches!(tally.status(), Some(Status::Failed | Status::Errored))
+        && !interrupted
+    {
+        match write(bundle, scenario, cluster, settings).await {
+            Ok(Written { folder, files }) => {
+                sink.emit(Event::Bundled { folder: folder.display().to_string(), files });
+            }
+            Err(error) => tally.tell(format!("the failure bundle could not be written: {error:#}")),
+        }
     }
     if let Err(remains) = teardown(cluster, settings).await {
         tally.befall(Status::Errored, remains);
@@ -83,6 +106,26 @@ pub(super) fn words(error: &ClusterError) -> String {
         ClusterError::Other(error) => format!("{error:#}"),
         error => error.to_string(),
     }
+}
+
+async fn write(
+    bundle: anyhow::Result<Bundle>,
+    scenario: &Scenario,
+    cluster: &mut dyn Cluster,
+    settings: &Settings,
+) -> anyhow::Result<Written> {
+    let bundle = bundle?;
+    let deadline = settings.artifacts_deadline;
+    let missing = match caught(timeout(deadline, cluster.artifacts())).await {
+        Ok(Ok(artifacts)) => return bundle.write(scenario, artifacts).await,
+        Ok(Err(_)) => format!(
+            "expected the cluster to hand over its logs and states within {} ms",
+            deadline.as_millis()
+        ),
+        Err(words) => panicked(&words),
+    };
+    let missing = Artifact { path: "missing.txt".to_owned(), text: missing + "\n" };
+    bundle.write(scenario, vec![missing]).await
 }
 
 async fn teardown(cluster: &mut dyn Cluster, settings: &Settings) -> Result<(), String> {

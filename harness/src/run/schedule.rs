@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::cluster::{ClusterError, Source, Stage, StageState, Stages};
 use crate::exit::ExitCode;
+use crate::model::{Origin, Topology};
 use crate::scenario::Scenario;
 
 use super::scenario::{caught, panicked, run_scenario, words};
@@ -70,8 +71,10 @@ pub struct Ran {
 /// record from [`Event::RunStarted`] to [`Event::RunFinished`].
 ///
 /// On each source at most `jobs` scenarios run at a time, or as many as the source
-/// bears. They start in order, and [`Event::RunStarted`] lists them in that order;
-/// lines of scenarios that run at the same time are mixed in the record. A
+/// bears. They start in order, save that on a source which keeps pods
+/// ([`Source::reuses`]) those of one topology start together, in the place of the
+/// first of them. [`Event::RunStarted`] lists them in the order in which they were
+/// given; lines of scenarios that run at the same time are mixed in the record. A
 /// scenario never gets lost: one whose cluster cannot be made, that panics, or
 /// that `stop` kept from starting has its own [`Event::ScenarioFinished`].
 pub async fn run_all(
@@ -196,7 +199,10 @@ impl Lane {
     async fn scenarios(&self, scenarios: Vec<Arc<Scenario>>) -> Counts {
         let jobs = self.source.most_at_once().map_or(self.jobs, |most| most.min(self.jobs)).max(1);
         let mut counts = Counts::default();
-        let mut waiting = VecDeque::from(scenarios);
+        let mut waiting = VecDeque::from(match self.source.reuses() {
+            true => by_topology(scenarios),
+            false => scenarios,
+        });
         let mut running = JoinSet::new();
         let mut names = HashMap::new();
         loop {
@@ -230,6 +236,32 @@ impl Lane {
         }
         counts
     }
+}
+
+/// Scenarios of one topology together, in the place of the first of them.
+fn by_topology(scenarios: Vec<Arc<Scenario>>) -> Vec<Arc<Scenario>> {
+    let mut groups: Vec<(Topology, Vec<Arc<Scenario>>)> = Vec::new();
+    for scenario in scenarios {
+        let shape = shape(&scenario.topology);
+        let known = groups.iter_mut().find(|(known, group)| {
+            *known == shape && group.iter().all(|other| other.nodes == scenario.nodes)
+        });
+        match known {
+            Some((_, group)) => group.push(scenario),
+            None => groups.push((shape, vec![scenario])),
+        }
+    }
+    groups.into_iter().flat_map(|(_, group)| group).collect()
+}
+
+/// A topology without the places where it was written: what a cluster makes of it.
+fn shape(topology: &Topology) -> Topology {
+    let nowhere = Origin::synthetic("anywhere");
+    let mut shape = topology.clone();
+    shape.namespaces.values_mut().for_each(|found| found.origin = nowhere.clone());
+    shape.pods.values_mut().for_each(|found| found.origin = nowhere.clone());
+    shape.externals.values_mut().for_each(|found| found.origin = nowhere.clone());
+    shape
 }
 
 async fn one(

@@ -35,6 +35,14 @@ pub struct Settings {
     /// How many rounds in a row must differ alike before a cell is taken to be
     /// wrong. Default 3; never below 2.
     pub differing_rounds: u32,
+    /// How long a step is looked at, at least, on a cluster that is declared to enforce
+    /// nothing, before its denies are taken to have failed. Default 1 s: dataplanes that
+    /// enforce do so within some hundred milliseconds, and a negative control that
+    /// is right should not take long.
+    pub unenforced_window: Duration,
+    /// How long the cluster may take to hand over what belongs into a failure
+    /// bundle. Default 60 s.
+    pub artifacts_deadline: Duration,
     /// How long silence must last to count as a drop.
     pub silence: Silence,
     /// The pause between rounds that do not settle a step.
@@ -55,6 +63,8 @@ impl Default for Settings {
             bundles: None,
             patience: Duration::from_secs(1),
             differing_rounds: 3,
+            unenforced_window: Duration::from_secs(1),
+            artifacts_deadline: Duration::from_secs(60),
             silence: Silence::default(),
             pause: Pause::default(),
         }

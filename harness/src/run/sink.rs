@@ -46,6 +46,26 @@ impl EventSink {
         Self { cluster: Arc::from(cluster), scenario: Arc::from(scenario), ..self.clone() }
     }
 
+    /// A sink that shows every line to a function too, before it is handed on.
+    pub(super) fn also(&self, look: impl Fn(&Line) + Send + Sync + 'static) -> Self {
+        let take = self.take.clone();
+        let both = move |line: Line| {
+            look(&line);
+            take(line);
+        };
+        Self { take: Arc::new(both), ..self.clone() }
+    }
+
+    /// The cluster of its lines; empty for the run as a whole.
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    /// The scenario of its lines; empty for the run as a whole.
+    pub fn scenario(&self) -> &str {
+        &self.scenario
+    }
+
     /// When the run started.
     pub fn started(&self) -> Instant {
         self.started

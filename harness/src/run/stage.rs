@@ -1,5 +1,7 @@
 //! A deployed cluster with its sentinel and witness: changes, rounds, and waiting by rounds.
 
+mod unenforced;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem::take;
 use std::time::Duration;
@@ -24,6 +26,8 @@ pub(super) struct Stage<'a> {
     sentinel_cells: BTreeSet<Cell>,
     witness: Witness,
     witness_cells: BTreeSet<Cell>,
+    /// Whether the cluster is said to enforce policies; where not, it is a negative control.
+    enforces: bool,
     /// The nodes on which the sentinel did not flip in some step. From then on it
     /// proves nothing any more: its next flip would undo what was never done.
     blind: BTreeSet<Name>,
@@ -56,6 +60,8 @@ pub(super) struct Settled {
     /// The nodes on which the witness did not connect in the last round before
     /// the step's deadline, where the step had not settled by then.
     pub(super) silent: Vec<Name>,
+    /// The nodes that enforced the sentinel's policy on a negative control.
+    pub(super) enforced: Vec<Name>,
     /// Why the rounds broke off.
     pub(super) lost: Option<ClusterError>,
 }
@@ -63,7 +69,13 @@ pub(super) struct Settled {
 impl Settled {
     /// The rounds broke off.
     fn lost(settling: Settling, error: ClusterError) -> Self {
-        Self { settling, blind: Vec::new(), silent: Vec::new(), lost: Some(error) }
+        Self {
+            settling,
+            blind: Vec::new(),
+            silent: Vec::new(),
+            enforced: Vec::new(),
+            lost: Some(error),
+        }
     }
 }
 
@@ -76,8 +88,10 @@ impl<'a> Stage<'a> {
         sentinel: Sentinel,
         witness: Witness,
     ) -> Result<Self, ClusterError> {
+        let enforces = cluster.capabilities().dataplane.enforces;
         let mut stage = Self {
             cluster,
+            enforces,
             settings,
             sink,
             sentinel,
@@ -118,10 +132,11 @@ impl<'a> Stage<'a> {
         self.cluster.rewritten()
     }
 
-    /// Makes changes and flips the sentinel after them, unless it is blind.
+    /// Makes changes and flips the sentinel after them, unless it is blind. On a negative
+    /// control it flips once, and its policy stays.
     pub(super) async fn change(&mut self, changes: &[Change]) -> Result<Topology, ClusterError> {
         let mut changes = changes.to_vec();
-        if self.blind.is_empty() {
+        if self.blind.is_empty() && (self.enforces || !self.sentinel.denied) {
             changes.push(self.sentinel.flip());
         }
         let topology = self.give(&changes).await?;
@@ -305,6 +320,9 @@ impl<'a> Stage<'a> {
         mut settling: Settling,
         accepted: Instant,
     ) -> Settled {
+        if !self.enforces {
+            return self.settle_unenforced(step, settling, accepted).await;
+        }
         let end = accepted + self.settings.step_deadline;
         let mut blind: BTreeSet<Name> = self.sentinel.nodes().iter().cloned().collect();
         let mut idle = 0;
@@ -355,7 +373,8 @@ impl<'a> Stage<'a> {
             self.blind = take(&mut blind);
         }
         let blind = self.blind.iter().cloned().collect();
-        Settled { settling, blind, silent: silent.into_iter().collect(), lost: None }
+        let silent = silent.into_iter().collect();
+        Settled { settling, blind, silent, enforced: Vec::new(), lost: None }
     }
 
     /// Remembers how long a step took to be enforced.

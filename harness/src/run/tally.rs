@@ -160,6 +160,16 @@ impl Tally {
         self.reasons.insert(0, reason);
     }
 
+    /// The result so far.
+    pub(super) const fn status(&self) -> Option<Status> {
+        self.worst
+    }
+
+    /// Adds a sentence that changes no result.
+    pub(super) fn tell(&mut self, reason: String) {
+        self.reasons.push(reason);
+    }
+
     /// The scenario's result, and why where it neither passed nor failed.
     pub(super) fn result(mut self) -> (Status, Option<String>) {
         let status = match self.worst {
@@ -178,10 +188,11 @@ impl Tally {
 /// A step's result: the worst of its cells.
 fn status(cells: &[CellJudgement], rejected: usize) -> Status {
     let of = |finding: &Finding| match finding {
-        Finding::Agrees | Finding::KnownPolicyFault => Some(Status::Passed),
-        Finding::PolicyFault | Finding::MissingPolicyFault | Finding::EnforcementFault => {
-            Some(Status::Failed)
-        }
+        Finding::Agrees | Finding::KnownPolicyFault | Finding::Unenforced => Some(Status::Passed),
+        Finding::PolicyFault
+        | Finding::MissingPolicyFault
+        | Finding::EnforcementFault
+        | Finding::Enforced => Some(Status::Failed),
         Finding::Unstable | Finding::Inconclusive => Some(Status::Errored),
         Finding::Choice | Finding::NotPortable => None,
     };

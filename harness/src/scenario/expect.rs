@@ -6,7 +6,7 @@
 //! SOURCE, DESTINATION = * | */* | NAMESPACE/* | */NAME | NAMESPACE/NAME
 //!                     | NAME (an external host) | node/NAME | node/*
 //! PORT  = NUMBER[-NUMBER][/PROTOCOL] | NAME | */PROTOCOL
-//! WAY   = pod | service | nodeport
+//! WAY   = pod | service | nodeport | nodeport-local
 //! FAMILY = ipv4 | ipv6
 //! ```
 
@@ -129,9 +129,11 @@ pub(crate) fn parse(text: &str) -> Result<Rule, BadWord> {
                     "pod" => Via::Pod,
                     "service" => Via::Service,
                     "nodeport" => Via::NodePort,
+                    "nodeport-local" => Via::LocalNodePort,
                     _ => {
-                        let names = ["pod", "service", "nodeport"];
-                        return Err(way.expected("`pod`, `service` or `nodeport`", &names));
+                        let names = ["pod", "service", "nodeport", "nodeport-local"];
+                        return Err(way
+                            .expected("`pod`, `service`, `nodeport` or `nodeport-local`", &names));
                     }
                 });
             }

@@ -29,7 +29,7 @@ impl Limits {
         Self {
             families: Family::ALL.into(),
             protocols: Protocol::ALL.into(),
-            ways: [Via::Pod, Via::Service, Via::NodePort].into(),
+            ways: Via::ALL.into(),
         }
     }
 

@@ -9,6 +9,7 @@
 mod binding;
 mod building;
 mod bundle;
+mod cells;
 mod diagnostic;
 mod expect;
 mod expectation;
@@ -32,6 +33,7 @@ mod version;
 mod yaml;
 
 pub use bundle::{Bundle, load_manifests, parse_manifests};
+pub use cells::{CellPattern, ParsePatternError};
 pub use diagnostic::{Diagnostic, Excerpt, Severity};
 pub use expectation::{Expectation, Expected, Limits, resolve};
 pub(crate) use folder::SCENARIO_FILE;

@@ -112,7 +112,7 @@ impl Engine {
             return Answer::No;
         }
         // Egress to a NodePort may be judged by the port of the node or of the pod.
-        let seen = if direction == Direction::Egress && flow.cell.via == Via::NodePort {
+        let seen = if direction == Direction::Egress && flow.cell.via.is_node_port() {
             Answer::Open(Clause::RewrittenAddress)
         } else {
             Answer::Yes

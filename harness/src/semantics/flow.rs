@@ -68,7 +68,7 @@ impl<'e> Flow<'e> {
     pub(super) fn hides_peer(&self, direction: Direction) -> bool {
         match self.cell.via {
             Via::Pod => false,
-            Via::NodePort => true,
+            Via::NodePort | Via::LocalNodePort => true,
             Via::Service => {
                 direction == Direction::Ingress && matches!(self.source, End::External(_))
             }

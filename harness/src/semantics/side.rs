@@ -2,7 +2,7 @@
 
 use crate::model::{
     Cell, Clause, Decision, Direction, Effect, Exemption, MissingFact, PolicyRef, RuleRef, Side,
-    Verdict, Via,
+    Verdict,
 };
 
 use super::Engine;
@@ -103,7 +103,7 @@ impl Engine {
         // "Traffic is allowed to a pod … if the traffic source is the pod's local node"
         // (`NetworkPolicySpec.ingress`).
         if let (Direction::Ingress, End::Node(node)) = (direction, flow.peer(direction))
-            && flow.cell.via != Via::NodePort
+            && !flow.cell.via.is_node_port()
             && subject.node.as_ref() == Some(&node.name)
         {
             return Effect::Exempt(Exemption::OwnNode);

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         manifests::the_specified_matrix_needs_no_cluster,
         manifests::a_pod_without_a_row_is_named,
         manifests::an_explanation_names_every_rule_on_the_way,
+        manifests::the_role_is_printed_for_kubectl,
         input::invalid_input_ends_with_2_and_every_finding,
         input::one_bad_scenario_among_good_ones_stops_all_before_anything_is_made,
         input::what_cannot_be_read_is_named,

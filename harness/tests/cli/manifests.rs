@@ -2,7 +2,7 @@
 
 use expect_test::expect_file;
 
-use crate::process::ringfence_in;
+use crate::process::{ringfence, ringfence_in};
 
 const APP: &str = "\
 apiVersion: v1
@@ -65,4 +65,14 @@ pub(crate) fn an_explanation_names_every_rule_on_the_way() {
         all += &format!("$ ringfence {}\n{}\n", arguments.join(" "), ended.out);
     }
     expect_file!["../golden/cli/explain.txt"].assert_eq(&all);
+}
+
+/// The text itself is held beside the code; whoever pipes it gets nothing else.
+pub(crate) fn the_role_is_printed_for_kubectl() {
+    let ended = ringfence(&["rbac", "--name", "probing", "--namespace", "testing"]);
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+    for kind in ["ClusterRole", "ServiceAccount", "ClusterRoleBinding"] {
+        let object = format!("\nkind: {kind}\nmetadata:\n  name: probing\n");
+        assert_eq!(ended.out.matches(&object).count(), 1, "{kind} in:\n{}", ended.out);
+    }
 }

@@ -22,8 +22,13 @@ pub(crate) fn a_forgotten_egress_rule_ends_with_1_and_the_cell_the_rule_and_the_
         let egress = text.find("  egress:").unwrap();
         text[..egress].to_owned()
     });
-    let ended = ringfence_in(folder.path(), &["run", "tiered-database"]);
+    let ended = ringfence_in(folder.path(), &["run", "--bundles", "failures", "tiered-database"]);
     assert_eq!((ended.code, ended.err.as_str()), (1, ""), "{}", ended.out);
+    let bundle = folder.path().join("failures/embedded/tiered-database");
+    let read = |file: &str| std::fs::read_to_string(bundle.join(file)).unwrap();
+    assert!(read("cluster/endpoints.txt").contains("\nprod/db on node-"));
+    assert!(read("cluster/nodes/node-1/ruleset.txt").contains("chain"));
+    assert!(read("judgements.txt").contains("policy-fault"));
     let words = ended.out.split_whitespace().collect::<Vec<_>>().join(" ");
     for told in [
         "FAIL tiered-database",

@@ -12,6 +12,7 @@ pub(crate) fn help_of_every_command() {
         ("explain", expect_file!["../golden/cli/help-explain.txt"]),
         ("lint", expect_file!["../golden/cli/help-lint.txt"]),
         ("doctor", expect_file!["../golden/cli/help-doctor.txt"]),
+        ("rbac", expect_file!["../golden/cli/help-rbac.txt"]),
     ] {
         let arguments: Vec<&str> =
             [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
@@ -79,6 +80,12 @@ pub(crate) fn usage_errors_end_with_2_and_say_what_was_expected() {
                 "prod/db:80",
             ],
             expect!["error: expected `NAMESPACE/POD` or an address, found `web`"],
+        ),
+        (
+            vec!["rbac", "--agent-pull-secret", "registry"],
+            expect![
+                "error: expected a secret as `NAMESPACE/NAME` after `--agent-pull-secret`, found `registry`"
+            ],
         ),
     ] {
         let ended = ringfence(&arguments);

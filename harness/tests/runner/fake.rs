@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ipnet::IpNet;
-use ringfence::cluster::{Capabilities, Cluster, ClusterError, Round, TeardownError};
+use ringfence::cluster::{
+    Artifact, Capabilities, Cluster, ClusterError, Feature, Round, TeardownError,
+};
 use ringfence::model::{
     Cell, Change, Endpoint, Family, Name, Node, Observation, Outcome, PolicyType, Protocol,
     Topology, Via, World,
@@ -62,6 +64,8 @@ pub(crate) struct Fake {
     answer: Duration,
     loses_first_packets: bool,
     forgets: usize,
+    artifacts: Option<Vec<Artifact>>,
+    rewritten: Vec<String>,
     pub(crate) log: Arc<Mutex<Log>>,
 }
 
@@ -91,8 +95,24 @@ impl Fake {
             answer: Duration::from_millis(1),
             loses_first_packets: false,
             forgets: 0,
+            artifacts: Some(vec![]),
+            rewritten: vec![],
             log: Arc::default(),
         }
+    }
+
+    /// Says of itself that it enforces nothing; what it does is for the test to say.
+    pub(crate) fn declared_to_enforce_nothing() -> Self {
+        let mut fake = Self::honest();
+        fake.capabilities.dataplane.enforces = false;
+        fake
+    }
+
+    /// Does not declare a feature.
+    pub(crate) fn lacking(mut self, feature: Feature) -> Self {
+        self.capabilities.dataplane.name = "plane 1.0".into();
+        self.capabilities.dataplane.lacks.insert(feature);
+        self
     }
 
     /// Lets a function decide cells that it has an outcome for.
@@ -131,6 +151,24 @@ impl Fake {
     /// Answers with so many observations too few.
     pub(crate) fn forgets(mut self, observations: usize) -> Self {
         self.forgets = observations;
+        self
+    }
+
+    /// Has this to say of itself when something went wrong.
+    pub(crate) fn hands_over(mut self, artifacts: Vec<Artifact>) -> Self {
+        self.artifacts = Some(artifacts);
+        self
+    }
+
+    /// Never answers when it is asked for what it has to say of itself.
+    pub(crate) fn never_hands_over(mut self) -> Self {
+        self.artifacts = None;
+        self
+    }
+
+    /// Says so of the first changes of a step.
+    pub(crate) fn rewrites(mut self, field: &str) -> Self {
+        self.rewritten = vec![field.to_owned()];
         self
     }
 
@@ -283,6 +321,17 @@ impl Cluster for Fake {
         let took = observed.iter().map(|seen| seen.latency).max().unwrap_or_default();
         tokio::time::sleep(took).await;
         Ok(observed.into_iter().skip(self.forgets).collect())
+    }
+
+    fn rewritten(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.rewritten)
+    }
+
+    async fn artifacts(&mut self) -> Vec<Artifact> {
+        match &self.artifacts {
+            Some(artifacts) => artifacts.clone(),
+            None => std::future::pending().await,
+        }
     }
 
     async fn teardown(&mut self) -> Result<(), TeardownError> {

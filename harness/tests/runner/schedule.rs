@@ -149,6 +149,55 @@ async fn no_more_than_the_jobs_run_at_a_time() {
     assert_eq!(running.load(Ordering::SeqCst), 0);
 }
 
+/// As [`Fakes`], and keeps the order in which it was asked.
+struct Keeping(bool, Mutex<Vec<String>>);
+
+#[async_trait]
+impl Source for Keeping {
+    fn name(&self) -> &str {
+        "keeping"
+    }
+
+    fn reuses(&self) -> bool {
+        self.0
+    }
+
+    async fn cluster(&self, scenario: &Scenario) -> Result<Box<dyn Cluster>, ClusterError> {
+        self.1.lock().unwrap().push(scenario.id.clone());
+        Ok(Box::new(Fake::honest()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn scenarios_of_one_topology_run_together_where_pods_are_kept() {
+    for (reuses, order) in [(true, ["a", "c", "b", "e", "d"]), (false, ["a", "b", "c", "d", "e"])] {
+        let mut given = scenarios(&["a", "b", "c", "d", "e"]);
+        for (index, scenario) in given.iter_mut().enumerate() {
+            let scenario = Arc::get_mut(scenario).unwrap();
+            let namespace = scenario.topology.namespaces.values_mut().next().unwrap();
+            // Where it was written does not matter; labels and the number of nodes do.
+            namespace.origin.line = u32::try_from(index).unwrap();
+            match scenario.id.as_str() {
+                "b" | "e" => drop(namespace.labels.insert("env".into(), "dev".into())),
+                "d" => scenario.nodes = 3,
+                _ => {}
+            }
+        }
+        let source = Arc::new(Keeping(reuses, Mutex::default()));
+        let (sink, mut lines) = EventSink::channel();
+        let sources: Vec<Arc<dyn Source>> = vec![source.clone()];
+        let ran = run_all(given, sources, 1, &Settings::default(), &sink, &Stop::never()).await;
+        assert_eq!(ran.counts.passed, 5);
+        assert_eq!(*source.1.lock().unwrap(), order);
+        let Some(Line { event: Event::RunStarted { scenarios, .. }, .. }) = lines.recv().await
+        else {
+            panic!("no start")
+        };
+        let listed: Vec<&str> = scenarios.iter().map(|info| info.id.as_str()).collect();
+        assert_eq!(listed, ["a", "b", "c", "d", "e"]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_interrupted_run_starts_nothing_more_and_has_not_passed() {
     let (stopper, stop) = Stop::new();

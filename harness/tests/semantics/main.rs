@@ -41,7 +41,7 @@ fn cells(world: &World) -> Vec<Cell> {
             ports.push((8300, Protocol::Tcp));
             for (port, protocol) in ports {
                 for family in Family::ALL {
-                    for via in [Via::Pod, Via::Service, Via::NodePort] {
+                    for via in Via::ALL {
                         cells.push(Cell {
                             source: source.clone(),
                             destination: destination.clone(),

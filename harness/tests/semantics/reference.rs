@@ -72,7 +72,7 @@ impl Cluster {
         }
         let masked = match cell.via {
             Via::Pod => false,
-            Via::NodePort => true,
+            Via::NodePort | Via::LocalNodePort => true,
             Via::Service => {
                 direction == Direction::Ingress && matches!(other, Endpoint::External(_))
             }

@@ -13,7 +13,7 @@ use ringfence::model::{
     World,
 };
 
-mod policies;
+pub(crate) mod policies;
 
 pub(crate) use policies::policy;
 

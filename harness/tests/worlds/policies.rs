@@ -158,7 +158,7 @@ fn selector(random: &mut Rng) -> LabelSelector {
 }
 
 /// The object that says what the policy says, as kubectl would apply it.
-fn manifest(policy: &NetworkPolicy) -> Value {
+pub(crate) fn manifest(policy: &NetworkPolicy) -> Value {
     let mut spec = Map::new();
     spec.insert("podSelector".to_owned(), selector_value(&policy.pod_selector));
     if let Some(types) = &policy.policy_types {

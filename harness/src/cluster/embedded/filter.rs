@@ -40,6 +40,12 @@ impl Filter {
         Ok(())
     }
 
+    /// Its node, and what is installed there in words.
+    pub(super) fn describe(&self) -> (&Name, String) {
+        let nothing = || "nothing is known to be installed\n".to_owned();
+        (&self.node, self.installed.as_ref().map_or_else(nothing, ToString::to_string))
+    }
+
     /// Forgets every connection, so that each attempt is a new one to the filter:
     /// a later attempt from the same port must not pass as an answer to an earlier one.
     pub(super) fn forget_connections(&mut self) -> anyhow::Result<()> {

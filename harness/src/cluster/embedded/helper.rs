@@ -89,6 +89,7 @@ impl Session {
                 deployment.change(&changes)?;
                 Reply::Topology(deployment.topology().clone())
             }
+            Request::Describe => Reply::Artifacts(self.deployed("describe")?.describe()?),
             Request::Probe(cells) => {
                 let deadline = cells.deadline_us;
                 let cells = cells.expand().context("expected each cell to name known endpoints")?;

@@ -8,10 +8,11 @@
 //! | `process`, `protocol`, `helper` | the helper process and what is said to it |
 //! | `addresses`, `network` | ranges, nodes, wires |
 //! | `dataplane` | policies → nftables, and what the packet filter reports |
-//! | `deployment`, `rounds` | a cluster and its changes; rounds of attempts |
+//! | `deployment`, `rounds`, `artifacts` | a cluster and its changes; rounds of attempts; what it is made of, in words |
 //! | `facts`, `obstacle`, `check`, `trial`, `doctor` | what this machine can do, what is in the way, and what to do |
 
 mod addresses;
+mod artifacts;
 mod check;
 mod dataplane;
 mod deployment;
@@ -39,7 +40,7 @@ pub use process::init;
 
 use self::process::{Process, refusal};
 use self::protocol::{Cells, Reply, Request};
-use super::{Capabilities, Cluster, ClusterError, Round, Source, TeardownError};
+use super::{Artifact, Capabilities, Cluster, ClusterError, Round, Source, TeardownError};
 use crate::model::{Change, Observation, Topology};
 use crate::scenario::Scenario;
 
@@ -71,6 +72,9 @@ pub struct Embedded {
 
 /// Making a thousand pods takes about a second; a loaded machine takes longer.
 const CHANGE: Duration = Duration::from_secs(120);
+
+/// Describing a cluster only reads what the helper has in memory.
+const DESCRIBE: Duration = Duration::from_secs(30);
 
 impl Embedded {
     /// Starts the helper process, and finds out what this machine can do.
@@ -185,6 +189,15 @@ impl Cluster for Embedded {
             Reply::Observations(found) if found.len() == round.cells.len() => Ok(found),
             other => Err(refusal(other)),
         }
+    }
+
+    async fn artifacts(&mut self) -> Vec<Artifact> {
+        let told = match self.ask(&Request::Describe, DESCRIBE, "the cluster's description").await {
+            Ok(Reply::Artifacts(artifacts)) => return artifacts,
+            Ok(other) => refusal(other),
+            Err(error) => error,
+        };
+        vec![Artifact { path: "missing.txt".to_owned(), text: format!("{told}\n") }]
     }
 
     async fn teardown(&mut self) -> Result<(), TeardownError> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::EmbeddedOptions;
 use super::check::Check;
-use crate::cluster::Capabilities;
+use crate::cluster::{Artifact, Capabilities};
 use crate::model::{Cell, Change, Endpoint, Observation, Topology, Via};
 
 /// The longest frame that either end accepts: more means that the stream is out of step.
@@ -37,6 +37,8 @@ pub(super) enum Request {
     Change(Vec<Change>),
     /// Make a round of attempts; the answer is [`Reply::Observations`].
     Probe(Cells),
+    /// Describe the cluster; the answer is [`Reply::Artifacts`].
+    Describe,
 }
 
 /// What the helper answers.
@@ -52,6 +54,8 @@ pub(super) enum Reply {
     Topology(Topology),
     /// One for each cell, in order.
     Observations(Vec<Observation>),
+    /// What the cluster is made of.
+    Artifacts(Vec<Artifact>),
     /// It could not be done.
     Failed {
         /// Whether the machine lacks something, rather than the request being wrong.

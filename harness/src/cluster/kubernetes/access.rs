@@ -7,7 +7,7 @@ use k8s_openapi::api::authorization::v1::{
 use kube::api::PostParams;
 use kube::{Api, Client};
 
-use super::rbac::{Grant, ROLE};
+use super::rbac::{Grant, Need, grants};
 
 /// How many questions are under way at once.
 const AT_ONCE: usize = 8;
@@ -23,15 +23,17 @@ pub struct Missing {
     pub reason: String,
 }
 
-/// Asks for every right of the role, and returns those that are missing, in the role's
-/// order. Asking needs no right: every authenticated user may
-/// (`system:basic-user`, <https://kubernetes.io/docs/reference/access-authn-authz/rbac/>).
+/// Asks for every right that a run cannot do without, with or without a pull secret,
+/// and returns those that are missing, in the role's order. Asking needs no right: every
+/// authenticated user may (`system:basic-user`,
+/// <https://kubernetes.io/docs/reference/access-authn-authz/rbac/>).
 ///
 /// # Errors
 /// Those of the API server, which has answered nothing then.
-pub async fn missing(client: &Client) -> Result<Vec<Missing>, kube::Error> {
+pub async fn missing(client: &Client, pull_secret: bool) -> Result<Vec<Missing>, kube::Error> {
     let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let rights = ROLE.iter().flat_map(|grant| grant.verbs.iter().map(move |verb| (*grant, *verb)));
+    let needed = grants(pull_secret).filter(|grant| grant.need != Need::Diagnosis);
+    let rights = needed.flat_map(|grant| grant.verbs.iter().map(move |verb| (grant, *verb)));
     let answers = stream::iter(rights.map(|(grant, verb)| ask(&api, grant, verb)));
     let missing: Vec<Option<Missing>> = answers.buffered(AT_ONCE).try_collect().await?;
     Ok(missing.into_iter().flatten().collect())
@@ -65,17 +67,56 @@ async fn ask(
     Ok((!status.allowed).then_some(Missing { verb, grant, reason }))
 }
 
-/// One message for everything that is missing, and what to do about it.
-pub fn message(missing: &[Missing]) -> String {
-    let mut text = String::from("this account may not do everything that a run needs; missing:");
-    for grant in &ROLE {
-        let verbs: Vec<&str> =
-            missing.iter().filter(|right| right.grant == *grant).map(|right| right.verb).collect();
-        if !verbs.is_empty() {
-            let (verbs, why) = (verbs.join(", "), grant.why);
-            text.push_str(&format!("\n  {verbs} `{}`: {why}", grant.full_name()));
+/// One message for everything that is missing, and what to do about it; `None` where
+/// nothing is.
+pub fn message(missing: &[Missing]) -> Option<String> {
+    let mut lines: Vec<(Grant, Vec<&str>)> = Vec::new();
+    for Missing { grant, verb, .. } in missing {
+        match lines.iter_mut().find(|(other, _)| other == grant) {
+            Some((_, verbs)) => verbs.push(verb),
+            None => lines.push((*grant, vec![verb])),
         }
     }
-    text.push_str("\ngive it the role that `ringfence rbac` prints");
-    text
+    if lines.is_empty() {
+        return None;
+    }
+    let mut text =
+        "expected the rights that a run needs, found that this account may not:".to_owned();
+    for (grant, verbs) in lines {
+        text.push_str(&format!("\n  {} `{}`: {}", verbs.join(", "), grant.full_name(), grant.why));
+    }
+    let mut reasons = missing.iter().map(|right| right.reason.as_str());
+    if let Some(reason) = reasons.find(|reason| !reason.is_empty()) {
+        text.push_str(&format!("\nthe cluster says: {reason}"));
+    }
+    text.push_str("\n`ringfence rbac` prints the least role; have it given to this account");
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn one_message_names_everything_that_is_missing() {
+        let right = |resource: &str, verb, reason: &str| {
+            let grant = grants(true).find(|grant| grant.resource == resource).unwrap();
+            Missing { verb, grant, reason: reason.to_owned() }
+        };
+        assert_eq!(message(&[]), None);
+        let missing = [
+            right("namespaces", "create", ""),
+            right("namespaces", "delete", ""),
+            right("networkpolicies", "patch", "no policy matched"),
+        ];
+        expect![[r#"
+            expected the rights that a run needs, found that this account may not:
+              create, delete `namespaces`: every scenario gets namespaces of its own, which go with the run
+              patch `networkpolicies.networking.k8s.io`: the policies that are put to the test, by server-side apply
+            the cluster says: no policy matched
+            `ringfence rbac` prints the least role; have it given to this account"#]]
+        .assert_eq(&message(&missing).unwrap());
+    }
 }

@@ -9,7 +9,7 @@
 //! | `options`, `connect` | what a run may be told, a client from a kubeconfig |
 //! | [`owner`], [`naming`], [`reserved`] | whose an object is, and what it is called |
 //! | [`objects`], [`rewrite`] | the objects themselves, policies under a cluster's names |
-//! | [`rbac`], [`access`] | the role that a run needs, and which of it is missing |
+//! | [`rbac`], [`role`], [`access`] | the role that a run needs, its text, and which of it is missing |
 //! | `call`, `mirror` | calls with retries and deadlines; what the API shows, by watches |
 //! | `site`, `node`, `canary` | a cluster, its nodes, what its pods can do |
 //! | `slot`, `start`, `trouble`, `exec`, `secret`, `policy`, `service` | what stands in a slot, and how it comes to stand |
@@ -39,6 +39,7 @@ mod prune;
 pub mod rbac;
 pub mod reserved;
 pub mod rewrite;
+pub mod role;
 mod round;
 mod secret;
 mod service;

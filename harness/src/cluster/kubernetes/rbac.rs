@@ -1,7 +1,18 @@
 //! The least role with which a run can work: one table, which is printed
-//! (`ringfence rbac`), asked for before a run (`super::access`), and quoted in errors.
+//! ([`super::role`]), asked for before a run ([`super::access`]), and quoted in errors.
 
-/// The rights on one resource.
+/// What a right is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Every run.
+    Run,
+    /// Finding out what went wrong. A run works without it, and says what it could not see.
+    Diagnosis,
+    /// Pulling the agent's image with a secret, in runs that are told to.
+    PullSecret,
+}
+
+/// The rights on one resource, in every namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
     /// The API group; empty for the core group.
@@ -10,6 +21,8 @@ pub struct Grant {
     pub resource: &'static str,
     /// What may be done with it.
     pub verbs: &'static [&'static str],
+    /// What for.
+    pub need: Need,
     /// Why, in a phrase.
     pub why: &'static str,
 }
@@ -27,61 +40,108 @@ impl Grant {
 /// Everything that a run does through the API.
 ///
 /// Namespaces are the run's own and get their names when it begins, so rights within
-/// them cannot be given in advance but for all namespaces.
+/// them cannot be given in advance but for all namespaces. That it touches nothing else
+/// there is the run's own promise, kept by [`super::owner`].
 pub const ROLE: [Grant; 8] = [
     Grant {
         group: "",
         resource: "namespaces",
         verbs: &["create", "delete", "get", "list", "patch", "watch"],
+        need: Need::Run,
         why: "every scenario gets namespaces of its own, which go with the run",
     },
     Grant {
         group: "",
         resource: "nodes",
         verbs: &["list"],
-        why: "pods are spread over the nodes that can take them",
+        need: Need::Run,
+        why: "pods are spread over the nodes that take them",
     },
     Grant {
         group: "",
         resource: "pods",
         verbs: &["create", "delete", "get", "list", "patch", "watch"],
-        why: "the probes run in pods, whose addresses and labels are followed",
+        need: Need::Run,
+        why: "the probes run in pods, whose addresses, states and labels are followed",
     },
     Grant {
         group: "",
         resource: "pods/exec",
+        // A WebSocket is opened with GET, and is asked for `create` as well since
+        // Kubernetes 1.35 (AuthorizePodWebsocketUpgradeCreatePermission).
         verbs: &["create", "get"],
-        why: "the run speaks to its agents by exec: `get` opens a WebSocket, for which \
-              Kubernetes asks for `create` as well since 1.35",
-    },
-    Grant {
-        group: "",
-        resource: "pods/log",
-        verbs: &["get"],
-        why: "the agents' logs are kept where something goes wrong",
-    },
-    Grant {
-        group: "",
-        resource: "events",
-        verbs: &["list"],
-        why: "events say why a pod does not start",
+        need: Need::Run,
+        why: "the run speaks to its agents by exec, which no policy can cut; `get` opens it, and \
+              Kubernetes asks for `create` too since 1.35",
     },
     Grant {
         group: "",
         resource: "services",
-        verbs: &["create", "delete", "get", "list", "patch"],
+        verbs: &["create", "delete", "get"],
+        need: Need::Run,
         why: "pods are also reached through Services",
     },
     Grant {
         group: "networking.k8s.io",
         resource: "networkpolicies",
         verbs: &["create", "delete", "get", "list", "patch", "watch"],
-        why: "the policies under test",
+        need: Need::Run,
+        why: "the policies that are put to the test, by server-side apply",
+    },
+    Grant {
+        group: "",
+        resource: "pods/log",
+        verbs: &["get"],
+        need: Need::Diagnosis,
+        why: "where something goes wrong, the agents' logs are kept",
+    },
+    Grant {
+        group: "",
+        resource: "events",
+        verbs: &["list"],
+        need: Need::Diagnosis,
+        why: "where something goes wrong, the events of the run's namespaces are kept",
     },
 ];
 
-/// What a right on a resource is for; `None` where a run never needs it.
+/// With [`Need::PullSecret`]: the secret is copied to where pods can use it. Reading it is
+/// a right on that one secret, which is not among these.
+pub const PULL_SECRET: Grant = Grant {
+    group: "",
+    resource: "secrets",
+    verbs: &["create"],
+    need: Need::PullSecret,
+    why: "the secret to pull the agent's image with is copied into the run's namespaces",
+};
+
+/// The rights of a run, with or without a pull secret.
+pub fn grants(pull_secret: bool) -> impl Iterator<Item = Grant> {
+    ROLE.into_iter().chain(pull_secret.then_some(PULL_SECRET))
+}
+
+/// What a right is for; `None` where a run never needs it.
 pub fn why(verb: &str, group: &str, resource: &str) -> Option<&'static str> {
-    let grant = ROLE.iter().find(|grant| grant.group == group && grant.resource == resource)?;
+    let grant = grants(true).find(|grant| grant.group == group && grant.resource == resource)?;
     grant.verbs.contains(&verb).then_some(grant.why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_right_is_there_once_and_has_a_reason() {
+        let grants: Vec<Grant> = grants(true).collect();
+        for (index, grant) in grants.iter().enumerate() {
+            let name = grant.full_name();
+            assert!(grant.verbs.is_sorted() && !grant.verbs.is_empty(), "{name}");
+            assert!(grants[..index].iter().all(|other| other.full_name() != name), "{name}");
+            for verb in grant.verbs {
+                assert_eq!(why(verb, grant.group, grant.resource), Some(grant.why));
+                assert_ne!(*verb, "*");
+            }
+        }
+        assert_eq!(why("delete", "", "nodes"), None);
+        assert_eq!(why("list", "", "secrets"), None);
+    }
 }

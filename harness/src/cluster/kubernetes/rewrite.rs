@@ -24,7 +24,7 @@
 use serde_json::{Map, Value};
 
 use super::naming::Naming;
-use super::owner::Owner;
+use super::owner::{MANAGED_BY, MANAGER, Owner};
 use crate::model::{NAMESPACE_NAME_LABEL, NetworkPolicy};
 
 /// The fields of `metadata` that a user writes, and that are for any cluster. What is
@@ -70,10 +70,10 @@ fn clean(metadata: &mut Map<String, Value>, owner: &Owner) {
         *labels = Value::Object(Map::new());
     }
     if let Some(labels) = labels.as_object_mut() {
-        for (key, value) in owner.managed_labels() {
-            // What the user says of the policy is kept where both say something.
-            labels.entry(key).or_insert(Value::String(value));
-        }
+        // What the user says of the policy is kept, but not that it is someone else's.
+        labels.entry(MANAGED_BY).or_insert_with(|| Value::String(MANAGER.to_owned()));
+        let own = owner.labels().into_iter();
+        labels.extend(own.map(|(key, value)| (key, Value::String(value))));
     }
 }
 
@@ -88,7 +88,8 @@ impl Changes<'_> {
     fn tell(&mut self, path: &str, written: &str, name: &str) {
         if written != name {
             let policy = &self.policy;
-            self.sentences.push(format!("`{path}` of `{policy}` is `{name}` for `{written}`"));
+            self.sentences
+                .push(format!("`{path}` of `{policy}` has `{name}` in place of `{written}`"));
         }
     }
 
@@ -136,4 +137,60 @@ fn items<'v>(
 ) -> impl Iterator<Item = (usize, &'v mut Value)> + use<'v> {
     let list = object.get_mut(field).and_then(Value::as_array_mut);
     list.into_iter().flatten().enumerate()
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect_file;
+    use serde_json::json;
+
+    use super::*;
+    use crate::scenario::{LoadOptions, parse_manifests};
+
+    fn owner() -> Owner {
+        Owner { run: "k3x9q".parse().unwrap(), slot: 4 }
+    }
+
+    fn read(text: &str) -> NetworkPolicy {
+        let bundle = parse_manifests("policy.yaml", text, &LoadOptions::default());
+        assert!(!bundle.has_errors(), "{:?}", bundle.diagnostics);
+        (*bundle.policies[0]).clone()
+    }
+
+    const WRITTEN: &str = include_str!("golden/policy.yaml");
+
+    #[test]
+    fn names_of_namespaces_change_and_nothing_else() {
+        let Rewritten { manifest, sentences } =
+            policy(&read(WRITTEN), &Naming::Prefixed(owner()), &owner());
+        let yaml = serde_saphyr::to_string(&manifest).unwrap();
+        expect_file!["golden/policy-applied.yaml"].assert_eq(&yaml);
+        let text = sentences.iter().flat_map(|sentence| [sentence, "\n"]).collect::<String>();
+        expect_file!["golden/policy-sentences.txt"].assert_eq(&text);
+    }
+
+    #[test]
+    fn nothing_is_told_where_names_are_exact() {
+        let written = read(WRITTEN);
+        let Rewritten { manifest, sentences } = policy(&written, &Naming::Exact, &owner());
+        assert_eq!(sentences, [""; 0]);
+        assert_eq!(manifest["spec"], written.manifest["spec"]);
+        assert_eq!(manifest["metadata"]["namespace"], "prod");
+    }
+
+    /// A manifest may leave its namespace to whoever applies it, and its labels empty.
+    #[test]
+    fn a_namespace_that_is_not_written_is_filled_in() {
+        let mut written = read(WRITTEN);
+        written.manifest = json!({
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": { "name": "db", "labels": null },
+            "spec": { "podSelector": {}, "ingress": null },
+        });
+        let Rewritten { manifest, .. } = policy(&written, &Naming::Prefixed(owner()), &owner());
+        assert_eq!(manifest["metadata"]["namespace"], "rf-k3x9q-4-prod");
+        assert_eq!(manifest["metadata"]["labels"]["ringfence.dev/run"], "k3x9q");
+        assert_eq!(manifest["spec"], written.manifest["spec"]);
+    }
 }

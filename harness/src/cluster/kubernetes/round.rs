@@ -16,6 +16,7 @@ fn exposure(via: Via) -> Option<Exposure> {
         Via::Pod => None,
         Via::Service => Some(Exposure::Cluster),
         Via::NodePort => Some(Exposure::Nodes),
+        Via::LocalNodePort => Some(Exposure::OwnNode),
     }
 }
 
@@ -54,7 +55,7 @@ impl Kubernetes {
     /// The addresses that attempts may target: those of the slot's own pods and Services,
     /// and of nodes where agents of the slot listen.
     fn own_addresses(&mut self) -> Result<Vec<IpAddr>, ClusterError> {
-        let nodes = self.needs.nodes || self.capabilities.ways.contains(&Via::NodePort);
+        let nodes = self.needs.nodes || self.capabilities.ways.iter().any(|way| way.is_node_port());
         let nodes: Vec<IpAddr> = match nodes {
             true => self.nodes.values().flat_map(|node| node.addresses.clone()).collect(),
             false => Vec::new(),
@@ -127,11 +128,12 @@ impl Kubernetes {
                         })?;
                         SocketAddr::new(address, *port)
                     } else {
-                        // By a node that is not the pod's own, where there is one.
+                        // By the pod's own node, or by another one, where there is one.
                         let own = slot.pods.get(pod).and_then(|placed| placed.node());
-                        let mut others = nodes.values();
-                        let node = others
-                            .find(|node| Some(&node.name) != own)
+                        let local = way == Exposure::OwnNode;
+                        let node = nodes
+                            .values()
+                            .find(|node| (Some(&node.name) == own) == local)
                             .or_else(|| nodes.values().next());
                         let addresses = node.map(|node| node.addresses.as_slice());
                         let port = access.node_port(*protocol, *port).ok_or_else(|| {

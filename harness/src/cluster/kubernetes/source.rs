@@ -76,7 +76,7 @@ impl KubernetesSource {
         }
         let mut ways = BTreeSet::from([Via::Pod, Via::Service]);
         if options.ephemeral {
-            ways.insert(Via::NodePort);
+            ways.extend([Via::NodePort, Via::LocalNodePort]);
         }
         for (family, name) in crate::model::Family::ALL.into_iter().zip(["IPv4", "IPv6"]) {
             if !seen.families.contains(&family) {

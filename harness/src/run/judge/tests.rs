@@ -32,7 +32,13 @@ fn question(intended: Intent, verdict: Verdict, known: Option<Intent>) -> Questi
         expect_at: at(12),
         known: known.map(|specified| Known { specified, at: at(20) }),
         specified: Decision { verdict, egress: side.clone(), ingress: side },
+        unenforced: false,
     }
+}
+
+/// A deny on a cluster that is declared to enforce nothing.
+fn unenforced(intended: Intent, known: Option<Intent>) -> Question {
+    Question { unenforced: true, ..question(intended, DENY, known) }
 }
 
 fn because(_: &Cell, specified: &Decision) -> String {
@@ -77,6 +83,26 @@ fn rows() -> Vec<(&'static str, Question, Sight, Finding)> {
     vec![
         ("allowed", question(Allow, ALLOW, None), agreed(Connected), Finding::Agrees),
         ("denied", question(Deny, DENY, None), agreed(Dropped), Finding::Agrees),
+        ("negative control", unenforced(Deny, None), agreed(Connected), Finding::Unenforced),
+        (
+            "negative control, known fault",
+            unenforced(Allow, Some(Deny)),
+            agreed(Connected),
+            Finding::Unenforced,
+        ),
+        (
+            "negative control, fault",
+            unenforced(Allow, None),
+            agreed(Connected),
+            Finding::PolicyFault,
+        ),
+        ("negative control, held", unenforced(Deny, None), differed(Dropped), Finding::Enforced),
+        (
+            "negative control, held later",
+            unenforced(Deny, None),
+            sight(Course::Turned, Dropped),
+            Finding::Enforced,
+        ),
         ("refused", question(Deny, DENY, None), agreed(Outcome::Refused), Finding::Agrees),
         ("policy fault", question(Allow, DENY, None), agreed(Dropped), Finding::PolicyFault),
         (

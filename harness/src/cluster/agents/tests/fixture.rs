@@ -30,6 +30,8 @@ pub(super) enum Meeting {
     Stalls { after: usize },
     /// The connection ends in place of the answer to this request.
     Ends { after: usize },
+    /// Another connection takes the session over in place of the answer to this request.
+    TakenOver { after: usize },
     /// The agent was restarted: it knows no session.
     Restarted,
 }
@@ -162,6 +164,10 @@ async fn speak(script: Arc<Mutex<Script>>, mut stream: DuplexStream, meeting: Op
                 // The first two are the greeting's.
                 Some(Meeting::Stalls { after }) if requests > after => std::future::pending().await,
                 Some(Meeting::Ends { after }) if requests > after => return,
+                Some(Meeting::TakenOver { after }) if requests > after => {
+                    let (reason, message) = (Reason::TakenOver, "taken over".to_owned());
+                    return send(&mut stream, &Message::Error { reason, message }).await;
+                }
                 _ => {}
             }
             let slow = script.lock().unwrap().slow;

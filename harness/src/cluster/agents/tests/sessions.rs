@@ -158,3 +158,20 @@ async fn closing_and_removing_tell_the_agents() {
         assert_eq!(fake.asked(|message| Some(message.clone())).last(), Some(&Message::Close));
     }
 }
+
+/// An exec that is slow to start lets our own older connection come last.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_was_taken_over_is_taken_back() {
+    let fake = Fake::new("x", [Meeting::TakenOver { after: 3 }, Meeting::TakenOver { after: 0 }]);
+    let mut agents = agents(&[("x", &fake)]);
+    let found = agents.probe(vec![planned("x", "x", Protocol::Tcp)], SOON).await;
+    assert_eq!(found[0].outcome, Outcome::Connected);
+    let rounds = fake.asked(|message| matches!(message, Message::Round(_)).then_some(()));
+    assert_eq!((fake.dials(), rounds.len()), (3, 1));
+
+    // Whoever takes it over each time is another run: the attempts are lost with it.
+    let fake = Fake::new("x", vec![Meeting::TakenOver { after: 1 }; 99]);
+    let mut agents = super::agents(&[("x", &fake)]);
+    let found = agents.probe(vec![planned("x", "x", Protocol::Tcp)], SOON).await;
+    assert!(matches!(found[0].outcome, Outcome::Broken { .. }), "{found:?}");
+}

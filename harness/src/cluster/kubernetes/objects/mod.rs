@@ -3,6 +3,8 @@
 //! They are pure functions of the model: what differs between clusters, such as the
 //! agent's image, is an argument.
 
+#[cfg(test)]
+mod fixture;
 pub mod namespace;
 pub mod pod;
 pub mod service;

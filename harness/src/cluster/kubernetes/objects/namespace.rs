@@ -53,3 +53,36 @@ pub fn labels(declared: &Labels, level: Level, owner: &Owner) -> Labels {
     labels.extend(declared.map(|(key, value)| (key.clone(), value.clone())));
     labels
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect_file;
+
+    use super::super::fixture::{compare, naming, owner};
+    use super::*;
+    use crate::model::Origin;
+
+    fn namespace(name: &str, labels: &[(&str, &str)]) -> Namespace {
+        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        Namespace::new(name, labels.collect(), Origin::synthetic("test"))
+    }
+
+    #[test]
+    fn namespaces_have_their_labels_a_level_and_an_owner() {
+        let make = |namespace: &Namespace, level| object(namespace, level, &naming(), &owner());
+        let objects = [
+            make(&namespace("prod", &[("team", "red")]), Level::Restricted),
+            make(&namespace("hosts", &[]), Level::Privileged),
+            make(&namespace("loose", &[(ENFORCE, "baseline")]), Level::Restricted),
+            make(&namespace(&"long-".repeat(12).replace("g-l", "g1l"), &[]), Level::Restricted),
+        ];
+        compare(&objects, expect_file!["golden/namespaces.yaml"]);
+    }
+
+    #[test]
+    fn a_name_is_exact_where_the_cluster_is_the_scenarios_alone() {
+        let object = object(&namespace("prod", &[]), Level::Restricted, &Naming::Exact, &owner());
+        assert_eq!(object.metadata.name.as_deref(), Some("prod"));
+        assert!(owner().owns(object.metadata.labels.as_ref()));
+    }
+}

@@ -103,16 +103,18 @@ pub fn object(pod: &Pod, agent: &Agent, naming: &Naming, owner: &Owner) -> Objec
 
 /// The agent's container, and one more for each port that the first ones cannot
 /// declare: within a container names are unique, and so is a number of a protocol.
-/// A named port is looked up in the order of containers, so the first to be declared
+/// A named port is looked up in the order of containers (`FindPort` in Kubernetes'
+/// `pkg/api/v1/pod`), so ports of one name keep their order: the first to be declared
 /// is still the first to be found.
 fn containers(pod: &Pod, agent: &Agent, naming: &Naming) -> Vec<Container> {
     let mut groups: Vec<Vec<&Port>> = vec![Vec::new()];
     for port in &pod.ports {
+        let same_name = |other: &&Port| port.name.is_some() && other.name == port.name;
         let clash = |other: &&Port| {
-            (other.number, other.protocol) == (port.number, port.protocol)
-                || port.name.is_some() && other.name == port.name
+            (other.number, other.protocol) == (port.number, port.protocol) || same_name(other)
         };
-        match groups.iter_mut().find(|group| !group.iter().any(clash)) {
+        let first = groups.iter().rposition(|group| group.iter().any(same_name)).unwrap_or(0);
+        match groups[first..].iter_mut().find(|group| !group.iter().any(clash)) {
             Some(group) => group.push(port),
             None => groups.push(vec![port]),
         }
@@ -214,5 +216,118 @@ fn on_node(node: &Name) -> Affinity {
             ..NodeAffinity::default()
         }),
         ..Affinity::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use expect_test::expect_file;
+    use ringfence_probe::agent::arguments::{Command, parse};
+
+    use super::super::fixture::{agent, compare, naming, owner, pod};
+    use super::*;
+
+    fn make(pod: &Pod, agent: &Agent) -> Object {
+        object(pod, agent, &naming(), &owner())
+    }
+
+    #[test]
+    fn a_pod_runs_the_agent_under_the_strictest_level() {
+        let mut db = pod("db", &["mysql:3306/TCP", "53/UDP", "assoc:9/SCTP"]);
+        db.node = Some(Name::from("node-1"));
+        compare(&[make(&db, &agent())], expect_file!["golden/pod.yaml"]);
+    }
+
+    #[test]
+    fn a_private_image_needs_a_policy_and_secrets() {
+        let agent = Agent {
+            image: "registry.example/ringfence-agent@sha256:0".to_owned(),
+            pull_policy: Some("IfNotPresent".to_owned()),
+            pull_secrets: vec!["pull".to_owned()],
+            ..agent()
+        };
+        compare(&[make(&pod("idle", &[]), &agent)], expect_file!["golden/pod-private.yaml"]);
+    }
+
+    #[test]
+    fn a_pod_on_its_nodes_network_has_a_socket_of_its_own_and_no_settings() {
+        let mut host = pod("host", &["metrics:9100/TCP"]);
+        host.host_network = true;
+        compare(&[make(&host, &agent())], expect_file!["golden/pod-host.yaml"]);
+        let mut other = pod("other", &[]);
+        other.host_network = true;
+        assert_ne!(socket(&host, &naming()), socket(&other, &naming()));
+        assert_ne!(socket(&host, &naming()), socket(&host, &Naming::Exact));
+    }
+
+    #[test]
+    fn a_pod_with_raw_sockets_has_no_other_right() {
+        let agent = Agent { net_raw: true, ..agent() };
+        compare(&[make(&pod("raw", &["9/SCTP"]), &agent)], expect_file!["golden/pod-raw.yaml"]);
+    }
+
+    /// Within a container a name may stand once, and so may a number of a protocol.
+    #[test]
+    fn ports_that_clash_are_declared_by_containers_of_their_own() {
+        let ports = ["http:80/TCP", "http:8080/TCP", "web:80/TCP", "http:81/UDP", "82/TCP"];
+        let object = make(&pod("twice", &ports), &agent());
+        compare(std::slice::from_ref(&object), expect_file!["golden/pod-clashing-ports.yaml"]);
+    }
+
+    /// A lookup through the containers in order finds what one through the ports does.
+    #[test]
+    fn ports_of_one_name_keep_their_order() {
+        for ports in [
+            &["http:80/TCP", "http:8080/TCP", "web:80/TCP", "http:81/UDP", "82/TCP"][..],
+            &["x:80/TCP", "http:80/TCP", "http:8080/TCP", "x:81/TCP", "http:80/TCP"],
+        ] {
+            let pod = pod("twice", ports);
+            let containers = make(&pod, &agent()).spec.unwrap().containers;
+            let mut found = Vec::new();
+            for port in containers.into_iter().flat_map(|one| one.ports.unwrap_or_default()) {
+                found.push((port.name, port.container_port));
+            }
+            for port in &pod.ports {
+                let name = port.name.as_ref().map(Name::to_string);
+                let declared = pod.ports.iter().filter(|other| other.name == port.name);
+                let declared: Vec<i32> = declared.map(|port| port.number.into()).collect();
+                let found = found.iter().filter(|(other, _)| *other == name);
+                assert_eq!(found.map(|(_, number)| *number).collect::<Vec<_>>(), declared);
+            }
+        }
+    }
+
+    /// What a pod is started with is what the agent reads.
+    #[test]
+    fn the_agent_understands_its_arguments() {
+        for ports in [&["http:80/TCP", "web:80/TCP", "53/UDP", "9/SCTP"][..], &[]] {
+            let pod = pod("db", ports);
+            let spec = make(&pod, &agent()).spec.unwrap();
+            for (index, container) in spec.containers.into_iter().enumerate() {
+                let words = ["ringfence-agent".to_owned()].into_iter();
+                let words = words.chain(container.args.unwrap()).map(OsString::from);
+                let Command::Serve(options) = parse(words, |_| None).unwrap() else {
+                    panic!("expected `serve`")
+                };
+                assert_eq!(options.identity, "rf-k3x9q-4-prod/db");
+                let listened = if index == 0 { distinct_ports(&pod).count() } else { 0 };
+                assert_eq!(options.listen.len(), listened);
+                assert_eq!(options.socket == SOCKET, index == 0);
+            }
+        }
+    }
+
+    #[test]
+    fn labels_as_declared_stay_as_they_are() {
+        let mut db = pod("db", &[]);
+        db.labels.insert(owner::MANAGED_BY.to_owned(), "Helm".to_owned());
+        let labels = labels(&db, &owner());
+        assert!(db.labels.iter().all(|(key, value)| labels.get(key) == Some(value)));
+        let added: Vec<&str> =
+            labels.keys().filter(|key| !db.labels.contains_key(*key)).map(String::as_str).collect();
+        assert_eq!(added, [owner::POD, owner::RUN, owner::SLOT]);
+        assert_eq!(selector(&"x".repeat(200)).1.len(), 63);
     }
 }

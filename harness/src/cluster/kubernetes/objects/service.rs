@@ -83,3 +83,55 @@ pub fn object(pod: &Pod, exposure: Exposure, naming: &Naming, owner: &Owner) -> 
         ..Object::default()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use expect_test::expect_file;
+
+    use super::super::fixture::{compare, naming, owner, pod};
+    use super::super::pod::labels;
+    use super::*;
+
+    const ALL: [Exposure; 3] = [Exposure::Cluster, Exposure::Nodes, Exposure::OwnNode];
+
+    #[test]
+    fn a_service_has_every_port_once_and_selects_its_pod_alone() {
+        let db = pod("db", &["http:80/TCP", "dns:53/UDP", "53/TCP", "assoc:9/SCTP", "web:80/TCP"]);
+        let objects = ALL.map(|exposure| object(&db, exposure, &naming(), &owner()).unwrap());
+        for service in &objects {
+            let selector = service.spec.as_ref().unwrap().selector.as_ref().unwrap();
+            let selects = |pod: &Pod| {
+                let labels = labels(pod, &owner());
+                selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+            };
+            assert!(selects(&db));
+            let mut twin = pod("other", &[]);
+            twin.labels.clone_from(&db.labels);
+            assert!(!selects(&twin));
+        }
+        compare(&objects, expect_file!["golden/services.yaml"]);
+        assert_eq!(object(&pod("idle", &[]), Exposure::Cluster, &naming(), &owner()), None);
+    }
+
+    /// `^[a-z]([-a-z0-9]*[a-z0-9])?$`, at most 63 (RFC 1035 labels).
+    #[test]
+    fn every_pods_name_makes_names_of_services() {
+        let long = "a".repeat(63);
+        let pods = ["db", "0", "own-node-db", "nodes-db", "a.b", "a-b", &long, &"x.".repeat(120)];
+        let mut names = BTreeSet::new();
+        for pod in pods {
+            for exposure in ALL {
+                let name = name(pod.trim_end_matches('.'), exposure);
+                assert!(name.len() <= LIMIT, "{name}");
+                assert!(name.starts_with(|c: char| c.is_ascii_lowercase()), "{name}");
+                assert!(name.ends_with(|c: char| c.is_ascii_alphanumeric()), "{name}");
+                let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+                assert!(name.chars().all(plain), "{name}");
+                names.insert(name);
+            }
+        }
+        assert_eq!(names.len(), pods.len() * ALL.len());
+    }
+}
