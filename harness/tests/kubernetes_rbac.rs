@@ -6,11 +6,14 @@
 //! |---|---|
 //! | `RINGFENCE_TEST_KUBECONFIG` | the kubeconfig of a cluster on which roles may be made; without it the test is ignored |
 //! | `RINGFENCE_REQUIRE` | with `kubernetes`, a machine without that cluster fails |
+//! | `RINGFENCE_TEST_AGENT_IMAGE` | the agent's image that its nodes have; without it no scenario is run |
+//! | `RINGFENCE_TEST_ENFORCES` | set where it enforces policies |
 //!
 //! The calls are real: what the API server answers counts, not only what it says it would.
 
 use std::env;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -26,10 +29,15 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, Config, Error};
 use libtest_mimic::{Arguments, Completion, Trial};
-use ringfence::cluster::kubernetes::access::{message, missing};
+use ringfence::cluster::kubernetes::access::missing;
 use ringfence::cluster::kubernetes::owner::RunId;
 use ringfence::cluster::kubernetes::rbac::{Grant, Need, grants};
 use ringfence::cluster::kubernetes::role::{binding, cluster_role, rule, service_account};
+use ringfence::cluster::kubernetes::{KubernetesSource, Options};
+use ringfence::cluster::{Source, Stages};
+use ringfence::exit::ExitCode as RunExit;
+use ringfence::run::{Event, EventSink, Settings, Stop, run_all};
+use ringfence::scenario::{LoadOptions, parse_scenario};
 use serde_json::json;
 use tokio::time::{Instant, interval};
 
@@ -124,6 +132,11 @@ async fn every_right_is_needed(account: &Account) -> Result<()> {
     let refusal = account.refusal(nodes, "delete").await?;
     ensure!(refusal.is_some(), "the role lets nodes be deleted");
 
+    let image = env::var("RINGFENCE_TEST_AGENT_IMAGE").unwrap_or_default();
+    if !image.is_empty() {
+        a_scenario_runs(account, &image).await?;
+    }
+
     for (grant, verb) in rights() {
         let mut less = all.clone();
         for other in less.iter_mut().filter(|other| *other == grant) {
@@ -131,6 +144,11 @@ async fn every_right_is_needed(account: &Account) -> Result<()> {
             other.verbs = verbs.leak();
         }
         less.retain(|grant| !grant.verbs.is_empty());
+        // From the whole role on, so that the refusal is of what is missing now.
+        account.have(&all).await?;
+        for (grant, verb) in rights() {
+            account.until(grant, verb, true).await?;
+        }
         account.have(&less).await?;
         let refusal = account.until(grant, verb, false).await?.unwrap_or_default();
         // Kubernetes asks for the second right of exec by itself, and tells nobody which
@@ -139,15 +157,67 @@ async fn every_right_is_needed(account: &Account) -> Result<()> {
             let words = [format!("cannot {verb} resource"), format!("\"{}\"", grant.resource)];
             ensure!(words.iter().all(|words| refusal.contains(words)), "{refusal}");
         }
-        let told = message(&missing(&account.client, true).await?);
         if grant.need == Need::Diagnosis {
-            ensure!(told.is_none(), "{told:?}");
+            ensure!(missing(&account.client, true).await?.is_empty());
             continue;
         }
-        let told = told.context("expected a message, found nothing missing")?;
+        let mut options = Options::new("kubeconfig", "ringfence-agent");
+        options.pull_secret = Some("default/registry".parse()?);
+        let source = KubernetesSource::new(account.client.clone(), options);
+        let prepared = source.prepare(&Stages::silent()).await;
+        let told = prepared.err().context("expected the run to end, found it prepared")?;
+        let told = told.to_string();
         let line = format!("\n  {verb} `{}`: ", grant.full_name());
         ensure!(told.contains(&line) && told.matches("\n  ").count() == 1, "{told}");
     }
+    Ok(())
+}
+
+const SCENARIO: &str = r#"
+name: fence
+about: One pod is fenced, and its labels and its neighbours change.
+topology:
+  namespaces:
+    prod: { pods: { web: { ports: [80] }, db: { labels: { role: db }, ports: [3306] } } }
+steps:
+  - name: open
+    expect: ["allow * -> *"]
+  - name: fenced
+    apply: [deny.yaml]
+    expect: ["deny * -> prod/db", "allow * -> *"]
+  - name: no longer
+    delete: [prod/deny]
+    expect: ["allow * -> *"]
+"#;
+
+const DENY: &str = r#"
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: deny, namespace: prod }
+spec: { podSelector: { matchLabels: { role: db } }, policyTypes: [Ingress] }
+"#;
+
+/// Runs a scenario as the account.
+async fn a_scenario_runs(account: &Account, image: &str) -> Result<()> {
+    let manifests = [("deny.yaml".to_owned(), DENY.to_owned())].into();
+    let (scenario, found) =
+        parse_scenario("scenario.yaml", SCENARIO, &manifests, &LoadOptions::default());
+    let scenario = scenario.with_context(|| format!("{found:?}"))?;
+    let mut options = Options::new("kubeconfig", image);
+    options.dataplane.enforces = env::var_os("RINGFENCE_TEST_ENFORCES").is_some();
+    let source = Arc::new(KubernetesSource::new(account.client.clone(), options));
+    let (sink, mut lines) = EventSink::channel();
+    let settings = Settings::default();
+    let scenarios = vec![Arc::new(scenario)];
+    let ran = run_all(scenarios, vec![source], 1, &settings, &sink, &Stop::never()).await;
+    drop(sink);
+    let mut told = Vec::new();
+    while let Ok(line) = lines.try_recv() {
+        if matches!(line.event, Event::ScenarioFinished { .. } | Event::LeftBehind { .. }) {
+            told.push(format!("{:?}", line.event));
+        }
+    }
+    ensure!(ran.exit_code == RunExit::Passed, "{told:#?}");
     Ok(())
 }
 

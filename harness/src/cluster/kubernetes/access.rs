@@ -32,10 +32,14 @@ pub struct Missing {
 /// Those of the API server, which has answered nothing then.
 pub async fn missing(client: &Client, pull_secret: bool) -> Result<Vec<Missing>, kube::Error> {
     let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let needed = grants(pull_secret).filter(|grant| grant.need != Need::Diagnosis);
-    let rights = needed.flat_map(|grant| grant.verbs.iter().map(move |verb| (grant, *verb)));
-    let answers = stream::iter(rights.map(|(grant, verb)| ask(&api, grant, verb)));
-    let missing: Vec<Option<Missing>> = answers.buffered(AT_ONCE).try_collect().await?;
+    let mut questions = Vec::new();
+    for grant in grants(pull_secret).filter(|grant| grant.need != Need::Diagnosis) {
+        for verb in grant.verbs {
+            questions.push(ask(&api, grant, verb));
+        }
+    }
+    let missing: Vec<Option<Missing>> =
+        stream::iter(questions).buffered(AT_ONCE).try_collect().await?;
     Ok(missing.into_iter().flatten().collect())
 }
 

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use kube::Client;
 use ringfence_probe::wire::Sctp;
 
-use super::call::words;
+use super::access;
+use super::call::{Calls, asked, words};
 use super::canary;
 use super::cluster::Kubernetes;
 use super::needs::Needs;
@@ -55,6 +56,18 @@ impl KubernetesSource {
     /// The identifier that the run's objects carry.
     pub fn run(&self) -> &RunId {
         &self.run
+    }
+
+    /// Asks whether everything may be done that a run does, before it has done any of it.
+    async fn rights(&self) -> Result<(), ClusterError> {
+        let calls = Calls::new(self.options.deadlines.call);
+        let pull_secret = self.options.pull_secret.is_some();
+        let ask = asked("create", "selfsubjectaccessreviews.authorization.k8s.io", "");
+        let missing = calls.call(ask, || access::missing(&self.client, pull_secret)).await?;
+        match access::message(&missing) {
+            Some(text) => Err(anyhow::anyhow!(text).into()),
+            None => Ok(()),
+        }
     }
 
     fn capabilities(&self, site: &Site, seen: &canary::Seen) -> Capabilities {
@@ -108,6 +121,7 @@ impl Source for KubernetesSource {
     }
 
     async fn prepare(&self, stages: &Stages) -> Result<(), ClusterError> {
+        stages.stage("rights", "ask for the rights that a run needs", self.rights()).await?;
         let open = Site::open(self.client.clone(), self.options.clone(), &self.run);
         let site = Arc::new(stages.stage("api", "ask the API server for its nodes", open).await?);
         let pool = Arc::new(Pool::new(site.clone(), self.run.clone()));
