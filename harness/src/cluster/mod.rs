@@ -3,7 +3,9 @@
 //! A [`Source`] is what one `--on` names; it makes a [`Cluster`] for each scenario.
 
 mod capability;
+pub mod cni;
 pub mod embedded;
+pub mod kind;
 mod source;
 
 use std::collections::BTreeMap;
