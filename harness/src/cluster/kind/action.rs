@@ -285,7 +285,7 @@ impl fmt::Display for Action {
                 if let Some(values_file) = values_file {
                     write!(f, " --values {values_file}")?;
                 }
-                f.write_str(" --values -")?;
+                f.write_str(" --values these:")?;
                 let text = serde_json::to_string_pretty(values).map_err(|_| fmt::Error)?;
                 text.lines().try_for_each(|line| write!(f, "\n  | {line}"))
             }

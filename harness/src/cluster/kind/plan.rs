@@ -91,7 +91,8 @@ impl Steps {
         deadline: Duration,
     ) -> usize {
         let number = self.0.len() + 1;
-        let after = after.to_vec();
+        let mut after = after.to_vec();
+        after.sort_unstable();
         self.0.push(Step { number, stage, action, after, deadline });
         number
     }
