@@ -60,9 +60,13 @@ pub(super) struct Run {
     /// current directory upwards].
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
-    /// The cluster to run on. Given more than once, every scenario runs on each of them.
+    /// The cluster to run on: `embedded`, or `kubeconfig[:CONTEXT]` for one that exists already.
+    /// Given more than once, every scenario runs on each of them.
     #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
     pub(super) on: Vec<String>,
+    /// How scenarios run on Kubernetes.
+    #[command(flatten)]
+    pub(super) kubernetes_cluster: KubernetesCluster,
     /// Run only the scenarios whose identifier contains this text.
     #[arg(long, value_name = "TEXT")]
     pub(super) filter: Option<String>,
@@ -70,7 +74,8 @@ pub(super) struct Run {
     #[arg(long, value_name = "TAG")]
     pub(super) tag: Vec<String>,
     /// How many scenarios run at the same time, each in a cluster of its own [default: four for
-    /// each core, and twelve with `--evidence none`, which mostly waits].
+    /// each core, and twelve with `--evidence none`, which mostly waits; at most four on a cluster
+    /// that exists already].
     #[arg(long, value_name = "N")]
     pub(super) jobs: Option<NonZeroUsize>,
     /// Write the record, everything that was done and seen as JSON lines, to this file.
@@ -91,6 +96,42 @@ pub(super) struct Run {
     /// List the scenarios that would run, and make nothing.
     #[arg(long)]
     pub(super) list: bool,
+}
+
+/// How scenarios run on Kubernetes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Kubernetes clusters")]
+pub(super) struct KubernetesCluster {
+    /// The agent's image, as the nodes of the cluster pull it. `ringfence image push` puts it into
+    /// a registry.
+    #[arg(long, value_name = "REF")]
+    pub(super) agent_image: Option<String>,
+    /// When nodes pull the agent's image.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Pull::IfNotPresent)]
+    pub(super) agent_pull_policy: Pull,
+    /// The secret that nodes pull the agent's image with, by default from the context's namespace.
+    /// It is copied into the run's namespaces.
+    #[arg(long, value_name = "[NAMESPACE/]NAME")]
+    pub(super) agent_pull_secret: Option<String>,
+    /// Allow pods in the networks of nodes, in namespaces of the Pod Security level `privileged`.
+    /// Scenarios that need them are skipped otherwise.
+    #[arg(long)]
+    pub(super) allow_host_network: bool,
+    /// Allow objects that are in no namespace. This version makes none but namespaces.
+    #[arg(long)]
+    pub(super) allow_cluster_scoped: bool,
+}
+
+/// When nodes pull an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub(super) enum Pull {
+    /// Before every start.
+    Always,
+    /// Where the node does not have it.
+    IfNotPresent,
+    /// Never.
+    Never,
 }
 
 /// What proves a drop.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::Failure;
@@ -11,6 +11,7 @@ use super::settings::{ClusterKind, RunSettings};
 use super::{input, screen};
 use crate::cluster::Source;
 use crate::cluster::embedded::{EmbeddedOptions, EmbeddedSource};
+use crate::cluster::kubernetes::{self, KubernetesSource};
 use crate::exit::ExitCode;
 use crate::report::live::Live;
 use crate::report::{self, Look, Run, terminal};
@@ -59,7 +60,8 @@ pub(super) fn run(settings: &RunSettings) -> Result<ExitCode, Failure> {
         warnings: about(&chosen, library.warnings),
     };
     let runtime = super::runtime()?;
-    let code = runtime.block_on(play(chosen, settings, &mut follower));
+    let sources = runtime.block_on(sources(settings)).map_err(Failure::usage)?;
+    let code = runtime.block_on(play(chosen, sources, settings, &mut follower));
     runtime.shutdown_background();
     follower.end(look, code?)
 }
@@ -79,13 +81,13 @@ fn about(scenarios: &[Arc<Scenario>], mut findings: Vec<Diagnostic>) -> Vec<Diag
 /// process, nothing of a cluster outlives it.
 async fn play(
     scenarios: Vec<Arc<Scenario>>,
+    sources: Vec<Arc<dyn Source>>,
     settings: &RunSettings,
     follower: &mut Follower,
 ) -> Result<ExitCode, Failure> {
     let (sink, mut lines) = EventSink::channel();
     let (stopper, stop) = Stop::new();
     let all = {
-        let sources = settings.clusters.iter().map(|cluster| source(cluster, settings)).collect();
         let jobs = settings.jobs.get();
         let settings =
             Settings { strict: settings.strict, seed: settings.seed, ..Settings::default() };
@@ -119,13 +121,27 @@ async fn play(
     Ok(ran.exit_code)
 }
 
-/// What one `--on` names.
-fn source(cluster: &ClusterKind, settings: &RunSettings) -> Arc<dyn Source> {
+/// What every `--on` names.
+async fn sources(settings: &RunSettings) -> Result<Vec<Arc<dyn Source>>> {
+    let mut sources = Vec::with_capacity(settings.clusters.len());
+    for cluster in &settings.clusters {
+        sources.push(source(cluster, settings).await?);
+    }
+    Ok(sources)
+}
+
+/// What one `--on` names. Nothing is asked of a cluster yet.
+async fn source(cluster: &ClusterKind, settings: &RunSettings) -> Result<Arc<dyn Source>> {
     match cluster {
         ClusterKind::Embedded => {
             let evidence = settings.evidence;
             let options = EmbeddedOptions { evidence, ..EmbeddedOptions::default() };
-            Arc::new(EmbeddedSource::new(options))
+            Ok(Arc::new(EmbeddedSource::new(options)))
+        }
+        ClusterKind::Kubeconfig(context) => {
+            let options = settings.on_kubernetes.existing(&cluster.to_string())?;
+            let client = kubernetes::connect(context.as_deref()).await?;
+            Ok(Arc::new(KubernetesSource::new(client, options)))
         }
     }
 }

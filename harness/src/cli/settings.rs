@@ -10,6 +10,7 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail};
 
 use super::args;
+use crate::cluster::kubernetes::{Options, PullPolicy, PullSecret};
 use crate::scenario::KubernetesVersion;
 
 /// The path that stands for standard input, and elsewhere for standard output.
@@ -19,31 +20,40 @@ const STDIN: &str = "-";
 const LIBRARY: &str = "scenarios";
 
 /// A cluster that scenarios can run on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ClusterKind {
     /// Network namespaces of the run's own.
     Embedded,
+    /// A cluster that exists already, by a context of the kubeconfig; by default its current one.
+    Kubeconfig(Option<String>),
 }
 
 impl fmt::Display for ClusterKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Embedded => "embedded",
-        })
+        match self {
+            Self::Embedded => f.write_str("embedded"),
+            Self::Kubeconfig(None) => f.write_str("kubeconfig"),
+            Self::Kubeconfig(Some(context)) => write!(f, "kubeconfig:{context}"),
+        }
     }
 }
 
 /// A text that names no cluster.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected `embedded` as the cluster to run on, found `{0}`: this version has no other")]
+#[error("expected `embedded` or `kubeconfig[:CONTEXT]` as the cluster to run on, found `{0}`")]
 pub(super) struct UnknownCluster(String);
 
 impl FromStr for ClusterKind {
     type Err = UnknownCluster;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "embedded" => Ok(Self::Embedded),
+        match text.split_once(':') {
+            None if text == "embedded" => Ok(Self::Embedded),
+            None if text == "kubeconfig" => Ok(Self::Kubeconfig(None)),
+            // Contexts may hold colons, as those of EKS do.
+            Some(("kubeconfig", context)) if !context.is_empty() => {
+                Ok(Self::Kubeconfig(Some(context.to_owned())))
+            }
             _ => Err(UnknownCluster(text.to_owned())),
         }
     }
@@ -79,6 +89,57 @@ impl fmt::Display for Selection {
     }
 }
 
+/// How scenarios run on Kubernetes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KubernetesSettings {
+    /// The agent's image.
+    pub(super) image: Option<String>,
+    /// When nodes pull it.
+    pub(super) pull_policy: PullPolicy,
+    /// What they pull it with.
+    pub(super) pull_secret: Option<PullSecret>,
+    /// Whether pods may share their node's network.
+    pub(super) allow_host_network: bool,
+    /// Whether objects may be made that are in no namespace.
+    pub(super) allow_cluster_scoped: bool,
+}
+
+impl KubernetesSettings {
+    fn new(args: args::KubernetesCluster) -> Result<Self> {
+        let pull_secret = args.agent_pull_secret.as_deref().map(str::parse).transpose();
+        Ok(Self {
+            image: args.agent_image,
+            pull_policy: match args.agent_pull_policy {
+                args::Pull::Always => PullPolicy::Always,
+                args::Pull::IfNotPresent => PullPolicy::IfNotPresent,
+                args::Pull::Never => PullPolicy::Never,
+            },
+            pull_secret: pull_secret.context("`--agent-pull-secret` is not understood")?,
+            allow_host_network: args.allow_host_network,
+            allow_cluster_scoped: args.allow_cluster_scoped,
+        })
+    }
+
+    /// What a cluster that exists already is used with.
+    ///
+    /// # Errors
+    /// Where no image is named: nodes cannot pull one that only this machine has.
+    pub(super) fn existing(&self, name: &str) -> Result<Options> {
+        let Some(image) = &self.image else {
+            bail!(
+                "expected `--agent-image` for `--on {name}`, found none: the cluster's nodes must be able to pull the agent; `ringfence image push REF` builds it and puts it into your registry, and `--agent-image REF` names it"
+            );
+        };
+        Ok(Options {
+            pull_policy: self.pull_policy,
+            pull_secret: self.pull_secret.clone(),
+            allow_host_network: self.allow_host_network,
+            allow_cluster_scoped: self.allow_cluster_scoped,
+            ..Options::new(name, image)
+        })
+    }
+}
+
 /// What `ringfence run` is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RunSettings {
@@ -86,6 +147,8 @@ pub(super) struct RunSettings {
     pub(super) paths: Vec<PathBuf>,
     /// The clusters, each once.
     pub(super) clusters: Vec<ClusterKind>,
+    /// How scenarios run on Kubernetes.
+    pub(super) on_kubernetes: KubernetesSettings,
     /// Which scenarios.
     pub(super) selection: Selection,
     /// How many scenarios at the same time.
@@ -121,6 +184,7 @@ impl RunSettings {
         Ok(Self {
             paths: existing(paths)?,
             clusters: clusters(&args.on)?,
+            on_kubernetes: KubernetesSettings::new(args.kubernetes_cluster)?,
             selection: Selection { filter: args.filter, tags: args.tag },
             jobs: args.jobs.unwrap_or_else(|| default_jobs(evidence)),
             record: args.record,
@@ -235,7 +299,7 @@ mod tests {
         for (arguments, message) in [
             (
                 ["--on", "kind:calico", "."],
-                "expected `embedded` as the cluster to run on, found `kind:calico`: this version has no other",
+                "expected `embedded` or `kubeconfig[:CONTEXT]` as the cluster to run on, found `kind:calico`",
             ),
             (
                 ["--on=embedded", "--on=embedded", "."],

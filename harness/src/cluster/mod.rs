@@ -1,11 +1,15 @@
 //! Clusters: the traits behind which they differ.
 //!
 //! A [`Source`] is what one `--on` names; it makes a [`Cluster`] for each scenario.
+//! Those whose pods hold an agent speak with it through [`agents`].
 
+pub mod agents;
 mod capability;
 pub mod cni;
 pub mod embedded;
 pub mod kind;
+pub mod kubernetes;
+mod placement;
 mod source;
 
 use std::collections::BTreeMap;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ringfence_probe::Outcome;
+use ringfence_probe::wire::AttemptResult;
 use serde::{Deserialize, Serialize};
 
 use super::{Name, micros};
@@ -53,6 +54,20 @@ impl Observation {
             waited: Duration::ZERO,
             seen_source: None,
             evidence: None,
+        }
+    }
+}
+
+impl From<AttemptResult> for Observation {
+    fn from(result: AttemptResult) -> Self {
+        Self {
+            outcome: result.outcome,
+            latency: Duration::from_micros(result.latency_us),
+            waited: Duration::from_micros(result.waited_us),
+            seen_source: result.seen_source,
+            evidence: result
+                .evidence
+                .map(|evidence| Evidence { node: Name::from(evidence.node), text: evidence.text }),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::addresses::AddressPlan;
 use super::dataplane::{LocalPod, NodeView};
 use super::filter::Filter;
 use super::network::{Network, Slot};
-use super::placement::{Placement, node_names};
+use crate::cluster::placement::{Placement, node_names};
 use crate::model::{Change, Endpoint, Name, Node, Pod, PodName, Port, Topology, World};
 
 /// A cluster and everything that it is made of.

@@ -6,7 +6,7 @@
 //! | part | what |
 //! |---|---|
 //! | `process`, `protocol`, `helper` | the helper process and what is said to it |
-//! | `addresses`, `placement`, `network` | ranges, nodes, wires |
+//! | `addresses`, `network` | ranges, nodes, wires |
 //! | `dataplane` | policies → nftables, and what the packet filter reports |
 //! | `deployment`, `rounds` | a cluster and its changes; rounds of attempts |
 //! | `facts`, `obstacle`, `check`, `trial`, `doctor` | what this machine can do, what is in the way, and what to do |
@@ -23,7 +23,6 @@ mod namespace;
 mod netlink;
 mod network;
 mod obstacle;
-mod placement;
 mod process;
 mod protocol;
 mod rounds;

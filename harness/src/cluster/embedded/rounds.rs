@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
-use std::time::Duration;
 
 use anyhow::anyhow;
 use ringfence_probe::wire::{Attempt, AttemptResult, Round};
@@ -17,7 +16,7 @@ use ringfence_probe::{
 use super::deployment::Deployment;
 use super::filter::Filter;
 use super::namespace::Namespace;
-use crate::model::{Cell, Endpoint, Evidence, Name, Observation, Via};
+use crate::model::{Cell, Endpoint, Observation, Via};
 
 impl Deployment {
     /// Attempts every cell; one observation for each, in order.
@@ -48,7 +47,7 @@ impl Deployment {
         correlate_half_open(&round, &mut results, &half_open);
         for result in results {
             let number = result.id as usize;
-            observations[number] = Some(observation(result));
+            observations[number] = Some(Observation::from(result));
         }
         Ok(observations
             .into_iter()
@@ -168,18 +167,6 @@ impl Deployment {
             .filter_map(|(_, candidates)| half_open_among(&candidates).ok())
             .flatten()
             .collect()
-    }
-}
-
-fn observation(result: AttemptResult) -> Observation {
-    Observation {
-        outcome: result.outcome,
-        latency: Duration::from_micros(result.latency_us),
-        waited: Duration::from_micros(result.waited_us),
-        seen_source: result.seen_source,
-        evidence: result
-            .evidence
-            .map(|evidence| Evidence { node: Name::from(evidence.node), text: evidence.text }),
     }
 }
 

@@ -1,0 +1,265 @@
+//! Calls of the API: retried within a deadline, and refused in one clear sentence.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use kube::core::Status;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until};
+
+use crate::cluster::ClusterError;
+
+/// How many calls are under way at the same time.
+pub(super) const AT_ONCE: usize = 16;
+
+/// The first pause before a call is tried again; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest pause, unless the server asks for a longer one.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// That the API server does not want what it was asked for. Trying again would not help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// Whoever runs this has no right to do it.
+    #[error(
+        "expected the right to {verb} {resource}, found none: {message}; `ringfence rbac` prints the least role"
+    )]
+    Rights {
+        /// The verb of the API, such as `create`.
+        verb: &'static str,
+        /// The resource, such as `pods`.
+        resource: String,
+        /// What the server said.
+        message: String,
+    },
+    /// A quota is used up.
+    #[error(
+        "expected to {verb} {resource}, found a quota in the way: {message}; raise it, or run fewer scenarios at the same time with `--jobs`"
+    )]
+    Quota {
+        /// The verb of the API.
+        verb: &'static str,
+        /// The resource.
+        resource: String,
+        /// What the server said.
+        message: String,
+    },
+    /// An admission plugin or webhook says no.
+    #[error("expected to {verb} {resource}, found that admission denies it: {message}")]
+    Admission {
+        /// The verb of the API.
+        verb: &'static str,
+        /// The resource.
+        resource: String,
+        /// What the server said.
+        message: String,
+    },
+    /// The object is not valid.
+    #[error(
+        "expected to {verb} {resource}, found that the API server does not accept it: {message}"
+    )]
+    Invalid {
+        /// The verb of the API.
+        verb: &'static str,
+        /// The resource.
+        resource: String,
+        /// What the server said.
+        message: String,
+    },
+}
+
+/// What is asked of the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// The verb, as roles have it.
+    pub(super) verb: &'static str,
+    /// The resource, as roles have it: `networkpolicies.networking.k8s.io`.
+    pub(super) resource: &'static str,
+    /// The object, where it is one.
+    pub(super) object: String,
+}
+
+/// What is asked of the API.
+pub(super) fn asked(
+    verb: &'static str,
+    resource: &'static str,
+    object: impl fmt::Display,
+) -> Asked {
+    Asked { verb, resource, object: object.to_string() }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.verb, self.resource)?;
+        if self.object.is_empty() { Ok(()) } else { write!(f, " `{}`", self.object) }
+    }
+}
+
+/// Why a call did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failed {
+    /// There is no such object.
+    #[error("{0}: there is none")]
+    Missing(Asked),
+    /// There is one of that name already.
+    #[error("{0}: there is one already")]
+    Exists(Asked),
+    /// Anything else.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+}
+
+impl From<Failed> for ClusterError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Cluster(error) => error,
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
+/// What to do about an error.
+enum Remedy {
+    /// Try again, after this long where the server says so.
+    Again(Option<Duration>),
+    /// Give up.
+    Never(Failed),
+}
+
+/// Makes calls, a bounded number at a time.
+#[derive(Debug)]
+pub(super) struct Calls {
+    deadline: Duration,
+    gate: Semaphore,
+}
+
+impl Calls {
+    /// Calls that have this long, with all their retries.
+    pub(super) fn new(deadline: Duration) -> Self {
+        Self { deadline, gate: Semaphore::new(AT_ONCE) }
+    }
+
+    /// Makes a call, and again while the server or the way to it has a problem that may pass.
+    pub(super) async fn call<T, F>(
+        &self,
+        asked: Asked,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, Failed>
+    where
+        F: Future<Output = kube::Result<T>>,
+    {
+        let end = Instant::now() + self.deadline;
+        let mut pause = FIRST_PAUSE;
+        let mut trouble = String::new();
+        loop {
+            let made = async {
+                // The gate is never closed.
+                let _permit = self.gate.acquire().await.ok();
+                attempt().await
+            };
+            let error = tokio::select! {
+                made = made => match made {
+                    Ok(value) => return Ok(value),
+                    Err(error) => error,
+                },
+                () = sleep_until(end) => return Err(self.late(&asked, &trouble)),
+            };
+            let wanted = match remedy(&asked, error, &mut trouble) {
+                Remedy::Never(failed) => return Err(failed),
+                Remedy::Again(wanted) => wanted,
+            };
+            // Spread, so that calls that failed together do not come together again.
+            let spread = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+            let next = Instant::now() + wanted.unwrap_or(Duration::ZERO).max(spread);
+            if next >= end {
+                return Err(self.late(&asked, &trouble));
+            }
+            sleep_until(next).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn late(&self, asked: &Asked, trouble: &str) -> Failed {
+        let what = if trouble.is_empty() {
+            format!("the API server to {asked}")
+        } else {
+            format!("the API server to {asked}, which last failed with: {trouble};")
+        };
+        Failed::Cluster(ClusterError::Deadline { what, deadline: self.deadline })
+    }
+}
+
+/// What to do about an error, which is put in words where trying again may help.
+fn remedy(asked: &Asked, error: kube::Error, trouble: &mut String) -> Remedy {
+    let status = match error {
+        kube::Error::Api(status) => status,
+        // The way to the server, or what came back over it.
+        kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => {
+            *trouble = words(&error);
+            return Remedy::Again(None);
+        }
+        other => {
+            let error = anyhow::Error::new(other).context(asked.to_string());
+            return Remedy::Never(Failed::Cluster(ClusterError::Other(error)));
+        }
+    };
+    let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+    let wanted = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
+    match (status.code, status.reason.as_str()) {
+        (409, "AlreadyExists") => Remedy::Never(Failed::Exists(asked.clone())),
+        (404, _) => Remedy::Never(Failed::Missing(asked.clone())),
+        (409 | 429 | 500 | 502 | 503 | 504, _) => {
+            *trouble = said(&status);
+            Remedy::Again(wanted)
+        }
+        _ => {
+            let error = refused(asked, &status).map_or_else(
+                || anyhow!("expected the API server to {asked}, found: {}", said(&status)),
+                anyhow::Error::from,
+            );
+            Remedy::Never(Failed::Cluster(ClusterError::Other(error)))
+        }
+    }
+}
+
+/// What the server said, and its code.
+fn said(status: &Status) -> String {
+    format!("{} ({})", status.message, status.code)
+}
+
+/// That the server does not want what it was asked for; `None` for other problems.
+pub(super) fn refused(asked: &Asked, status: &Status) -> Option<Denied> {
+    let (verb, message) = (asked.verb, status.message.clone());
+    let resource = match asked.object.as_str() {
+        "" => format!("`{}`", asked.resource),
+        object => format!("`{}` `{object}`", asked.resource),
+    };
+    Some(match status.code {
+        403 if message.contains("exceeded quota") => Denied::Quota { verb, resource, message },
+        // The authorizer's own words; everything else of this code comes from admission.
+        403 if message.contains(" cannot ") => Denied::Rights { verb, resource, message },
+        400 if message.contains("denied the request") => {
+            Denied::Admission { verb, resource, message }
+        }
+        403 => Denied::Admission { verb, resource, message },
+        422 => Denied::Invalid { verb, resource, message },
+        _ => return None,
+    })
+}
+
+/// An error with its causes, each once.
+pub(super) fn words(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !words.contains(&text) {
+            words.push_str(": ");
+            words.push_str(&text);
+        }
+        cause = error.source();
+    }
+    words
+}

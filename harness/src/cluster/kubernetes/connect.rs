@@ -1,0 +1,81 @@
+//! A client from a kubeconfig.
+
+use anyhow::{Context, Result, bail};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+/// A client for a context of the kubeconfig that `KUBECONFIG` names, or that is at
+/// `~/.kube/config`; without a context for its current one. Nothing is sent yet.
+///
+/// # Errors
+/// What was expected of the kubeconfig, with the contexts that it has.
+pub async fn connect(context: Option<&str>) -> Result<Client> {
+    let kubeconfig = Kubeconfig::read().context(
+        "expected a kubeconfig where `KUBECONFIG` says or at `~/.kube/config`, found none that can be read",
+    )?;
+    client(kubeconfig, context).await
+}
+
+/// A client for a context of a kubeconfig, or for its current one.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn client(kubeconfig: Kubeconfig, context: Option<&str>) -> Result<Client> {
+    let contexts: Vec<String> =
+        kubeconfig.contexts.iter().map(|context| format!("`{}`", context.name)).collect();
+    let there = if contexts.is_empty() { "none".to_owned() } else { contexts.join(", ") };
+    let current = kubeconfig.current_context.as_deref().filter(|name| !name.is_empty());
+    let Some(name) = context.or(current) else {
+        bail!(
+            "expected the kubeconfig to have a current context, found none among {there}: name one, as in `--on kubeconfig:CONTEXT`"
+        );
+    };
+    if !kubeconfig.contexts.iter().any(|context| context.name == name) {
+        bail!("expected a context `{name}` in the kubeconfig, found {there}");
+    }
+    let name = name.to_owned();
+    let options = KubeConfigOptions { context: Some(name.clone()), ..KubeConfigOptions::default() };
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let config = config.with_context(|| format!("context `{name}` of the kubeconfig"))?;
+    Client::try_from(config).with_context(|| format!("context `{name}` of the kubeconfig"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kubeconfig(current: &str) -> Kubeconfig {
+        let text = serde_json::json!({
+            "current-context": current,
+            "clusters": [{"name": "here", "cluster": {"server": "https://127.0.0.1:1"}}],
+            "users": [{"name": "me", "user": {"token": "t"}}],
+            "contexts": [
+                {"name": "staging", "context": {"cluster": "here", "user": "me"}},
+                {"name": "broken", "context": {"cluster": "nowhere", "user": "me"}},
+            ],
+        });
+        serde_json::from_value(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_context_must_be_there() {
+        for (current, context, message) in [
+            (
+                "",
+                None,
+                "expected the kubeconfig to have a current context, found none among `staging`, `broken`: name one, as in `--on kubeconfig:CONTEXT`",
+            ),
+            (
+                "staging",
+                Some("prod"),
+                "expected a context `prod` in the kubeconfig, found `staging`, `broken`",
+            ),
+            ("staging", Some("broken"), "context `broken` of the kubeconfig"),
+        ] {
+            let error = client(kubeconfig(current), context).await.err().unwrap();
+            assert_eq!(error.to_string(), message);
+        }
+        assert!(client(kubeconfig("staging"), None).await.is_ok());
+        assert!(client(kubeconfig(""), Some("staging")).await.is_ok());
+    }
+}

@@ -1,0 +1,56 @@
+//! Clusters of Kubernetes that are reached through their API, ephemeral or not.
+//!
+//! A run makes namespaces of its own and everything else within them. They belong to
+//! *slots*: each is where one scenario runs at a time, and keeps its namespaces and pods
+//! for the next one. Nothing that the run did not make is changed or deleted.
+//!
+//! | part | what |
+//! |---|---|
+//! | `options`, `connect` | what a run may be told, a client from a kubeconfig |
+//! | [`owner`], [`naming`], [`reserved`] | whose an object is, and what it is called |
+//! | [`objects`], [`rewrite`] | the objects themselves, policies under a cluster's names |
+//! | [`rbac`], [`access`] | the role that a run needs, and which of it is missing |
+//! | `call`, `mirror` | calls with retries and deadlines; what the API shows, by watches |
+//! | `site`, `node`, `canary` | a cluster, its nodes, what its pods can do |
+//! | `slot`, `start`, `trouble`, `exec`, `secret`, `policy`, `service` | what stands in a slot, and how it comes to stand |
+//! | `source`, `pool`, `needs` | who runs where |
+//! | `cluster`, `change`, `round` | one scenario: deploy, change, probe |
+//! | `artifact` | what helps when something goes wrong |
+//! | `prune` | removes what runs left |
+
+pub mod access;
+mod artifact;
+mod call;
+mod canary;
+mod change;
+mod cluster;
+mod connect;
+mod exec;
+mod mirror;
+pub mod naming;
+mod needs;
+mod node;
+pub mod objects;
+mod options;
+pub mod owner;
+mod policy;
+mod pool;
+mod prune;
+pub mod rbac;
+pub mod reserved;
+pub mod rewrite;
+mod round;
+mod secret;
+mod service;
+mod site;
+mod slot;
+mod source;
+mod start;
+mod trouble;
+
+pub use call::Denied;
+pub use cluster::Kubernetes;
+pub use connect::{client, connect};
+pub use options::{Deadlines, Options, ParsePullSecretError, PullPolicy, PullSecret};
+pub use prune::prune;
+pub use source::KubernetesSource;

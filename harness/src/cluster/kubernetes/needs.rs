@@ -1,0 +1,82 @@
+//! What a scenario needs of a cluster beyond ordinary pods.
+
+use std::collections::BTreeSet;
+
+use super::objects::Level;
+use super::options::Options;
+use super::reserved;
+use crate::model::{Change, Name, Pod};
+use crate::scenario::{EndpointPattern, Scenario};
+
+/// The tag of scenarios that depend on the names of their namespaces.
+const EXACT_NAMES: &str = "exact-names";
+
+/// The tag of scenarios whose agents may open raw sockets.
+const NET_RAW: &str = "net-raw";
+
+/// What a scenario needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Needs {
+    /// The names as they are declared, and so the cluster for itself.
+    pub(super) exact_names: bool,
+    /// Agents that may open raw sockets.
+    pub(super) net_raw: bool,
+    /// Agents in the networks of nodes, since nodes are ends of its cells.
+    pub(super) nodes: bool,
+    /// The namespaces with hostNetwork pods, now or later.
+    host_network: BTreeSet<Name>,
+}
+
+impl Needs {
+    /// Of a scenario.
+    pub(super) fn of(scenario: &Scenario) -> Self {
+        let tagged = |tag: &str| scenario.tags.iter().any(|it| it == tag);
+        let added = scenario.steps.iter().flat_map(|step| &step.changes);
+        let added = added.filter_map(|change| match change {
+            Change::AddPod(pod) => Some(pod),
+            _ => None,
+        });
+        let pods = scenario.topology.pods.values().chain(added);
+        let host_network = pods.filter(|pod| pod.host_network);
+        let rules = scenario.steps.iter().flat_map(|step| step.expect.iter().chain(&step.faults));
+        let ends = rules.flat_map(|rule| [&rule.source, &rule.destination]);
+        let node_ports = scenario.topology.nodes.values().any(|node| !node.ports.is_empty());
+        Self {
+            exact_names: tagged(EXACT_NAMES),
+            net_raw: tagged(NET_RAW),
+            nodes: node_ports
+                || ends.into_iter().any(|end| matches!(end, EndpointPattern::Node(_))),
+            host_network: host_network.map(|pod: &Pod| pod.name.namespace.clone()).collect(),
+        }
+    }
+
+    /// The Pod Security level of a namespace.
+    pub(super) fn level(&self, namespace: &Name) -> Level {
+        if self.net_raw || self.host_network.contains(namespace) {
+            Level::Privileged
+        } else {
+            Level::Restricted
+        }
+    }
+
+    /// Whether it has pods in the networks of nodes, whose ports it then shares with others.
+    pub(super) fn is_on_nodes(&self) -> bool {
+        self.nodes || !self.host_network.is_empty()
+    }
+
+    /// Why the scenario cannot run with these options; `None` where it can.
+    pub(super) fn obstacle(&self, scenario: &Scenario, options: &Options) -> Option<String> {
+        let name = &options.name;
+        if self.exact_names && !options.ephemeral {
+            return Some(format!(
+                "it depends on the names of its namespaces (`{EXACT_NAMES}`), and on `{name}`, which exists already, they get a prefix"
+            ));
+        }
+        if self.nodes && !options.host_network() {
+            return Some(format!(
+                "nodes are ends of its connections, and agents in their networks are only made on `{name}` with `--allow-host-network`"
+            ));
+        }
+        reserved::obstacle(scenario).map(|why| format!("it cannot run on `{name}`: {why}"))
+    }
+}

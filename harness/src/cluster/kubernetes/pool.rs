@@ -1,0 +1,76 @@
+//! Which slots are free, and who may be on a cluster at the same time.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+
+use super::naming::Naming;
+use super::owner::{Owner, RunId};
+use super::site::Site;
+use super::slot::Slot;
+
+/// The slots of a run on a cluster.
+pub(super) struct Pool {
+    site: Arc<Site>,
+    run: RunId,
+    free: Mutex<Vec<Slot>>,
+    next: AtomicU32,
+    /// Scenarios with names as declared are alone; all others share.
+    tenants: Arc<RwLock<()>>,
+    /// Pods in the networks of nodes share their ports.
+    nodes: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// That a scenario may be on the cluster.
+pub(super) enum Tenancy {
+    /// With others.
+    Shared { _guard: OwnedRwLockReadGuard<()> },
+    /// By itself.
+    Alone { _guard: OwnedRwLockWriteGuard<()> },
+}
+
+impl Pool {
+    /// Without slots yet.
+    pub(super) fn new(site: Arc<Site>, run: RunId) -> Self {
+        let (free, next, tenants, nodes) = Default::default();
+        Self { site, run, free, next, tenants, nodes }
+    }
+
+    /// A slot that is free, or a new one.
+    pub(super) fn take(&self, exact: bool) -> Slot {
+        let free = || self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if !exact && let Some(slot) = free() {
+            return slot;
+        }
+        let slot = self.next.fetch_add(1, Ordering::Relaxed);
+        let owner = Owner { run: self.run.clone(), slot };
+        let naming = if exact { Naming::Exact } else { Naming::Prefixed(owner.clone()) };
+        Slot::new(self.site.clone(), owner, naming)
+    }
+
+    /// Takes a slot back.
+    pub(super) fn give(&self, slot: Slot) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
+    }
+
+    /// Drops the slots that are free, and with them the sessions with their agents.
+    pub(super) fn empty(&self) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Waits until a scenario may be on the cluster.
+    pub(super) async fn enter(&self, alone: bool) -> Tenancy {
+        let tenants = self.tenants.clone();
+        if alone {
+            Tenancy::Alone { _guard: tenants.write_owned().await }
+        } else {
+            Tenancy::Shared { _guard: tenants.read_owned().await }
+        }
+    }
+
+    /// Waits until no other scenario has pods in the networks of nodes.
+    pub(super) async fn nodes_to_itself(&self) -> OwnedMutexGuard<()> {
+        self.nodes.clone().lock_owned().await
+    }
+}

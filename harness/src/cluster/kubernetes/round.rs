@@ -1,0 +1,154 @@
+//! Rounds: cells become attempts between agents.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use super::cluster::Kubernetes;
+use super::node::NodeFacts;
+use super::objects::{Exposure, pod as pod_object};
+use crate::cluster::agents::Planned;
+use crate::cluster::{ClusterError, Round};
+use crate::model::{Cell, Endpoint, Name, Observation, Pod, PodName, Via};
+
+/// Through which kind of Service a way leads.
+fn exposure(via: Via) -> Option<Exposure> {
+    match via {
+        Via::Pod => None,
+        Via::Service => Some(Exposure::Cluster),
+        Via::NodePort => Some(Exposure::Nodes),
+    }
+}
+
+impl Kubernetes {
+    /// Attempts every cell of a round. A cell of which an end is not there any more, or
+    /// is not the one it was, is not attempted: it says nothing.
+    pub(super) async fn attempt(
+        &mut self,
+        round: &Round,
+    ) -> Result<Vec<Observation>, ClusterError> {
+        self.raise_services(&round.cells).await?;
+        let mut seen: Vec<Option<Observation>> = vec![None; round.cells.len()];
+        let mut planned = Vec::with_capacity(round.cells.len());
+        let mut numbers = Vec::with_capacity(round.cells.len());
+        let plan = self.plan(&round.cells)?;
+        for (number, attempt) in plan.into_iter().enumerate() {
+            match attempt {
+                Ok(attempt) => {
+                    planned.push(attempt);
+                    numbers.push(number);
+                }
+                Err(reason) => seen[number] = Some(Observation::broken(reason)),
+            }
+        }
+        let allowed = self.own_addresses()?;
+        let slot = self.slot()?;
+        slot.agents.allow_targets(allowed);
+        let found = slot.agents.probe(planned, round.deadline).await;
+        for (number, observation) in numbers.into_iter().zip(found) {
+            seen[number] = Some(observation);
+        }
+        let forgotten = || Observation::broken("its agent said nothing of it");
+        Ok(seen.into_iter().map(|seen| seen.unwrap_or_else(forgotten)).collect())
+    }
+
+    /// The addresses that attempts may target: those of the slot's own pods and Services,
+    /// and of nodes where agents of the slot listen.
+    fn own_addresses(&mut self) -> Result<Vec<IpAddr>, ClusterError> {
+        let nodes = self.needs.nodes || self.capabilities.ways.contains(&Via::NodePort);
+        let nodes: Vec<IpAddr> = match nodes {
+            true => self.nodes.values().flat_map(|node| node.addresses.clone()).collect(),
+            false => Vec::new(),
+        };
+        let (slot, services) = self.parts()?;
+        let pods = slot.pods.values().flat_map(|placed| placed.addresses.iter().copied());
+        let services = services.all().flat_map(|access| access.addresses.iter().copied());
+        Ok(pods.chain(services).chain(nodes).collect())
+    }
+
+    async fn raise_services(&mut self, cells: &[Cell]) -> Result<(), ClusterError> {
+        let wanted: BTreeSet<(&PodName, Exposure)> = cells
+            .iter()
+            .filter_map(|cell| Some((cell.destination.as_pod()?, exposure(cell.via)?)))
+            .collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let pods: Vec<(Pod, Exposure)> = wanted
+            .into_iter()
+            .filter_map(|(name, way)| Some((self.world.topology.pods.get(name)?.clone(), way)))
+            .collect();
+        let (slot, services) = self.parts()?;
+        services.raise(slot, pods.iter().map(|(pod, way)| (pod, *way)).collect()).await
+    }
+
+    fn plan(&mut self, cells: &[Cell]) -> Result<Vec<Result<Planned, String>>, ClusterError> {
+        let nodes: BTreeMap<Name, NodeFacts> = self.nodes.clone();
+        let (slot, services) = self.parts()?;
+        let agents: BTreeMap<&Endpoint, &PodName> =
+            slot.pods.iter().map(|(name, placed)| (&placed.endpoint, name)).collect();
+        let ailments: BTreeMap<&Endpoint, String> = agents
+            .iter()
+            .filter_map(|(endpoint, pod)| Some((*endpoint, slot.ailment(pod)?)))
+            .collect();
+        let well = |end: &Endpoint| match ailments.get(end) {
+            Some(ailment) => Err(ailment.clone()),
+            None => agents
+                .get(end)
+                .copied()
+                .ok_or_else(|| format!("expected an agent for `{end}`, found none")),
+        };
+        let plan = cells.iter().map(|cell| {
+            let Cell { source, destination, port, protocol, family, via } = cell;
+            well(source)?;
+            let pod = well(destination)?;
+            let of = |addresses: &[IpAddr]| {
+                let found =
+                    addresses.iter().copied().find(|a| crate::model::Family::of(*a) == *family);
+                found.ok_or_else(|| {
+                    format!("expected `{destination}` to have an {family} address, found none")
+                })
+            };
+            let target = match (exposure(*via), destination) {
+                (None, Endpoint::Node(node)) => {
+                    let addresses = nodes.get(node).map(|node| node.addresses.as_slice());
+                    SocketAddr::new(of(addresses.unwrap_or_default())?, *port)
+                }
+                (None, _) => {
+                    let addresses = slot.pods.get(pod).map(|placed| placed.addresses.as_slice());
+                    SocketAddr::new(of(addresses.unwrap_or_default())?, *port)
+                }
+                (Some(way), _) => {
+                    let access = services.get(pod, way).ok_or_else(|| {
+                        format!("expected a Service for `{destination}`, found none")
+                    })?;
+                    if way == Exposure::Cluster {
+                        let address = access.address(*family).ok_or_else(|| {
+                            format!("the Service of `{destination}` has no {family} address")
+                        })?;
+                        SocketAddr::new(address, *port)
+                    } else {
+                        // By a node that is not the pod's own, where there is one.
+                        let own = slot.pods.get(pod).and_then(|placed| placed.node());
+                        let mut others = nodes.values();
+                        let node = others
+                            .find(|node| Some(&node.name) != own)
+                            .or_else(|| nodes.values().next());
+                        let addresses = node.map(|node| node.addresses.as_slice());
+                        let port = access.node_port(*protocol, *port).ok_or_else(|| {
+                            format!("the Service of `{destination}` has no NodePort for {port}")
+                        })?;
+                        SocketAddr::new(of(addresses.unwrap_or_default())?, port)
+                    }
+                }
+            };
+            Ok(Planned {
+                source: source.clone(),
+                destination: destination.clone(),
+                protocol: *protocol,
+                target,
+                expect: pod_object::identity(pod, &slot.naming),
+            })
+        });
+        Ok(plan.collect())
+    }
+}

@@ -1,0 +1,111 @@
+//! Services in front of pods, made when a round first asks for them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use futures_util::future::try_join_all;
+use k8s_openapi::api::core::v1::Service;
+use kube::{Api, ResourceExt};
+
+use super::objects::{Exposure, service as object};
+use super::slot::Slot;
+use crate::cluster::ClusterError;
+use crate::model::{Family, Pod, PodName, Protocol};
+
+/// How a pod is reached through a Service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Access {
+    uid: String,
+    /// Its `clusterIPs`.
+    pub(super) addresses: Vec<IpAddr>,
+    /// The nodes' ports, by the pod's.
+    ports: BTreeMap<(Protocol, u16), u16>,
+}
+
+impl Access {
+    /// Its address of a family.
+    pub(super) fn address(&self, family: Family) -> Option<IpAddr> {
+        self.addresses.iter().copied().find(|address| Family::of(*address) == family)
+    }
+
+    /// The nodes' port that leads to a pod's.
+    pub(super) fn node_port(&self, protocol: Protocol, port: u16) -> Option<u16> {
+        self.ports.get(&(protocol, port)).copied()
+    }
+}
+
+/// The Services of a scenario.
+#[derive(Debug, Default)]
+pub(super) struct Services(BTreeMap<(PodName, Exposure), Access>);
+
+impl Services {
+    /// How a pod is reached.
+    pub(super) fn get(&self, pod: &PodName, exposure: Exposure) -> Option<&Access> {
+        self.0.get(&(pod.clone(), exposure))
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Access> {
+        self.0.values()
+    }
+
+    /// Makes those that are not there yet. A pod without ports has none.
+    pub(super) async fn raise(
+        &mut self,
+        slot: &Slot,
+        wanted: Vec<(&Pod, Exposure)>,
+    ) -> Result<(), ClusterError> {
+        let missing = wanted.into_iter().filter_map(|(pod, exposure)| {
+            let key = (pod.name.clone(), exposure);
+            let object = object::object(pod, exposure, &slot.naming, &slot.owner)?;
+            (!self.0.contains_key(&key)).then_some((key, object))
+        });
+        let made = missing.map(|(key, object)| async move {
+            let namespace = slot.naming.namespace(&key.0.namespace);
+            let api: Api<Service> = Api::namespaced(slot.site.client.clone(), &namespace);
+            let made = slot.site.create(&api, &object, &slot.owner).await?;
+            Ok::<_, ClusterError>((key, access(&made)))
+        });
+        self.0.extend(try_join_all(made.collect::<Vec<_>>()).await?);
+        Ok(())
+    }
+
+    /// Forgets those of pods whose namespaces went, and with them the Services.
+    pub(super) fn forget(&mut self, gone: impl Fn(&PodName) -> bool) {
+        self.0.retain(|(pod, _), _| !gone(pod));
+    }
+
+    /// Deletes those of some pods.
+    pub(super) async fn raze(
+        &mut self,
+        slot: &Slot,
+        of: impl Fn(&PodName) -> bool,
+    ) -> Result<(), ClusterError> {
+        let razed = self.0.iter().filter(|((pod, _), _)| of(pod));
+        let razed = razed.map(|((pod, exposure), access)| async move {
+            let namespace = slot.naming.namespace(&pod.namespace);
+            let api: Api<Service> = Api::namespaced(slot.site.client.clone(), &namespace);
+            slot.site.delete(&api, &object::name(&pod.name, *exposure), &access.uid).await
+        });
+        try_join_all(razed.collect::<Vec<_>>()).await?;
+        self.forget(of);
+        Ok(())
+    }
+}
+
+fn access(service: &Service) -> Access {
+    let spec = service.spec.as_ref();
+    let addresses = spec.into_iter().flat_map(|spec| spec.cluster_ips.iter().flatten());
+    let ports = spec.into_iter().flat_map(|spec| spec.ports.iter().flatten());
+    Access {
+        uid: service.uid().unwrap_or_default(),
+        addresses: addresses.filter_map(|address| address.parse().ok()).collect(),
+        ports: ports
+            .filter_map(|port| {
+                let protocol = port.protocol.as_deref()?.parse().ok()?;
+                let node_port = u16::try_from(port.node_port?).ok()?;
+                Some(((protocol, u16::try_from(port.port).ok()?), node_port))
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,164 @@
+//! A Kubernetes cluster as a source: prepared once, shared by slots.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use kube::Client;
+use ringfence_probe::wire::Sctp;
+
+use super::call::words;
+use super::canary;
+use super::cluster::Kubernetes;
+use super::needs::Needs;
+use super::options::Options;
+use super::owner::RunId;
+use super::pool::Pool;
+use super::prune::prune_within;
+use super::site::Site;
+use crate::cluster::{Capabilities, Cluster, ClusterError, Source, Stages, TeardownError};
+use crate::model::{Protocol, Via};
+use crate::scenario::Scenario;
+
+/// A Kubernetes cluster that scenarios run on, several at a time.
+pub struct KubernetesSource {
+    client: Client,
+    options: Options,
+    run: RunId,
+    ready: OnceLock<Ready>,
+}
+
+/// What there is once it was prepared.
+struct Ready {
+    pool: Arc<Pool>,
+    capabilities: Capabilities,
+    /// Whether agents that may open raw sockets speak SCTP, though others do not.
+    raw_sctp: bool,
+}
+
+impl fmt::Debug for KubernetesSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KubernetesSource")
+            .field("options", &self.options)
+            .field("run", &self.run)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KubernetesSource {
+    /// A cluster behind a client. Nothing is asked of it yet.
+    pub fn new(client: Client, options: Options) -> Self {
+        Self { client, options, run: RunId::random(), ready: OnceLock::new() }
+    }
+
+    /// The identifier that the run's objects carry.
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    fn capabilities(&self, site: &Site, seen: &canary::Seen) -> Capabilities {
+        let options = &self.options;
+        let mut missing = vec![
+            "no external hosts: nothing outside of the cluster is ever dialled there".to_owned(),
+        ];
+        let mut protocols = BTreeSet::from([Protocol::Tcp, Protocol::Udp]);
+        if seen.sctp == Some(Sctp::Kernel) {
+            protocols.insert(Protocol::Sctp);
+        } else {
+            missing.push(
+                "no SCTP: the nodes' kernels have no SCTP sockets, and raw ones need a scenario with the tag `net-raw`"
+                    .to_owned(),
+            );
+        }
+        if !options.host_network() {
+            missing.push("no hostNetwork pods: they need `--allow-host-network`".to_owned());
+        }
+        let mut ways = BTreeSet::from([Via::Pod, Via::Service]);
+        if options.ephemeral {
+            ways.insert(Via::NodePort);
+        }
+        for (family, name) in crate::model::Family::ALL.into_iter().zip(["IPv4", "IPv6"]) {
+            if !seen.families.contains(&family) {
+                missing.push(format!("no {name}: its pods have no such addresses"));
+            }
+        }
+        Capabilities {
+            name: format!("{} {}", options.name, site.version),
+            families: seen.families.clone(),
+            protocols,
+            ways,
+            host_network: options.host_network(),
+            external_hosts: false,
+            evidence: false,
+            dataplane: Box::new(options.dataplane.clone()),
+            missing,
+        }
+    }
+}
+
+#[async_trait]
+impl Source for KubernetesSource {
+    fn name(&self) -> &str {
+        &self.options.name
+    }
+
+    fn most_at_once(&self) -> Option<usize> {
+        Some(self.options.slots.get())
+    }
+
+    async fn prepare(&self, stages: &Stages) -> Result<(), ClusterError> {
+        let open = Site::open(self.client.clone(), self.options.clone(), &self.run);
+        let site = Arc::new(stages.stage("api", "ask the API server for its nodes", open).await?);
+        let pool = Arc::new(Pool::new(site.clone(), self.run.clone()));
+        let mut slot = pool.take(false);
+        let what = format!("start an agent on each of {} nodes", canary::count(&site));
+        let seen = stages.stage("agents", what, canary::look(&mut slot)).await?;
+        pool.give(slot);
+        let capabilities = self.capabilities(&site, &seen);
+        let raw_sctp = seen.sctp != Some(Sctp::Kernel);
+        // It is prepared once.
+        let _ = self.ready.set(Ready { pool, capabilities, raw_sctp });
+        Ok(())
+    }
+
+    async fn cluster(&self, scenario: &Scenario) -> Result<Box<dyn Cluster>, ClusterError> {
+        let Some(Ready { pool, capabilities, raw_sctp }) = self.ready.get() else {
+            return Err(ClusterError::Lost("it was not prepared".to_owned()));
+        };
+        let needs = Needs::of(scenario);
+        if let Some(why) = needs.obstacle(scenario, &self.options) {
+            return Err(ClusterError::Unsupported(why));
+        }
+        let mut capabilities = capabilities.clone();
+        if needs.net_raw && *raw_sctp {
+            capabilities.protocols.insert(Protocol::Sctp);
+            capabilities.missing.retain(|sentence| !sentence.starts_with("no SCTP"));
+        }
+        let tenancy = pool.enter(needs.exact_names).await;
+        let nodes = match needs.is_on_nodes() {
+            true => Some(pool.nodes_to_itself().await),
+            false => None,
+        };
+        let slot = pool.take(needs.exact_names);
+        Ok(Box::new(Kubernetes::new(slot, pool.clone(), needs, capabilities, tenancy, nodes)))
+    }
+
+    async fn close(&self) -> Result<(), TeardownError> {
+        if let Some(ready) = self.ready.get() {
+            ready.pool.empty();
+        }
+        let pruned = prune_within(&self.client, Some(&self.run), self.options.deadlines).await;
+        pruned.map(drop).map_err(|error| match error {
+            ClusterError::Other(error) if error.is::<TeardownError>() => {
+                error.downcast().unwrap_or_else(|error| TeardownError(vec![error.to_string()]))
+            }
+            other => TeardownError(vec![format!(
+                "objects with the label `{}={}`: {}",
+                super::owner::RUN,
+                self.run,
+                words(&other)
+            )]),
+        })
+    }
+}

@@ -1,0 +1,155 @@
+//! Why a pod does not start, read from its status.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+
+/// How long a state may last that may pass by itself: other pods make room, a node pulls again.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What keeps a pod from starting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trouble {
+    /// In words.
+    pub(super) what: String,
+    /// Whether it may still pass by itself.
+    pub(super) may_pass: bool,
+}
+
+/// Reasons of a waiting container that do not pass by themselves.
+const STUCK: [&str; 6] = [
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+];
+
+/// What keeps a pod from starting; `None` where nothing is known to.
+pub(super) fn trouble(pod: &Pod) -> Option<Trouble> {
+    let status = pod.status.as_ref()?;
+    let words = |reason: &Option<String>, message: &Option<String>| {
+        let parts: Vec<&str> =
+            [reason, message].into_iter().flatten().map(String::as_str).collect();
+        parts.join(": ")
+    };
+    if matches!(status.phase.as_deref(), Some("Failed" | "Succeeded")) {
+        let what = format!("it has ended ({})", words(&status.reason, &status.message));
+        return Some(Trouble { what, may_pass: false });
+    }
+    let mut conditions = status.conditions.iter().flatten();
+    let unscheduled = conditions.find(|c| c.type_ == "PodScheduled" && c.status == "False");
+    if let Some(condition) = unscheduled {
+        let what = format!("no node takes it ({})", words(&condition.reason, &condition.message));
+        return Some(Trouble { what, may_pass: true });
+    }
+    status.container_statuses.iter().flatten().find_map(waiting)
+}
+
+fn waiting(container: &ContainerStatus) -> Option<Trouble> {
+    let state = container.state.as_ref()?;
+    if let Some(waiting) = &state.waiting {
+        let reason = waiting.reason.as_deref()?;
+        let message = waiting.message.as_deref().unwrap_or_default();
+        let may_pass = match reason {
+            "CrashLoopBackOff" | "ErrImagePull" => true,
+            reason if STUCK.contains(&reason) => false,
+            _ => return None,
+        };
+        let what = format!(
+            "its container `{}` with the image `{}` does not start ({reason}: {message})",
+            container.name, container.image
+        );
+        return Some(Trouble { what, may_pass });
+    }
+    let ended = state.terminated.as_ref()?;
+    Some(Trouble {
+        what: format!(
+            "its container `{}` has ended with the code {} ({})",
+            container.name,
+            ended.exit_code,
+            ended.reason.as_deref().unwrap_or("no reason given")
+        ),
+        may_pass: true,
+    })
+}
+
+/// Whether every container runs.
+pub(super) fn runs(pod: &Pod) -> bool {
+    let Some(status) = &pod.status else { return false };
+    let containers = status.container_statuses.as_deref().unwrap_or_default();
+    let wanted = pod.spec.as_ref().map_or(1, |spec| spec.containers.len());
+    pod.metadata.deletion_timestamp.is_none()
+        && status.phase.as_deref() == Some("Running")
+        && containers.len() == wanted
+        && containers.iter().all(|c| c.state.as_ref().is_some_and(|state| state.running.is_some()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn pod(status: Value) -> Pod {
+        serde_json::from_value(json!({
+            "spec": {"containers": [{"name": "agent"}]},
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn container(state: Value) -> Pod {
+        pod(json!({"phase": "Pending", "containerStatuses": [{
+            "name": "agent", "image": "agent:1", "imageID": "", "ready": false, "restartCount": 0,
+            "state": state,
+        }]}))
+    }
+
+    #[test]
+    fn what_keeps_a_pod_from_starting_is_told() {
+        let waiting =
+            |reason: &str| container(json!({"waiting": {"reason": reason, "message": "m"}}));
+        let unscheduled = json!({"phase": "Pending", "conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes"},
+        ]});
+        for (pod, what, may_pass) in [
+            (
+                waiting("ImagePullBackOff"),
+                "its container `agent` with the image `agent:1` does not start (ImagePullBackOff: m)",
+                false,
+            ),
+            (
+                waiting("ErrImagePull"),
+                "its container `agent` with the image `agent:1` does not start (ErrImagePull: m)",
+                true,
+            ),
+            (pod(unscheduled), "no node takes it (Unschedulable: 0/2 nodes)", true),
+            (
+                pod(json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"})),
+                "it has ended (Evicted: low on memory)",
+                false,
+            ),
+            (
+                container(json!({"terminated": {"exitCode": 2, "reason": "Error"}})),
+                "its container `agent` has ended with the code 2 (Error)",
+                true,
+            ),
+        ] {
+            assert_eq!(trouble(&pod), Some(Trouble { what: what.into(), may_pass }));
+            assert!(!runs(&pod));
+        }
+    }
+
+    #[test]
+    fn a_pod_on_its_way_is_in_no_trouble() {
+        for waits in ["ContainerCreating", "PodInitializing"] {
+            assert_eq!(trouble(&container(json!({"waiting": {"reason": waits}}))), None);
+        }
+        let mut running = container(json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}}));
+        assert!(!runs(&running));
+        running.status.as_mut().unwrap().phase = Some("Running".into());
+        assert!(runs(&running) && trouble(&running).is_none());
+    }
+}
