@@ -13,31 +13,13 @@ use serde_json::Value as Json;
 use tokio::sync::OnceCell;
 
 use super::action::Action;
+use super::agent::{AgentArchive, AgentBuilder};
 use super::chart::{self, Release};
 use super::execute::{Hands, Told};
 use super::fetch::fetch;
 use super::plan::host_arch;
 use super::{apply, node, process, rollout};
 use crate::cluster::ClusterError;
-
-/// The agent's image, as `ctr images import` takes it.
-#[derive(Debug, Clone)]
-pub struct AgentArchive {
-    /// Its name, as pods ask for it.
-    pub reference: String,
-    /// The archive, in the form of `docker save`.
-    pub archive: Vec<u8>,
-}
-
-/// Builds the agent's image.
-#[async_trait]
-pub trait AgentBuilder: Send + Sync {
-    /// Builds it, or takes it from where it was built before.
-    ///
-    /// # Errors
-    /// What to do where it cannot be built.
-    async fn build(&self) -> Result<AgentArchive, ClusterError>;
-}
 
 /// This machine: programs on its search path, its Docker Engine, and the clusters' APIs.
 pub struct Machine {

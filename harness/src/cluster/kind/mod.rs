@@ -4,6 +4,7 @@
 //! else that touches Docker or the cluster goes through their APIs.
 
 mod action;
+mod agent;
 mod apply;
 mod chart;
 mod config;
@@ -15,11 +16,15 @@ mod plan;
 mod process;
 mod retry;
 mod rollout;
+mod source;
 mod state;
 
 pub use action::{Action, Program, Step};
+pub use agent::{AgentArchive, AgentBuilder};
 pub use execute::{Hands, Told, close, open};
 pub use fetch::{Fetched, fetch};
-pub use machine::{AgentArchive, AgentBuilder, Machine, client};
+pub use machine::{Machine, client};
+pub use node::{DockerImage, pull, reach, saved};
 pub use plan::{Plan, PlanOptions, asset_path, host_arch, image_path};
+pub use source::KindSource;
 pub use state::{ClusterFolder, State, check_name, clusters_folder, kind_name, list};

@@ -5,16 +5,18 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
+use async_trait::async_trait;
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
 use bollard::exec::{CreateExecOptions, StartExecResults};
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
-use bollard::query_parameters::UploadToContainerOptionsBuilder;
+use bollard::query_parameters::{CreateImageOptionsBuilder, UploadToContainerOptionsBuilder};
 use futures_util::StreamExt;
 use tokio::io::{AsyncRead, AsyncWriteExt};
 use tokio::sync::Mutex;
 
+use super::agent::{AgentArchive, AgentBuilder};
 use super::execute::Told;
 use crate::cluster::ClusterError;
 
@@ -26,7 +28,7 @@ const KIND_IPV6: &str = "fc00:f853:ccd:e793::/64";
 ///
 /// # Errors
 /// What to do where it does not answer.
-pub(super) async fn reach() -> Result<Docker, ClusterError> {
+pub async fn reach() -> Result<Docker, ClusterError> {
     let remedy =
         "start it (`systemctl start docker`), and see that you may use it (the group `docker`)";
     let missing = |error: ApiError| {
@@ -168,4 +170,43 @@ pub(super) async fn unpack(
     done.await.with_context(|| {
         format!("`{}` cannot be unpacked in `{folder}` of `{node}`", archive.display())
     })
+}
+
+/// The archive of an image that Docker has, as `docker save` writes it.
+///
+/// # Errors
+/// Where Docker does not have it.
+pub async fn saved(docker: &Docker, image: &str) -> anyhow::Result<Vec<u8>> {
+    let mut archive = Vec::new();
+    let mut parts = std::pin::pin!(docker.export_image(image));
+    while let Some(part) = parts.next().await {
+        let part = part.with_context(|| format!("Docker does not give the image `{image}`"))?;
+        archive.extend_from_slice(&part);
+    }
+    Ok(archive)
+}
+
+/// Pulls an image into Docker.
+///
+/// # Errors
+/// What Docker or the registry says.
+pub async fn pull(docker: &Docker, image: &str) -> anyhow::Result<()> {
+    let options = CreateImageOptionsBuilder::default().from_image(image).build();
+    let mut parts = std::pin::pin!(docker.create_image(Some(options), None, None));
+    while let Some(part) = parts.next().await {
+        part.with_context(|| format!("the image `{image}` cannot be pulled"))?;
+    }
+    Ok(())
+}
+
+/// An agent's image that Docker has already, by its name.
+#[derive(Debug, Clone)]
+pub struct DockerImage(pub String);
+
+#[async_trait]
+impl AgentBuilder for DockerImage {
+    async fn build(&self) -> Result<AgentArchive, ClusterError> {
+        let archive = saved(&reach().await?, &self.0).await?;
+        Ok(AgentArchive { reference: self.0.clone(), archive })
+    }
 }

@@ -202,6 +202,44 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// The same plan with only these actions to open it. Steps still wait for those of them
+    /// that they waited for.
+    #[must_use]
+    pub fn only(mut self, wanted: impl Fn(&Action) -> bool) -> Self {
+        self.opening.retain(|step| wanted(&step.action));
+        let old: Vec<usize> = self.opening.iter().map(|step| step.number).collect();
+        let new = |number: &usize| old.iter().position(|n| n == number).map(|index| index + 1);
+        for (index, step) in self.opening.iter_mut().enumerate() {
+            step.number = index + 1;
+            step.after = step.after.iter().filter_map(new).collect();
+        }
+        self
+    }
+
+    /// What a cluster that stands already needs before a run.
+    #[must_use]
+    pub fn again(self) -> Self {
+        self.only(|action| {
+            matches!(
+                action,
+                Action::ReachDocker
+                    | Action::BuildAgentImage
+                    | Action::LoadAgentImage { .. }
+                    | Action::AwaitNodes { .. }
+            )
+        })
+    }
+
+    /// What makes the cluster without anything of a run.
+    #[must_use]
+    pub fn without_agent(self) -> Self {
+        self.only(|action| {
+            !matches!(action, Action::BuildAgentImage | Action::LoadAgentImage { .. })
+        })
+    }
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "to make `{}`:", self.name)?;
