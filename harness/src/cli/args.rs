@@ -51,6 +51,10 @@ pub(super) enum Command {
     Lint(Lint),
     /// Show what the embedded cluster needs, and whether it is there.
     Doctor,
+    /// Show and fetch the CNIs that kind clusters can have.
+    Cni(super::cni::Cni),
+    /// Make, show and remove kind clusters that outlive a run.
+    Clusters(super::clusters::Clusters),
 }
 
 /// `ringfence run`.
@@ -60,13 +64,16 @@ pub(super) struct Run {
     /// current directory upwards].
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
-    /// The cluster to run on: `embedded`, or `kubeconfig[:CONTEXT]` for one that exists already.
-    /// Given more than once, every scenario runs on each of them.
+    /// The cluster to run on: `embedded`, `kind:CNI[@VERSION]` for one that is made for the run, or
+    /// `kubeconfig[:CONTEXT]` for one that exists already. Given more than once, every scenario runs on each of them.
     #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
     pub(super) on: Vec<String>,
     /// How scenarios run on Kubernetes.
     #[command(flatten)]
     pub(super) kubernetes_cluster: KubernetesCluster,
+    /// How kind clusters are made.
+    #[command(flatten)]
+    pub(super) kind: super::kind::Kind,
     /// Run only the scenarios whose identifier contains this text.
     #[arg(long, value_name = "TEXT")]
     pub(super) filter: Option<String>,

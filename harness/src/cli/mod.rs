@@ -1,10 +1,13 @@
 //! The command line: arguments → settings → what is done → an exit code.
 
 mod args;
+mod clusters;
+mod cni;
 mod doctor;
 mod endpoint;
 mod failure;
 mod input;
+mod kind;
 mod lint;
 mod manifests;
 mod run;
@@ -53,5 +56,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Explain(args) => manifests::explain(args),
         Command::Lint(args) => lint::lint(args),
         Command::Doctor => doctor::doctor(),
+        Command::Cni(args) => cni::cni(args),
+        Command::Clusters(args) => clusters::clusters(args),
     }
 }

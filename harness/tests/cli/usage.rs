@@ -12,9 +12,11 @@ pub(crate) fn help_of_every_command() {
         ("explain", expect_file!["../golden/cli/help-explain.txt"]),
         ("lint", expect_file!["../golden/cli/help-lint.txt"]),
         ("doctor", expect_file!["../golden/cli/help-doctor.txt"]),
+        ("cni fetch", expect_file!["../golden/cli/help-cni-fetch.txt"]),
+        ("clusters", expect_file!["../golden/cli/help-clusters.txt"]),
+        ("clusters prune", expect_file!["../golden/cli/help-clusters-prune.txt"]),
     ] {
-        let arguments: Vec<&str> =
-            [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+        let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let ended = ringfence(&arguments);
         assert_eq!(ended.code, 0);
         golden.assert_eq(&ended.out);

@@ -129,7 +129,7 @@ impl Reading<'_> {
         }
         let ready = self.items(object, "ready", Self::rollout);
         let features = self.items(object, "features", |reading, item| {
-            let names = Feature::ALL.map(feature_name);
+            let names = Feature::ALL.map(Feature::as_str);
             reading.word(item, "a feature", &names, &Feature::ALL)
         });
         let deviations = self.items(object, "deviations", Self::known);
@@ -417,19 +417,6 @@ impl Reading<'_> {
         let dot = if object.field.path.is_empty() { "" } else { "." };
         let message = format!("{}{dot}{key}: Required value", object.field);
         self.reader.error_at("missing-field", &object.field.path, object.field.key_place, message);
-    }
-}
-
-/// As a CNI file writes a feature.
-pub(super) const fn feature_name(feature: Feature) -> &'static str {
-    match feature {
-        Feature::EndPort => "end-port",
-        Feature::Sctp => "sctp",
-        Feature::Ipv4 => "ipv4",
-        Feature::Ipv6 => "ipv6",
-        Feature::ExternalToPod => "external-to-pod",
-        Feature::ClusterTiers => "cluster-tiers",
-        Feature::Services => "services",
     }
 }
 

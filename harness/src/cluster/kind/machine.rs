@@ -12,7 +12,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::Value as Json;
 use tokio::sync::OnceCell;
 
-use super::action::Action;
+use super::action::{Action, Program};
 use super::agent::{AgentArchive, AgentBuilder};
 use super::chart::{self, Release};
 use super::execute::{Hands, Told};
@@ -44,6 +44,15 @@ impl Machine {
     /// The agent's image, once a plan has built it.
     pub fn agent_image(&self) -> Option<&str> {
         self.image.get().map(|image| image.reference.as_str())
+    }
+
+    /// The names of the clusters that kind has, one a line.
+    ///
+    /// # Errors
+    /// What `kind` says.
+    pub async fn kinds(&self) -> anyhow::Result<String> {
+        let arguments = ["get", "clusters"].map(str::to_owned);
+        process::run(Program::Kind, &arguments, self.path.as_ref(), &Told::default()).await
     }
 
     async fn docker(&self) -> Result<&Docker, ClusterError> {

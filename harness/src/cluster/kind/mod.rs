@@ -27,4 +27,4 @@ pub use machine::{Machine, client};
 pub use node::{DockerImage, pull, reach, saved};
 pub use plan::{Plan, PlanOptions, asset_path, host_arch, image_path};
 pub use source::KindSource;
-pub use state::{ClusterFolder, State, check_name, clusters_folder, kind_name, list};
+pub use state::{ClusterFolder, State, check_name, clusters_folder, kind_name, list, own_names};

@@ -192,13 +192,18 @@ impl Plan {
         let ready = Action::AwaitNodes { nodes: nodes.clone(), kubeconfig: kubeconfig.clone() };
         steps.add("cni", ready, &applied, ROLLOUT);
 
+        Ok(Self { nodes, opening: steps.0, ..Self::removal(name.clone(), folder.clone()) })
+    }
+
+    /// A plan that makes nothing, and removes the cluster of a name in kind with its folder.
+    pub fn removal(name: String, folder: PathBuf) -> Self {
+        let kubeconfig = folder.join("kubeconfig");
         let mut closing = Steps::default();
         let delete = Action::DeleteCluster { name: name.clone(), kubeconfig: kubeconfig.clone() };
         let deleted = closing.add("close", delete, &[], LOAD);
         // The folder says what may still be there: it goes last.
-        let remove = Action::RemoveFolder { folder: folder.clone() };
-        closing.add("close", remove, &[deleted], QUICK);
-        Ok(Self { name: name.clone(), nodes, kubeconfig, opening: steps.0, closing: closing.0 })
+        closing.add("close", Action::RemoveFolder { folder }, &[deleted], QUICK);
+        Self { name, nodes: Vec::new(), kubeconfig, opening: Vec::new(), closing: closing.0 }
     }
 }
 

@@ -56,6 +56,11 @@ pub fn clusters_folder() -> anyhow::Result<PathBuf> {
     Ok(state.join("ringfence/clusters"))
 }
 
+/// The names in Ringfence of clusters by kind's own list of names, one a line.
+pub fn own_names(kinds: &str) -> Vec<String> {
+    kinds.lines().filter_map(|line| line.trim().strip_prefix(PREFIX)).map(str::to_owned).collect()
+}
+
 /// The name in kind of a cluster.
 pub fn kind_name(name: &str) -> String {
     format!("{PREFIX}{name}")
@@ -101,6 +106,21 @@ impl ClusterFolder {
             Err(TryLockError::Error(error)) => return Err(error).with_context(shown),
         }
         Ok(Some(Self { path, name: name.to_owned(), _lock: lock }))
+    }
+
+    /// As [`ClusterFolder::take`], when whoever uses the folder now is done with it.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn wait(all: &Path, name: &str) -> anyhow::Result<Self> {
+        if let Some(folder) = Self::take(all, name)? {
+            return Ok(folder);
+        }
+        let file = all.join(format!("{name}.lock"));
+        let shown = || format!("`{}` cannot be locked", file.display());
+        let lock = File::options().create(true).append(true).open(&file).with_context(shown)?;
+        lock.lock().with_context(shown)?;
+        Ok(Self { path: all.join(name), name: name.to_owned(), _lock: lock })
     }
 
     /// Where it is.
@@ -204,5 +224,6 @@ mod tests {
             assert!(check_name(name).is_err(), "{name}");
         }
         assert_eq!(kind_name("a"), "ringfence-a");
+        assert_eq!(own_names("kind\nringfence-a\nringfence-b\n"), ["a", "b"]);
     }
 }
