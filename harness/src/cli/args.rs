@@ -68,12 +68,6 @@ pub(super) struct Run {
     /// `kubeconfig[:CONTEXT]` for one that exists already. Given more than once, every scenario runs on each of them.
     #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
     pub(super) on: Vec<String>,
-    /// How scenarios run on Kubernetes.
-    #[command(flatten)]
-    pub(super) kubernetes_cluster: KubernetesCluster,
-    /// How kind clusters are made.
-    #[command(flatten)]
-    pub(super) kind: super::kind::Kind,
     /// Run only the scenarios whose identifier contains this text.
     #[arg(long, value_name = "TEXT")]
     pub(super) filter: Option<String>,
@@ -103,6 +97,13 @@ pub(super) struct Run {
     /// List the scenarios that would run, and make nothing.
     #[arg(long)]
     pub(super) list: bool,
+    // Last: a heading goes on for whatever follows it.
+    /// How scenarios run on Kubernetes.
+    #[command(flatten)]
+    pub(super) kubernetes_cluster: KubernetesCluster,
+    /// How kind clusters are made.
+    #[command(flatten)]
+    pub(super) kind: super::kind::Kind,
 }
 
 /// How scenarios run on Kubernetes.

@@ -33,7 +33,7 @@ pub(crate) fn usage_errors_end_with_2_and_say_what_was_expected() {
             Usage: ringfence [OPTIONS] <COMMAND>
 
             Commands:
-              run      Run scenarios: make a cluster for each, and judge every cell"#]],
+              run       Run scenarios: make a cluster for each, and judge every cell"#]],
         ),
         (
             vec!["run", "--jobs", "0"],
@@ -43,9 +43,9 @@ pub(crate) fn usage_errors_end_with_2_and_say_what_was_expected() {
             For more information, try '--help'."#]],
         ),
         (
-            vec!["run", "--on", "kind:calico"],
+            vec!["run", "--on", "kind"],
             expect![
-                "error: expected `embedded` as the cluster to run on, found `kind:calico`: this version has no other"
+                "error: expected `embedded`, `kind:CNI[@VERSION]` or `kubeconfig[:CONTEXT]` as the cluster to run on, found `kind`"
             ],
         ),
         (
