@@ -52,9 +52,9 @@ pub(super) enum Command {
     /// Show what the embedded cluster needs, and whether it is there.
     Doctor,
     /// Show and fetch the CNIs that kind clusters can have.
-    Cni(super::cni::Cni),
+    Cni(super::cluster_args::Cni),
     /// Make, show and remove kind clusters that outlive a run.
-    Clusters(super::clusters::Clusters),
+    Clusters(super::cluster_args::Clusters),
 }
 
 /// `ringfence run`.
@@ -103,7 +103,7 @@ pub(super) struct Run {
     pub(super) kubernetes_cluster: KubernetesCluster,
     /// How kind clusters are made.
     #[command(flatten)]
-    pub(super) kind: super::kind::Kind,
+    pub(super) kind: super::cluster_args::Kind,
 }
 
 /// How scenarios run on Kubernetes.

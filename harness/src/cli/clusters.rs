@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::{Args, Subcommand};
 
+use super::cluster_args::{Clusters, ClustersCommand, Files};
 use super::failure::Failure;
-use super::kind::Files;
 use super::screen;
 use super::settings::ClusterKind;
 use crate::cluster::kind::{
@@ -16,46 +15,6 @@ use crate::cluster::kind::{
 };
 use crate::cluster::{StageState, Stages, kubernetes};
 use crate::exit::ExitCode;
-
-/// `ringfence clusters`.
-#[derive(Debug, Args)]
-pub(super) struct Clusters {
-    #[command(subcommand)]
-    command: ClustersCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum ClustersCommand {
-    /// Make a cluster and keep it. `ringfence run --on kind:CNI` uses it if it has the CNI's name.
-    Up {
-        /// The cluster, as kind:CNI[@VERSION].
-        #[arg(value_name = "CLUSTER")]
-        cluster: String,
-        /// Its name [default: the CNI's].
-        #[arg(long, value_name = "NAME")]
-        name: Option<String>,
-        #[command(flatten)]
-        files: Files,
-    },
-    /// Remove a cluster.
-    Down {
-        /// Its name.
-        name: String,
-    },
-    /// List the clusters that there are.
-    List,
-    /// Remove what runs left that were killed.
-    Prune {
-        /// Remove what is left on a cluster that exists already, `kubeconfig[:CONTEXT]`. Runs that
-        /// are under way there lose what they have made.
-        #[arg(long, value_name = "CLUSTER")]
-        on: Option<String>,
-        /// Remove kind clusters as well that have Ringfence's names and of which nothing is noted
-        /// here. They may be those of another user.
-        #[arg(long)]
-        unknown: bool,
-    },
-}
 
 /// Makes, shows or removes clusters.
 pub(super) fn clusters(args: Clusters) -> Result<ExitCode, Failure> {

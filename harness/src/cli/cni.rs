@@ -1,51 +1,15 @@
 //! `ringfence cni`: the catalogue, and its files on disk.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use clap::{Args, Subcommand};
 
+use super::cluster_args::{Cni, CniCommand, Files};
 use super::failure::Failure;
-use super::kind::Files;
 use super::screen;
 use crate::cluster::cni::{Catalogue, CniChoice, Place};
 use crate::cluster::kind::{Told, asset_path, fetch, host_arch, image_path, pull, reach, saved};
 use crate::exit::ExitCode;
-
-/// `ringfence cni`.
-#[derive(Debug, Args)]
-pub(super) struct Cni {
-    #[command(subcommand)]
-    command: CniCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum CniCommand {
-    /// List the CNIs and their versions.
-    List {
-        /// A CNI file of your own, beside those that come with Ringfence.
-        #[arg(long, value_name = "FILE")]
-        cni_file: Option<PathBuf>,
-    },
-    /// Show what is known of a CNI: its features, deviations and choices.
-    Show {
-        /// Which, as CNI or CNI@VERSION.
-        #[arg(value_name = "CNI")]
-        cni: String,
-        /// A CNI file of your own, beside those that come with Ringfence.
-        #[arg(long, value_name = "FILE")]
-        cni_file: Option<PathBuf>,
-    },
-    /// Fetch manifests, charts and images into folders, for machines without a way out, and
-    /// compute checksums.
-    Fetch {
-        /// Which, as CNI or CNI@VERSION.
-        #[arg(value_name = "CNI", required = true)]
-        cnis: Vec<String>,
-        #[command(flatten)]
-        files: Files,
-    },
-}
 
 /// Shows or fetches CNIs.
 pub(super) fn cni(args: Cni) -> Result<ExitCode, Failure> {

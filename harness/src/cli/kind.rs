@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
 use sha2::{Digest, Sha256};
 
+use super::cluster_args::{Files, Kind};
 use super::failure::Failure;
 use super::screen;
 use super::settings::ClusterKind;
@@ -17,36 +17,6 @@ use crate::cluster::kind::{
     host_arch, kind_name,
 };
 use crate::cluster::kubernetes::owner::RunId;
-
-/// How kind clusters are made.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
-#[command(next_help_heading = "Kind clusters")]
-pub(super) struct Kind {
-    /// Print every action that would make and remove the clusters, and make nothing.
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    /// Keep the cluster, and use the one that was kept under the CNI's name before.
-    #[arg(long)]
-    pub(super) keep: bool,
-    /// Where files come from.
-    #[command(flatten)]
-    pub(super) files: Files,
-}
-
-/// Where a cluster's files come from.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
-pub(super) struct Files {
-    /// A CNI file of your own, in the form of those under `ci/cni`, beside those that come with
-    /// Ringfence.
-    #[arg(long, value_name = "FILE")]
-    pub(super) cni_file: Option<PathBuf>,
-    /// Take manifests and charts from this folder, which `ringfence cni fetch` fills.
-    #[arg(long, value_name = "DIR")]
-    pub(super) manifests: Option<PathBuf>,
-    /// Load images from this folder, which `ringfence cni fetch` fills.
-    #[arg(long, value_name = "DIR")]
-    pub(super) images: Option<PathBuf>,
-}
 
 impl Files {
     /// The CNIs that there are.

@@ -1,6 +1,7 @@
 //! The command line: arguments → settings → what is done → an exit code.
 
 mod args;
+mod cluster_args;
 mod clusters;
 mod cni;
 mod doctor;

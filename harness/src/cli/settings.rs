@@ -10,7 +10,7 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail};
 
 use super::args;
-use super::kind::Kind;
+use super::cluster_args::Kind;
 use crate::cluster::kubernetes::{Options, PullPolicy, PullSecret};
 use crate::scenario::KubernetesVersion;
 
