@@ -44,7 +44,7 @@ pub(super) enum When {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run scenarios: make a cluster for each, and judge every cell.
-    Run(Run),
+    Run(Box<Run>),
     /// Show what manifests specify for every connection, without a cluster.
     Matrix(Matrix),
     /// Say what manifests specify for one connection, and every rule on the way.
@@ -58,6 +58,10 @@ pub(super) enum Command {
     Doctor,
     /// Print the least role with which a run can work on a cluster that exists already.
     Rbac(Rbac),
+    /// Show and fetch the CNIs that kind clusters can have.
+    Cni(super::cluster_args::Cni),
+    /// Make, show and remove kind clusters that outlive a run.
+    Clusters(super::cluster_args::Clusters),
 }
 
 /// `ringfence run`.
@@ -67,13 +71,10 @@ pub(super) struct Run {
     /// current directory upwards].
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
-    /// The cluster to run on: `embedded`, or `kubeconfig[:CONTEXT]` for one that exists already.
-    /// Given more than once, every scenario runs on each of them.
+    /// The cluster to run on: `embedded`, `kind:CNI[@VERSION]` for one that is made for the run, or
+    /// `kubeconfig[:CONTEXT]` for one that exists already. Given more than once, every scenario runs on each of them.
     #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
     pub(super) on: Vec<String>,
-    /// How scenarios run on Kubernetes.
-    #[command(flatten)]
-    pub(super) kubernetes_cluster: KubernetesCluster,
     /// Run only the scenarios whose identifier contains this text.
     #[arg(long, value_name = "TEXT")]
     pub(super) filter: Option<String>,
@@ -107,6 +108,13 @@ pub(super) struct Run {
     /// List the scenarios that would run, and make nothing.
     #[arg(long)]
     pub(super) list: bool,
+    // Last: a heading goes on for whatever follows it.
+    /// How scenarios run on Kubernetes.
+    #[command(flatten)]
+    pub(super) kubernetes_cluster: KubernetesCluster,
+    /// How kind clusters are made.
+    #[command(flatten)]
+    pub(super) kind: super::cluster_args::Kind,
 }
 
 /// How scenarios run on Kubernetes.

@@ -1,11 +1,15 @@
 //! The command line: arguments → settings → what is done → an exit code.
 
 mod args;
+mod cluster_args;
+mod clusters;
+mod cni;
 mod doctor;
 mod endpoint;
 mod failure;
 mod image;
 mod input;
+mod kind;
 mod lint;
 mod manifests;
 mod rbac;
@@ -49,7 +53,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
             let here = std::env::current_dir()
                 .context("the current folder is not there any more: go to another one")
                 .map_err(Failure::usage)?;
-            run::run(&RunSettings::new(args, &here).map_err(Failure::usage)?)
+            run::run(&RunSettings::new(*args, &here).map_err(Failure::usage)?)
         }
         Command::Matrix(args) => manifests::matrix(args),
         Command::Explain(args) => manifests::explain(args),
@@ -57,5 +61,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Image(command) => image::image(command),
         Command::Doctor => doctor::doctor(),
         Command::Rbac(args) => rbac::rbac(args),
+        Command::Cni(args) => cni::cni(args),
+        Command::Clusters(args) => clusters::clusters(args),
     }
 }

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::Failure;
 use super::settings::{ClusterKind, RunSettings};
-use super::{input, screen};
+use super::{input, kind, screen};
 use crate::cluster::Source;
 use crate::cluster::embedded::{EmbeddedOptions, EmbeddedSource};
 use crate::cluster::kubernetes::{self, KubernetesSource};
@@ -45,6 +45,10 @@ pub(super) fn run(settings: &RunSettings) -> Result<ExitCode, Failure> {
     if settings.list {
         let infos: Vec<ScenarioInfo> = chosen.iter().map(|s| ScenarioInfo::from(&**s)).collect();
         screen::print(report::list(&infos, look).as_bytes())?;
+        return Ok(ExitCode::Passed);
+    }
+    if settings.kind.dry_run {
+        screen::print(kind::plans(&settings.clusters, &settings.kind)?.as_bytes())?;
         return Ok(ExitCode::Passed);
     }
     let record = match &settings.record {
@@ -147,6 +151,10 @@ async fn source(cluster: &ClusterKind, settings: &RunSettings) -> Result<Arc<dyn
             let evidence = settings.evidence;
             let options = EmbeddedOptions { evidence, ..EmbeddedOptions::default() };
             Ok(Arc::new(EmbeddedSource::new(options)))
+        }
+        ClusterKind::Kind(cni) => {
+            let image = settings.on_kubernetes.image.as_deref();
+            kind::source(cni, &settings.kind, image).await
         }
         ClusterKind::Kubeconfig(context) => {
             let options = settings.on_kubernetes.existing(&cluster.to_string())?;

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail};
 
 use super::args;
+use super::cluster_args::Kind;
 use crate::cluster::kubernetes::{Options, PullPolicy, PullSecret};
 use crate::scenario::KubernetesVersion;
 
@@ -26,6 +27,8 @@ pub(super) enum ClusterKind {
     Embedded,
     /// A cluster that exists already, by a context of the kubeconfig; by default its current one.
     Kubeconfig(Option<String>),
+    /// A kind cluster with a CNI, as in `calico` or `calico@v3.32.1`.
+    Kind(String),
 }
 
 impl fmt::Display for ClusterKind {
@@ -34,13 +37,16 @@ impl fmt::Display for ClusterKind {
             Self::Embedded => f.write_str("embedded"),
             Self::Kubeconfig(None) => f.write_str("kubeconfig"),
             Self::Kubeconfig(Some(context)) => write!(f, "kubeconfig:{context}"),
+            Self::Kind(cni) => write!(f, "kind:{cni}"),
         }
     }
 }
 
 /// A text that names no cluster.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected `embedded` or `kubeconfig[:CONTEXT]` as the cluster to run on, found `{0}`")]
+#[error(
+    "expected `embedded`, `kind:CNI[@VERSION]` or `kubeconfig[:CONTEXT]` as the cluster to run on, found `{0}`"
+)]
 pub(super) struct UnknownCluster(String);
 
 impl FromStr for ClusterKind {
@@ -54,6 +60,7 @@ impl FromStr for ClusterKind {
             Some(("kubeconfig", context)) if !context.is_empty() => {
                 Ok(Self::Kubeconfig(Some(context.to_owned())))
             }
+            Some(("kind", cni)) if !cni.is_empty() => Ok(Self::Kind(cni.to_owned())),
             _ => Err(UnknownCluster(text.to_owned())),
         }
     }
@@ -149,6 +156,8 @@ pub(super) struct RunSettings {
     pub(super) clusters: Vec<ClusterKind>,
     /// How scenarios run on Kubernetes.
     pub(super) on_kubernetes: KubernetesSettings,
+    /// How kind clusters are made.
+    pub(super) kind: Kind,
     /// Which scenarios.
     pub(super) selection: Selection,
     /// How many scenarios at the same time.
@@ -187,6 +196,7 @@ impl RunSettings {
             paths: existing(paths)?,
             clusters: clusters(&args.on)?,
             on_kubernetes: KubernetesSettings::new(args.kubernetes_cluster)?,
+            kind: args.kind,
             selection: Selection { filter: args.filter, tags: args.tag },
             jobs: args.jobs.unwrap_or_else(|| default_jobs(evidence)),
             record: args.record,
@@ -281,7 +291,7 @@ mod tests {
     fn settings(arguments: &[&str], here: &Path) -> Result<RunSettings> {
         let all = ["ringfence", "run"].iter().chain(arguments);
         match args::Arguments::try_parse_from(all)?.command {
-            args::Command::Run(run) => RunSettings::new(run, here),
+            args::Command::Run(run) => RunSettings::new(*run, here),
             _ => unreachable!("`run` was asked for"),
         }
     }
@@ -301,8 +311,8 @@ mod tests {
         let here = tempfile::tempdir().unwrap();
         for (arguments, message) in [
             (
-                ["--on", "kind:calico", "."],
-                "expected `embedded` or `kubeconfig[:CONTEXT]` as the cluster to run on, found `kind:calico`",
+                ["--on", "kind", "."],
+                "expected `embedded`, `kind:CNI[@VERSION]` or `kubeconfig[:CONTEXT]` as the cluster to run on, found `kind`",
             ),
             (
                 ["--on=embedded", "--on=embedded", "."],

@@ -99,6 +99,19 @@ impl Feature {
         Self::ClusterTiers,
         Self::Services,
     ];
+
+    /// As it is written in files: `end-port`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EndPort => "end-port",
+            Self::Sctp => "sctp",
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+            Self::ExternalToPod => "external-to-pod",
+            Self::ClusterTiers => "cluster-tiers",
+            Self::Services => "services",
+        }
+    }
 }
 
 /// What becomes of a connection: the two words of a policy.

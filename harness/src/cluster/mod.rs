@@ -5,8 +5,10 @@
 
 pub mod agents;
 mod capability;
+pub mod cni;
 pub mod docker;
 pub mod embedded;
+pub mod kind;
 pub mod kubernetes;
 mod placement;
 mod source;

@@ -3,6 +3,7 @@
 //! A `main` of its own, so that tests without the cluster that they need are ignored, with
 //! the reason, and never counted as passed; under `RINGFENCE_REQUIRE=embedded` they fail.
 
+mod clusters;
 mod input;
 mod machine;
 mod manifests;
@@ -43,6 +44,10 @@ fn main() -> ExitCode {
         input::a_list_names_every_scenario_and_makes_nothing,
         input::several_paths_a_filter_and_tags_choose_together,
         input::a_reader_that_goes_away_is_no_error,
+        clusters::a_dry_run_prints_every_action_and_makes_nothing,
+        clusters::cnis_are_listed_and_shown,
+        clusters::what_is_no_cni_ends_with_2,
+        clusters::clusters_are_listed_and_removed,
     ];
     let clusters = tests![
         runs::a_scenario_that_holds_ends_with_0,

@@ -15,6 +15,9 @@ pub(crate) fn help_of_every_command() {
         ("image push", expect_file!["../golden/cli/help-image-push.txt"]),
         ("doctor", expect_file!["../golden/cli/help-doctor.txt"]),
         ("rbac", expect_file!["../golden/cli/help-rbac.txt"]),
+        ("cni fetch", expect_file!["../golden/cli/help-cni-fetch.txt"]),
+        ("clusters", expect_file!["../golden/cli/help-clusters.txt"]),
+        ("clusters prune", expect_file!["../golden/cli/help-clusters-prune.txt"]),
     ] {
         let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let ended = ringfence(&arguments);
@@ -33,7 +36,7 @@ pub(crate) fn usage_errors_end_with_2_and_say_what_was_expected() {
             Usage: ringfence [OPTIONS] <COMMAND>
 
             Commands:
-              run      Run scenarios: make a cluster for each, and judge every cell"#]],
+              run       Run scenarios: make a cluster for each, and judge every cell"#]],
         ),
         (
             vec!["run", "--jobs", "0"],
@@ -43,9 +46,9 @@ pub(crate) fn usage_errors_end_with_2_and_say_what_was_expected() {
             For more information, try '--help'."#]],
         ),
         (
-            vec!["run", "--on", "kind:calico"],
+            vec!["run", "--on", "kind"],
             expect![
-                "error: expected `embedded` as the cluster to run on, found `kind:calico`: this version has no other"
+                "error: expected `embedded`, `kind:CNI[@VERSION]` or `kubeconfig[:CONTEXT]` as the cluster to run on, found `kind`"
             ],
         ),
         (

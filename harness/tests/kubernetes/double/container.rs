@@ -73,6 +73,7 @@ fn run() -> io::Result<()> {
             serve(&options)
         }
         Agent::Bridge { socket } => bridge(&socket),
+        Agent::Network(_) => Err(io::Error::other("a pod configures no network")),
         Agent::Help | Agent::Version => Ok(()),
     }
 }

@@ -1,0 +1,171 @@
+//! `ringfence clusters`: kind clusters that outlive a run, and what runs left behind.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::cluster_args::{Clusters, ClustersCommand, Files};
+use super::failure::Failure;
+use super::screen;
+use super::settings::ClusterKind;
+use crate::cluster::kind::{
+    ClusterFolder, DockerImage, Machine, Plan, State, check_name, close, clusters_folder,
+    kind_name, list, open, own_names,
+};
+use crate::cluster::{StageState, Stages, kubernetes};
+use crate::exit::ExitCode;
+
+/// Makes, shows or removes clusters.
+pub(super) fn clusters(args: Clusters) -> Result<ExitCode, Failure> {
+    let runtime = super::runtime()?;
+    let all = clusters_folder().map_err(Failure::usage)?;
+    let done = match args.command {
+        ClustersCommand::Up { cluster, name, files } => {
+            runtime.block_on(up(all, &cluster, name, &files))
+        }
+        ClustersCommand::Down { name } => runtime.block_on(down(all, &name)),
+        ClustersCommand::List => show(all),
+        ClustersCommand::Prune { on: Some(cluster), .. } => runtime.block_on(prune_on(&cluster)),
+        ClustersCommand::Prune { on: None, unknown } => runtime.block_on(prune(all, unknown)),
+    };
+    done.map_err(Failure::untold)?;
+    Ok(ExitCode::Passed)
+}
+
+/// A machine that loads no agent: that is for a run to do.
+fn machine() -> Machine {
+    Machine::new(Arc::new(DockerImage(String::new())))
+}
+
+/// Stages as lines on standard error.
+fn stages() -> Stages {
+    Stages::new(|stage| match stage.state {
+        StageState::Begun => {}
+        StageState::Done { took } => {
+            anstream::eprintln!("{:<6} {:6.1} s  {}", stage.name, took.as_secs_f64(), stage.what);
+        }
+        StageState::Failed { took } => {
+            let took = took.as_secs_f64();
+            anstream::eprintln!("{:<6} {took:6.1} s  failed: {}", stage.name, stage.what);
+        }
+    })
+}
+
+async fn up(all: PathBuf, cluster: &str, name: Option<String>, files: &Files) -> Result<()> {
+    let ClusterKind::Kind(cni) = cluster.parse()? else {
+        bail!("expected `kind:CNI[@VERSION]`, found `{cluster}`: no other cluster is made");
+    };
+    let (choice, noted) = files.choose(&cni)?;
+    let name = name.unwrap_or_else(|| choice.cni.name.clone());
+    let folder = ClusterFolder::take(&all, &name)?;
+    let folder = folder.with_context(|| format!("`{name}` is in use by another process"))?;
+    let plan = files.plan(&choice, &name, folder.path())?.without_agent();
+    match folder.state()? {
+        Some(state) if state.ready && state.cni == noted => {}
+        Some(state) => bail!(
+            "expected no cluster under the name `{name}`, found `{}`: `ringfence clusters down {name}` removes it",
+            state.cni
+        ),
+        None => {
+            let mut state = State { name: name.clone(), cni: noted, kept: true, ready: false };
+            folder.note(&state)?;
+            let (hands, stages) = (machine(), stages());
+            let made = tokio::select! {
+                made = open(&plan, &hands, &stages) => made.map_err(anyhow::Error::from),
+                _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
+            };
+            if let Err(error) = made {
+                return Err(match close(&plan, &hands).await {
+                    Ok(()) => error,
+                    Err(left) => error.context(left),
+                });
+            }
+            state.ready = true;
+            folder.note(&state)?;
+        }
+    }
+    Ok(screen::print(format!("export KUBECONFIG={}\n", plan.kubeconfig.display()).as_bytes())?)
+}
+
+async fn down(all: PathBuf, name: &str) -> Result<()> {
+    check_name(name)?;
+    let folder = ClusterFolder::take(&all, name)?;
+    let folder = folder.with_context(|| format!("`{name}` is in use by another process"))?;
+    if folder.state()?.is_none() {
+        bail!("expected a cluster `{name}`, found none: `ringfence clusters list` shows them");
+    }
+    remove(&folder).await
+}
+
+/// Removes a cluster with its folder.
+async fn remove(folder: &ClusterFolder) -> Result<()> {
+    let plan = Plan::removal(kind_name(folder.name()), folder.path().to_owned());
+    Ok(close(&plan, &machine()).await?)
+}
+
+fn show(all: PathBuf) -> Result<()> {
+    let found = list(&all)?;
+    let mut text = String::new();
+    for (state, used) in &found {
+        let word = match (used, state.ready, state.kept) {
+            (true, ..) => "in use",
+            (false, true, true) => "ready",
+            _ => "left by a run that was killed: `ringfence clusters prune` removes it",
+        };
+        let kubeconfig = all.join(&state.name).join("kubeconfig");
+        text += &format!("{}  {}  {word}\n  {}\n", state.name, state.cni, kubeconfig.display());
+    }
+    if found.is_empty() {
+        text += "no clusters\n";
+    }
+    Ok(screen::print(text.as_bytes())?)
+}
+
+/// Removes the clusters that nobody uses and that were not to be kept, or never got ready.
+async fn prune(all: PathBuf, unknown: bool) -> Result<()> {
+    let (mut lines, mut left) = (Vec::new(), Vec::new());
+    let noted = list(&all)?;
+    for (state, _) in noted.iter().filter(|(state, _)| !state.kept || !state.ready) {
+        let Some(folder) = ClusterFolder::take(&all, &state.name)? else { continue };
+        match remove(&folder).await {
+            Ok(()) => lines.push(format!("removed `{}` ({})", state.name, state.cni)),
+            Err(error) => left.push(format!("{error:#}")),
+        }
+    }
+    // Where there is no kind, there are no clusters of its making either.
+    let kinds = machine().kinds().await.unwrap_or_default();
+    for name in own_names(&kinds) {
+        if noted.iter().any(|(state, _)| state.name == name) || check_name(&name).is_err() {
+            continue;
+        }
+        if !unknown {
+            lines.push(format!(
+                "left `{name}`, of which nothing is noted here: `--unknown` removes it"
+            ));
+            continue;
+        }
+        let Some(folder) = ClusterFolder::take(&all, &name)? else { continue };
+        match remove(&folder).await {
+            Ok(()) => lines.push(format!("removed `{name}`")),
+            Err(error) => left.push(format!("{error:#}")),
+        }
+    }
+    if lines.is_empty() && left.is_empty() {
+        lines.push("nothing was left behind".to_owned());
+    }
+    screen::print((lines.join("\n") + "\n").as_bytes())?;
+    if left.is_empty() { Ok(()) } else { bail!("{}", left.join("; ")) }
+}
+
+async fn prune_on(cluster: &str) -> Result<()> {
+    let ClusterKind::Kubeconfig(context) = cluster.parse()? else {
+        bail!("expected `kubeconfig[:CONTEXT]` for `--on`, found `{cluster}`");
+    };
+    let client = kubernetes::connect(context.as_deref()).await?;
+    let mut removed = kubernetes::prune(&client, None).await?;
+    if removed.is_empty() {
+        removed.push("nothing was left behind".to_owned());
+    }
+    Ok(screen::print((removed.join("\n") + "\n").as_bytes())?)
+}

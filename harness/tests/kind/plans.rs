@@ -1,0 +1,46 @@
+//! What `--dry-run` prints, for every entry of the catalogue.
+
+use std::path::{Path, PathBuf};
+
+use ringfence::cluster::cni::{Catalogue, CniChoice};
+use ringfence::cluster::kind::{Plan, PlanOptions, kind_name};
+
+pub(crate) fn catalogue() -> Catalogue {
+    Catalogue::shipped().unwrap()
+}
+
+pub(crate) fn options(folder: &Path) -> PlanOptions {
+    PlanOptions {
+        name: kind_name("golden"),
+        folder: folder.to_owned(),
+        manifests: None,
+        images: None,
+        arch: "amd64".to_owned(),
+    }
+}
+
+pub(crate) fn plan(choice: &CniChoice, folder: &Path) -> Plan {
+    Plan::new(choice, &options(folder)).unwrap()
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/cni").join(name)
+}
+
+pub(crate) fn every_entry_has_its_plan() {
+    for cni in catalogue().all() {
+        let text = match catalogue().choose(&cni.name) {
+            Ok(choice) => plan(&choice, Path::new("clusters/golden")).to_string(),
+            Err(error) => format!("{error}\n"),
+        };
+        expect_test::expect_file![golden(&format!("{}.txt", cni.name))].assert_eq(&text);
+    }
+}
+
+pub(crate) fn a_plan_from_disk_names_every_file() {
+    let choice = catalogue().choose("flannel").unwrap();
+    let mut options = options(Path::new("clusters/golden"));
+    (options.manifests, options.images) = (Some("manifests".into()), Some("images".into()));
+    let plan = Plan::new(&choice, &options).unwrap();
+    expect_test::expect_file![golden("from-disk.txt")].assert_eq(&plan.to_string());
+}
