@@ -66,9 +66,6 @@ pub(super) struct Run {
     /// Given more than once, every scenario runs on each of them.
     #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
     pub(super) on: Vec<String>,
-    /// How scenarios run on Kubernetes.
-    #[command(flatten)]
-    pub(super) kubernetes_cluster: KubernetesCluster,
     /// Run only the scenarios whose identifier contains this text.
     #[arg(long, value_name = "TEXT")]
     pub(super) filter: Option<String>,
@@ -102,6 +99,9 @@ pub(super) struct Run {
     /// List the scenarios that would run, and make nothing.
     #[arg(long)]
     pub(super) list: bool,
+    /// How scenarios run on Kubernetes.
+    #[command(flatten)]
+    pub(super) kubernetes_cluster: KubernetesCluster,
 }
 
 /// How scenarios run on Kubernetes.

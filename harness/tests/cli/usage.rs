@@ -44,7 +44,7 @@ pub(crate) fn usage_errors_end_with_2_and_say_what_was_expected() {
         (
             vec!["run", "--on", "kind:calico"],
             expect![
-                "error: expected `embedded` as the cluster to run on, found `kind:calico`: this version has no other"
+                "error: expected `embedded` or `kubeconfig[:CONTEXT]` as the cluster to run on, found `kind:calico`"
             ],
         ),
         (
