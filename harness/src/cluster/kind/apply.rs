@@ -105,14 +105,14 @@ mod tests {
     #[test]
     fn lists_are_taken_apart_and_images_replaced() {
         let text = "kind: List\napiVersion: v1\nitems:\n- {kind: A, spec: {containers: [{image: 'x:latest', \
-                    imagePullPolicy: Always}, {image: y}]}}\n- {kind: B}\n---\nkind: C\n---\n";
+                    imagePullPolicy: Always}, {image: z}]}}\n- {kind: B}\n---\nkind: C\n---\n";
         let mut found = objects("m.yaml", text).unwrap();
         let images = BTreeMap::from([("x:latest".to_owned(), "x:v1".to_owned())]);
         found.iter_mut().for_each(|object| adjust(object, &images, true));
         assert_eq!(found.len(), 3);
         assert_eq!(
             found[0].to_string(),
-            r#"{"kind":"A","spec":{"containers":[{"image":"x:v1","imagePullPolicy":"IfNotPresent"},{"image":"y"}]}}"#
+            r#"{"kind":"A","spec":{"containers":[{"image":"x:v1","imagePullPolicy":"IfNotPresent"},{"image":"z"}]}}"#
         );
         let error = objects("m.yaml", "a: [").unwrap_err().to_string();
         assert!(error.contains("`m.yaml` is not understood at line"), "{error}");
