@@ -19,6 +19,7 @@ export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-always}
 
 DENY_VERSION=0.20.2
 NEXTEST_VERSION=0.9.151
+KIND_VERSION=v0.33.0
 target=${CARGO_TARGET_DIR:-$PWD/target}
 tools=$target/tools
 
@@ -108,6 +109,26 @@ stop_docker() {
     wait "$docker_process" 2>/dev/null || true
 }
 
+# Builds `kind` where there is none and Go can, and requires it of the tests.
+kind_program() {
+    if [[ $RINGFENCE_REQUIRE == *kind* || $RINGFENCE_REQUIRE != *docker* ]]; then
+        return
+    fi
+    export PATH=$tools/bin:$PATH
+    if ! command -v kind >/dev/null; then
+        if ! command -v go >/dev/null; then
+            echo "NOT REQUIRED: kind: there is none, and no Go to build it with"
+            return
+        fi
+        echo "building kind $KIND_VERSION into target/tools"
+        if ! GOBIN=$tools/bin go install "sigs.k8s.io/kind@$KIND_VERSION"; then
+            echo "NOT REQUIRED: kind: it could not be built"
+            return
+        fi
+    fi
+    RINGFENCE_REQUIRE+=,kind
+}
+
 # The README's test command.
 test_() { cargo test --locked; }
 
@@ -178,10 +199,12 @@ one() { # name
         dependencies) step "licences, bans and sources of dependencies" dependencies ;;
         test)
             docker_engine
+            kind_program
             step "cargo test" test_
             ;;
         nextest)
             docker_engine
+            kind_program
             step "cargo nextest, a process per test" nextest
             ;;
         run) step "the scenario library" run ;;
