@@ -13,8 +13,8 @@ use super::settings::ClusterKind;
 use crate::cluster::Source;
 use crate::cluster::cni::{Catalogue, CniChoice};
 use crate::cluster::kind::{
-    ClusterFolder, DockerImage, KindSource, Machine, Plan, PlanOptions, State, clusters_folder,
-    host_arch, kind_name,
+    AgentBuilder, BuiltAgent, ClusterFolder, DockerImage, KindSource, Machine, Plan, PlanOptions,
+    State, clusters_folder, host_arch, kind_name,
 };
 use crate::cluster::kubernetes::owner::RunId;
 
@@ -130,13 +130,11 @@ pub(super) async fn source(
     agent_image: Option<&str>,
 ) -> Result<Arc<dyn Source>> {
     let (choice, noted) = kind.files.choose(cni)?;
-    let Some(image) = agent_image else {
-        bail!(
-            "expected `--agent-image` for `--on kind:{cni}`, found none: name an image of the \
-             agent that Docker has, and it is loaded into the nodes"
-        );
+    let agent: Arc<dyn AgentBuilder> = match agent_image {
+        Some(image) => Arc::new(DockerImage(image.to_owned())),
+        None => Arc::new(BuiltAgent),
     };
-    let machine = Arc::new(Machine::new(Arc::new(DockerImage(image.to_owned()))));
+    let machine = Arc::new(Machine::new(agent));
     let (all, name) = (clusters_folder()?, choice.cni.name.clone());
     let taken = if kind.keep {
         let (all, name) = (all.clone(), name.clone());
@@ -156,13 +154,13 @@ pub(super) async fn source(
         ),
         (Some(folder), _) if kind.keep => {
             let name = folder.name().to_owned();
-            (folder, State { name, cni: noted, kept: true, ready: false })
+            (folder, State { name, cni: noted, kept: true, ready: false, run: None })
         }
         _ => {
             let name = ephemeral(&choice, RunId::random().as_str());
             let folder = ClusterFolder::take(&all, &name)?;
             let folder = folder.with_context(|| format!("the folder of `{name}` is in use"))?;
-            (folder, State { name, cni: noted, kept: false, ready: false })
+            (folder, State { name, cni: noted, kept: false, ready: false, run: None })
         }
     };
     let plan = kind.files.plan(&choice, folder.name(), folder.path())?;

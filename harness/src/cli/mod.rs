@@ -4,6 +4,7 @@ mod args;
 mod cluster_args;
 mod clusters;
 mod cni;
+mod declared;
 mod doctor;
 mod endpoint;
 mod failure;

@@ -157,7 +157,7 @@ async fn source(cluster: &ClusterKind, settings: &RunSettings) -> Result<Arc<dyn
             kind::source(cni, &settings.kind, image).await
         }
         ClusterKind::Kubeconfig(context) => {
-            let options = settings.on_kubernetes.existing(&cluster.to_string())?;
+            let options = settings.on_kubernetes.existing(cluster, &settings.kind.files)?;
             let client = kubernetes::connect(context.as_deref()).await?;
             Ok(Arc::new(KubernetesSource::new(client, options)))
         }

@@ -10,7 +10,8 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail};
 
 use super::args;
-use super::cluster_args::Kind;
+use super::cluster_args::{Files, Kind};
+use super::declared::{self, Declared, dataplane};
 use crate::cluster::kubernetes::{Options, PullPolicy, PullSecret};
 use crate::scenario::KubernetesVersion;
 
@@ -105,6 +106,8 @@ pub(super) struct KubernetesSettings {
     pub(super) pull_policy: PullPolicy,
     /// What they pull it with.
     pub(super) pull_secret: Option<PullSecret>,
+    /// Which CNIs they have.
+    pub(super) cni: Vec<Declared>,
     /// Whether pods may share their node's network.
     pub(super) allow_host_network: bool,
     /// Whether objects may be made that are in no namespace.
@@ -122,6 +125,7 @@ impl KubernetesSettings {
                 args::Pull::Never => PullPolicy::Never,
             },
             pull_secret: pull_secret.context("`--agent-pull-secret` is not understood")?,
+            cni: args.cni,
             allow_host_network: args.allow_host_network,
             allow_cluster_scoped: args.allow_cluster_scoped,
         })
@@ -130,8 +134,10 @@ impl KubernetesSettings {
     /// What a cluster that exists already is used with.
     ///
     /// # Errors
-    /// Where no image is named: nodes cannot pull one that only this machine has.
-    pub(super) fn existing(&self, name: &str) -> Result<Options> {
+    /// Where no image is named: nodes cannot pull one that only this machine has. Where its CNI
+    /// is said to be one that nobody knows.
+    pub(super) fn existing(&self, cluster: &ClusterKind, files: &Files) -> Result<Options> {
+        let name = cluster.to_string();
         let Some(image) = &self.image else {
             bail!(
                 "expected `--agent-image` for `--on {name}`, found none: the cluster's nodes must be able to pull the agent; `ringfence image push REF` builds it and puts it into your registry, and `--agent-image REF` names it"
@@ -142,6 +148,7 @@ impl KubernetesSettings {
             pull_secret: self.pull_secret.clone(),
             allow_host_network: self.allow_host_network,
             allow_cluster_scoped: self.allow_cluster_scoped,
+            dataplane: dataplane(cluster, &self.cni, files)?,
             ..Options::new(name, image)
         })
     }
@@ -192,9 +199,11 @@ impl RunSettings {
         }
         let paths = if args.paths.is_empty() { vec![library(here)?] } else { args.paths };
         let evidence = args.evidence == args::Evidence::Nflog;
+        let clusters = clusters(&args.on)?;
+        declared::check(&clusters, &args.kubernetes_cluster.cni)?;
         Ok(Self {
             paths: existing(paths)?,
-            clusters: clusters(&args.on)?,
+            clusters,
             on_kubernetes: KubernetesSettings::new(args.kubernetes_cluster)?,
             kind: args.kind,
             selection: Selection { filter: args.filter, tags: args.tag },
