@@ -7,9 +7,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::cluster_args::{Clusters, ClustersCommand, Files};
+use super::cluster_kind::ClusterKind;
 use super::failure::Failure;
 use super::screen;
-use super::settings::ClusterKind;
 use crate::cluster::docker::{self, Engine};
 use crate::cluster::kind::{
     ClusterFolder, DockerImage, Machine, Plan, State, check_name, client, close, clusters_folder,

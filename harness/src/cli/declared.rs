@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 
 use super::cluster_args::Files;
-use super::settings::ClusterKind;
+use super::cluster_kind::ClusterKind;
 use crate::cluster::Dataplane;
 
 /// `[CONTEXT=]CNI[@VERSION]`.

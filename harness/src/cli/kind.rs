@@ -7,9 +7,9 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::cluster_args::{Files, Kind};
+use super::cluster_kind::ClusterKind;
 use super::failure::Failure;
 use super::screen;
-use super::settings::ClusterKind;
 use crate::cluster::Source;
 use crate::cluster::cni::{Catalogue, CniChoice};
 use crate::cluster::kind::{
@@ -109,6 +109,9 @@ fn about(choice: &CniChoice) -> String {
     let mut text = format!("{} {}: {}\n", choice.cni.name, choice.version_name, choice.cni.about);
     for why in choice.cni.unverified.iter().chain(&choice.version.unverified) {
         text += &format!("unverified: {why}\n");
+    }
+    if !choice.cni.enforces {
+        text += "enforces no policy: a run passes only if every deny is seen to fail\n";
     }
     text
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod cluster_args;
+mod cluster_kind;
 mod clusters;
 mod cni;
 mod declared;

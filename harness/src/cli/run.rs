@@ -6,8 +6,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::cluster_kind::ClusterKind;
 use super::failure::Failure;
-use super::settings::{ClusterKind, RunSettings};
+use super::settings::RunSettings;
 use super::{input, kind, screen};
 use crate::cluster::Source;
 use crate::cluster::embedded::{EmbeddedOptions, EmbeddedSource};

@@ -5,12 +5,12 @@ use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 
 use super::args;
 use super::cluster_args::{Files, Kind};
+use super::cluster_kind::ClusterKind;
 use super::declared::{self, Declared, dataplane};
 use crate::cluster::kubernetes::{Options, PullPolicy, PullSecret};
 use crate::scenario::KubernetesVersion;
@@ -20,52 +20,6 @@ const STDIN: &str = "-";
 
 /// The folder that is taken where no path is given.
 const LIBRARY: &str = "scenarios";
-
-/// A cluster that scenarios can run on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ClusterKind {
-    /// Network namespaces of the run's own.
-    Embedded,
-    /// A cluster that exists already, by a context of the kubeconfig; by default its current one.
-    Kubeconfig(Option<String>),
-    /// A kind cluster with a CNI, as in `calico` or `calico@v3.32.1`.
-    Kind(String),
-}
-
-impl fmt::Display for ClusterKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Embedded => f.write_str("embedded"),
-            Self::Kubeconfig(None) => f.write_str("kubeconfig"),
-            Self::Kubeconfig(Some(context)) => write!(f, "kubeconfig:{context}"),
-            Self::Kind(cni) => write!(f, "kind:{cni}"),
-        }
-    }
-}
-
-/// A text that names no cluster.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "expected `embedded`, `kind:CNI[@VERSION]` or `kubeconfig[:CONTEXT]` as the cluster to run on, found `{0}`"
-)]
-pub(super) struct UnknownCluster(String);
-
-impl FromStr for ClusterKind {
-    type Err = UnknownCluster;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once(':') {
-            None if text == "embedded" => Ok(Self::Embedded),
-            None if text == "kubeconfig" => Ok(Self::Kubeconfig(None)),
-            // Contexts may hold colons, as those of EKS do.
-            Some(("kubeconfig", context)) if !context.is_empty() => {
-                Ok(Self::Kubeconfig(Some(context.to_owned())))
-            }
-            Some(("kind", cni)) if !cni.is_empty() => Ok(Self::Kind(cni.to_owned())),
-            _ => Err(UnknownCluster(text.to_owned())),
-        }
-    }
-}
 
 /// Which scenarios are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -22,6 +22,8 @@ pub(crate) fn a_dry_run_prints_every_action_and_makes_nothing() {
         let ended =
             with_state("/proc/state".as_ref(), &["run", "--on", &on, "--dry-run", "scenarios"]);
         assert!(ended.code == 0 && ended.out.contains("kind create cluster"), "{}", ended.err);
+        let control = ended.out.contains("passes only if every deny is seen to fail");
+        assert_eq!(control, cni == "flannel", "{}", ended.out);
     }
 }
 
