@@ -104,8 +104,8 @@ pub(super) enum ClustersCommand {
         /// are under way there lose what they have made.
         #[arg(long, value_name = "CLUSTER")]
         on: Option<String>,
-        /// Remove kind clusters as well that have Ringfence's names and of which nothing is noted
-        /// here. They may be those of another user.
+        /// Remove kind clusters as well that have Ringfence's names, and containers and networks that
+        /// have its labels, of which nothing is noted here. They may be those of another user.
         #[arg(long)]
         unknown: bool,
     },

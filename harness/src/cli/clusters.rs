@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::cluster_args::{Clusters, ClustersCommand, Files};
+use super::cluster_kind::ClusterKind;
 use super::failure::Failure;
 use super::screen;
-use super::settings::ClusterKind;
+use crate::cluster::docker::{self, Engine};
 use crate::cluster::kind::{
-    ClusterFolder, DockerImage, Machine, Plan, State, check_name, close, clusters_folder,
+    ClusterFolder, DockerImage, Machine, Plan, State, check_name, client, close, clusters_folder,
     kind_name, list, open, own_names,
 };
 use crate::cluster::{StageState, Stages, kubernetes};
@@ -68,12 +70,16 @@ async fn up(all: PathBuf, cluster: &str, name: Option<String>, files: &Files) ->
             state.cni
         ),
         None => {
-            let mut state = State { name: name.clone(), cni: noted, kept: true, ready: false };
+            let (name, run) = (name.clone(), None);
+            let mut state = State { name, cni: noted, kept: true, ready: false, run };
             folder.note(&state)?;
             let (hands, stages) = (machine(), stages());
+            let mut terminate =
+                signal(SignalKind::terminate()).context("signals cannot be listened to")?;
             let made = tokio::select! {
                 made = open(&plan, &hands, &stages) => made.map_err(anyhow::Error::from),
                 _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
+                _ = terminate.recv() => Err(anyhow!("interrupted")),
             };
             if let Err(error) = made {
                 return Err(match close(&plan, &hands).await {
@@ -126,6 +132,11 @@ fn show(all: PathBuf) -> Result<()> {
 async fn prune(all: PathBuf, unknown: bool) -> Result<()> {
     let (mut lines, mut left) = (Vec::new(), Vec::new());
     let noted = list(&all)?;
+    // First: a cluster's note says which run used it.
+    match Engine::connect().await {
+        Ok(engine) => prune_docker(&engine, &noted, unknown, &mut lines, &mut left).await?,
+        Err(error) => screen::note(&format!("Docker was not searched: {error}")),
+    }
     for (state, _) in noted.iter().filter(|(state, _)| !state.kept || !state.ready) {
         let Some(folder) = ClusterFolder::take(&all, &state.name)? else { continue };
         match remove(&folder).await {
@@ -151,11 +162,62 @@ async fn prune(all: PathBuf, unknown: bool) -> Result<()> {
             Err(error) => left.push(format!("{error:#}")),
         }
     }
+    for (state, _) in noted.iter().filter(|(state, _)| state.kept && state.ready) {
+        // A cluster that stays may hold what its last run left.
+        let Some(folder) = ClusterFolder::take(&all, &state.name)? else { continue };
+        let Some(run) = &state.run else { continue };
+        match left_on(&folder, run).await {
+            Ok(gone) => {
+                let name = &state.name;
+                lines.extend(
+                    gone.iter().map(|it| format!("removed the namespace `{it}` of `{name}`")),
+                );
+            }
+            Err(error) => left.push(format!("`{}`: {error:#}", state.name)),
+        }
+    }
     if lines.is_empty() && left.is_empty() {
         lines.push("nothing was left behind".to_owned());
     }
     screen::print((lines.join("\n") + "\n").as_bytes())?;
     if left.is_empty() { Ok(()) } else { bail!("{}", left.join("; ")) }
+}
+
+/// Removes what a run left on a cluster that stays.
+async fn left_on(folder: &ClusterFolder, run: &str) -> Result<Vec<String>> {
+    let kubeconfig = Plan::removal(kind_name(folder.name()), folder.path().to_owned()).kubeconfig;
+    let client = client(&kubeconfig).await?;
+    Ok(kubernetes::prune(&client, Some(&run.parse()?)).await?)
+}
+
+/// Removes hosts outside of clusters, and their networks: those of runs that have ended.
+async fn prune_docker(
+    engine: &Engine,
+    noted: &[(State, bool)],
+    unknown: bool,
+    lines: &mut Vec<String>,
+    left: &mut Vec<String>,
+) -> Result<()> {
+    for run in docker::runs(engine).await? {
+        let of = noted.iter().find(|(state, _)| state.run.as_ref() == Some(&run));
+        match of {
+            Some((_, true)) => continue,
+            None if !unknown => {
+                lines.push(format!(
+                    "left what the run `{run}` has in Docker, of which nothing is noted here: `--unknown` removes it"
+                ));
+                continue;
+            }
+            Some((_, false)) | None => {}
+        }
+        let pruned = docker::prune(engine, &docker::Scope::Run(run), false).await?;
+        let containers =
+            pruned.containers.iter().map(|name| format!("removed the container `{name}`"));
+        let networks = pruned.networks.iter().map(|name| format!("removed the network `{name}`"));
+        lines.extend(containers.chain(networks));
+        left.extend(pruned.left);
+    }
+    Ok(())
 }
 
 async fn prune_on(cluster: &str) -> Result<()> {

@@ -7,14 +7,14 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::cluster_args::{Files, Kind};
+use super::cluster_kind::ClusterKind;
 use super::failure::Failure;
 use super::screen;
-use super::settings::ClusterKind;
 use crate::cluster::Source;
 use crate::cluster::cni::{Catalogue, CniChoice};
 use crate::cluster::kind::{
-    ClusterFolder, DockerImage, KindSource, Machine, Plan, PlanOptions, State, clusters_folder,
-    host_arch, kind_name,
+    AgentBuilder, BuiltAgent, ClusterFolder, DockerImage, KindSource, Machine, Plan, PlanOptions,
+    State, clusters_folder, host_arch, kind_name,
 };
 use crate::cluster::kubernetes::owner::RunId;
 
@@ -110,6 +110,9 @@ fn about(choice: &CniChoice) -> String {
     for why in choice.cni.unverified.iter().chain(&choice.version.unverified) {
         text += &format!("unverified: {why}\n");
     }
+    if !choice.cni.enforces {
+        text += "enforces no policy: a run passes only if every deny is seen to fail\n";
+    }
     text
 }
 
@@ -130,13 +133,11 @@ pub(super) async fn source(
     agent_image: Option<&str>,
 ) -> Result<Arc<dyn Source>> {
     let (choice, noted) = kind.files.choose(cni)?;
-    let Some(image) = agent_image else {
-        bail!(
-            "expected `--agent-image` for `--on kind:{cni}`, found none: name an image of the \
-             agent that Docker has, and it is loaded into the nodes"
-        );
+    let agent: Arc<dyn AgentBuilder> = match agent_image {
+        Some(image) => Arc::new(DockerImage(image.to_owned())),
+        None => Arc::new(BuiltAgent),
     };
-    let machine = Arc::new(Machine::new(Arc::new(DockerImage(image.to_owned()))));
+    let machine = Arc::new(Machine::new(agent));
     let (all, name) = (clusters_folder()?, choice.cni.name.clone());
     let taken = if kind.keep {
         let (all, name) = (all.clone(), name.clone());
@@ -156,13 +157,13 @@ pub(super) async fn source(
         ),
         (Some(folder), _) if kind.keep => {
             let name = folder.name().to_owned();
-            (folder, State { name, cni: noted, kept: true, ready: false })
+            (folder, State { name, cni: noted, kept: true, ready: false, run: None })
         }
         _ => {
             let name = ephemeral(&choice, RunId::random().as_str());
             let folder = ClusterFolder::take(&all, &name)?;
             let folder = folder.with_context(|| format!("the folder of `{name}` is in use"))?;
-            (folder, State { name, cni: noted, kept: false, ready: false })
+            (folder, State { name, cni: noted, kept: false, ready: false, run: None })
         }
     };
     let plan = kind.files.plan(&choice, folder.name(), folder.path())?;

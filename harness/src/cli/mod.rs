@@ -2,8 +2,10 @@
 
 mod args;
 mod cluster_args;
+mod cluster_kind;
 mod clusters;
 mod cni;
+mod declared;
 mod doctor;
 mod endpoint;
 mod failure;

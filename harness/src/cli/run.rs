@@ -6,8 +6,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::cluster_kind::ClusterKind;
 use super::failure::Failure;
-use super::settings::{ClusterKind, RunSettings};
+use super::settings::RunSettings;
 use super::{input, kind, screen};
 use crate::cluster::Source;
 use crate::cluster::embedded::{EmbeddedOptions, EmbeddedSource};
@@ -157,7 +158,7 @@ async fn source(cluster: &ClusterKind, settings: &RunSettings) -> Result<Arc<dyn
             kind::source(cni, &settings.kind, image).await
         }
         ClusterKind::Kubeconfig(context) => {
-            let options = settings.on_kubernetes.existing(&cluster.to_string())?;
+            let options = settings.on_kubernetes.existing(cluster, &settings.kind.files)?;
             let client = kubernetes::connect(context.as_deref()).await?;
             Ok(Arc::new(KubernetesSource::new(client, options)))
         }

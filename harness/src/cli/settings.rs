@@ -5,12 +5,13 @@ use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 
 use super::args;
-use super::cluster_args::Kind;
+use super::cluster_args::{Files, Kind};
+use super::cluster_kind::ClusterKind;
+use super::declared::{self, Declared, dataplane};
 use crate::cluster::kubernetes::{Options, PullPolicy, PullSecret};
 use crate::scenario::KubernetesVersion;
 
@@ -19,52 +20,6 @@ const STDIN: &str = "-";
 
 /// The folder that is taken where no path is given.
 const LIBRARY: &str = "scenarios";
-
-/// A cluster that scenarios can run on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ClusterKind {
-    /// Network namespaces of the run's own.
-    Embedded,
-    /// A cluster that exists already, by a context of the kubeconfig; by default its current one.
-    Kubeconfig(Option<String>),
-    /// A kind cluster with a CNI, as in `calico` or `calico@v3.32.1`.
-    Kind(String),
-}
-
-impl fmt::Display for ClusterKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Embedded => f.write_str("embedded"),
-            Self::Kubeconfig(None) => f.write_str("kubeconfig"),
-            Self::Kubeconfig(Some(context)) => write!(f, "kubeconfig:{context}"),
-            Self::Kind(cni) => write!(f, "kind:{cni}"),
-        }
-    }
-}
-
-/// A text that names no cluster.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "expected `embedded`, `kind:CNI[@VERSION]` or `kubeconfig[:CONTEXT]` as the cluster to run on, found `{0}`"
-)]
-pub(super) struct UnknownCluster(String);
-
-impl FromStr for ClusterKind {
-    type Err = UnknownCluster;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once(':') {
-            None if text == "embedded" => Ok(Self::Embedded),
-            None if text == "kubeconfig" => Ok(Self::Kubeconfig(None)),
-            // Contexts may hold colons, as those of EKS do.
-            Some(("kubeconfig", context)) if !context.is_empty() => {
-                Ok(Self::Kubeconfig(Some(context.to_owned())))
-            }
-            Some(("kind", cni)) if !cni.is_empty() => Ok(Self::Kind(cni.to_owned())),
-            _ => Err(UnknownCluster(text.to_owned())),
-        }
-    }
-}
 
 /// Which scenarios are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -105,6 +60,8 @@ pub(super) struct KubernetesSettings {
     pub(super) pull_policy: PullPolicy,
     /// What they pull it with.
     pub(super) pull_secret: Option<PullSecret>,
+    /// Which CNIs they have.
+    pub(super) cni: Vec<Declared>,
     /// Whether pods may share their node's network.
     pub(super) allow_host_network: bool,
     /// Whether objects may be made that are in no namespace.
@@ -122,6 +79,7 @@ impl KubernetesSettings {
                 args::Pull::Never => PullPolicy::Never,
             },
             pull_secret: pull_secret.context("`--agent-pull-secret` is not understood")?,
+            cni: args.cni,
             allow_host_network: args.allow_host_network,
             allow_cluster_scoped: args.allow_cluster_scoped,
         })
@@ -130,8 +88,10 @@ impl KubernetesSettings {
     /// What a cluster that exists already is used with.
     ///
     /// # Errors
-    /// Where no image is named: nodes cannot pull one that only this machine has.
-    pub(super) fn existing(&self, name: &str) -> Result<Options> {
+    /// Where no image is named: nodes cannot pull one that only this machine has. Where its CNI
+    /// is said to be one that nobody knows.
+    pub(super) fn existing(&self, cluster: &ClusterKind, files: &Files) -> Result<Options> {
+        let name = cluster.to_string();
         let Some(image) = &self.image else {
             bail!(
                 "expected `--agent-image` for `--on {name}`, found none: the cluster's nodes must be able to pull the agent; `ringfence image push REF` builds it and puts it into your registry, and `--agent-image REF` names it"
@@ -142,6 +102,7 @@ impl KubernetesSettings {
             pull_secret: self.pull_secret.clone(),
             allow_host_network: self.allow_host_network,
             allow_cluster_scoped: self.allow_cluster_scoped,
+            dataplane: dataplane(cluster, &self.cni, files)?,
             ..Options::new(name, image)
         })
     }
@@ -192,9 +153,11 @@ impl RunSettings {
         }
         let paths = if args.paths.is_empty() { vec![library(here)?] } else { args.paths };
         let evidence = args.evidence == args::Evidence::Nflog;
+        let clusters = clusters(&args.on)?;
+        declared::check(&clusters, &args.kubernetes_cluster.cni)?;
         Ok(Self {
             paths: existing(paths)?,
-            clusters: clusters(&args.on)?,
+            clusters,
             on_kubernetes: KubernetesSettings::new(args.kubernetes_cluster)?,
             kind: args.kind,
             selection: Selection { filter: args.filter, tags: args.tag },

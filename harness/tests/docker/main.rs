@@ -7,6 +7,7 @@ mod command;
 mod hosts;
 mod image;
 mod left;
+mod node;
 mod session;
 
 use std::future::Future;
@@ -33,6 +34,11 @@ fn main() -> ExitCode {
         trial("a_container_that_is_gone_is_told", hosts::gone),
         trial("prune_finds_what_a_killed_run_left", left::by_a_killed_run),
         trial("the_image_command_says_what_it_made", command::build),
+        trial_unless(
+            node::lacking(),
+            "images_and_plugins_are_put_into_nodes",
+            node::images_and_plugins,
+        ),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -47,7 +53,18 @@ fn trial<F>(name: &'static str, test: fn(Place) -> F) -> Trial
 where
     F: Future<Output = ()> + 'static,
 {
+    trial_unless(None, name, test)
+}
+
+/// A trial that is ignored where something is lacking.
+fn trial_unless<F>(lacking: Option<String>, name: &'static str, test: fn(Place) -> F) -> Trial
+where
+    F: Future<Output = ()> + 'static,
+{
     Trial::ignorable_test(name, move || {
+        if let Some(lacking) = lacking {
+            return Ok(Completion::ignored_with(lacking));
+        }
         let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
         runtime.block_on(async move {
             let engine = match Engine::connect().await {

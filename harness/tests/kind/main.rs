@@ -4,8 +4,10 @@
 //! Trials that need `kind` and Docker are ignored, with the reason, where they are not there;
 //! under `RINGFENCE_REQUIRE=kind` they fail instead.
 
+mod api;
 mod execution;
 mod fakes;
+mod https;
 mod plans;
 mod programs;
 mod real;
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
     let anywhere = tests![
         plans::every_entry_has_its_plan,
         plans::a_plan_from_disk_names_every_file,
+        plans::every_sighting_is_of_cells_of_a_scenario,
         execution::steps_wait_for_those_before_them_and_for_no_others,
         execution::the_first_error_ends_it,
         execution::a_deadline_names_the_step_and_what_was_seen_last,
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         programs::what_kind_says_is_shown,
         programs::a_missing_program_comes_with_the_remedy,
         programs::a_file_at_hand_that_is_another_is_refused,
+        https::a_file_comes_by_https_and_is_the_one_that_was_pinned,
     ];
     let with_kind = tests![
         real::every_configuration_is_accepted,
@@ -60,7 +64,15 @@ fn main() -> ExitCode {
             Some(why) => Ok(Completion::ignored_with(why)),
         })
     });
-    let trials = anywhere.into_iter().chain(with_kind).collect();
+    let on_a_cluster =
+        Trial::ignorable_test("a_manifest_is_applied_and_its_rollout_awaited", || {
+            if let Some(why) = api::lacking() {
+                return Ok(Completion::ignored_with(why));
+            }
+            api::a_manifest_is_applied_and_its_rollout_awaited();
+            Ok(Completion::Completed)
+        });
+    let trials = anywhere.into_iter().chain(with_kind).chain([on_a_cluster]).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

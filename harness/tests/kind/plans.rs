@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ringfence::cluster::cni::{Catalogue, CniChoice};
 use ringfence::cluster::kind::{Plan, PlanOptions, kind_name};
+use ringfence::scenario::CellPattern;
 
 pub(crate) fn catalogue() -> Catalogue {
     Catalogue::shipped().unwrap()
@@ -43,4 +44,20 @@ pub(crate) fn a_plan_from_disk_names_every_file() {
     (options.manifests, options.images) = (Some("manifests".into()), Some("images".into()));
     let plan = Plan::new(&choice, &options).unwrap();
     expect_test::expect_file![golden("from-disk.txt")].assert_eq(&plan.to_string());
+}
+
+pub(crate) fn every_sighting_is_of_cells_of_a_scenario() {
+    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let catalogue = catalogue();
+    let dataplanes = catalogue.all().iter().map(|cni| cni.dataplane(""));
+    let known = dataplanes.flat_map(|found| [found.deviations, found.choices].concat());
+    let sightings: Vec<_> = known.flat_map(|known| known.seen).collect();
+    assert!(!sightings.is_empty());
+    for sighting in sightings {
+        let file = library.join(&sighting.scenario).join("scenario.yaml");
+        assert!(file.is_file(), "expected a scenario `{}`", sighting.scenario);
+        if let Err(error) = CellPattern::parse(&sighting.cells) {
+            panic!("`{}` of `{}`: {error}", sighting.cells, sighting.scenario);
+        }
+    }
 }

@@ -26,7 +26,8 @@ pub(crate) struct Bed {
     double: Option<Double>,
     /// A client of the trial's own, which the cluster under test knows nothing of.
     pub(crate) client: Client,
-    image: String,
+    /// The agent's image.
+    pub(crate) image: String,
     /// Whether policies stop packets here.
     pub(crate) enforces: bool,
 }

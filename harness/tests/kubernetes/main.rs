@@ -6,6 +6,7 @@ mod bed;
 mod double;
 mod faults;
 mod life;
+mod outside;
 mod server;
 mod town;
 
@@ -51,6 +52,12 @@ fn main() -> ExitCode {
         prune_finds_what_a_killed_run_left,
         an_absent_image_ends_early,
     );
+    let test =
+        || async { outside::hosts_outside_are_reached_and_removed(Bed::double().await?).await };
+    trials.push(trial("double::hosts_outside_are_reached_and_removed", test));
+    let test =
+        || async { outside::hosts_outside_are_reached_and_removed(Bed::real().await?).await };
+    trials.push(trial("real::hosts_outside_are_reached_and_removed", test));
     macro_rules! on_the_double {
         ($($name:ident),* $(,)?) => {$(
             let test = || async { faults::$name(Bed::double().await?).await };

@@ -23,7 +23,8 @@ fn object<T: serde::de::DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).expect("it is one")
 }
 
-async fn make_namespace(client: &Client, name: &str) {
+/// Makes a namespace, and waits until it takes pods.
+pub(crate) async fn make_namespace(client: &Client, name: &str) {
     let api: Api<Namespace> = Api::all(client.clone());
     let namespace = object(json!({ "metadata": { "name": name, "labels": { "a": "b" } } }));
     api.create(&PostParams::default(), &namespace).await.expect("it is made");

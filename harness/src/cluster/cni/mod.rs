@@ -212,4 +212,13 @@ impl Cni {
             choices: install.choices.clone(),
         }
     }
+
+    /// What is said in advance of its dataplane on a cluster that exists already, under a version
+    /// that may be in no file. The address families are those that the cluster's pods have.
+    pub fn declared(&self, version: Option<&str>) -> Dataplane {
+        let mut declared = self.dataplane(version.unwrap_or_default());
+        declared.name = declared.name.trim_end().to_owned();
+        declared.lacks.retain(|lack| !matches!(lack, Feature::Ipv4 | Feature::Ipv6));
+        declared
+    }
 }

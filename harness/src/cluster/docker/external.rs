@@ -12,7 +12,9 @@
 //! does not leave the node by its default route. It stays for as long as the node does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
@@ -77,25 +79,61 @@ pub struct Deployment {
     pub hosts: BTreeMap<Name, Host>,
     network: String,
     /// Held until the routes may lead elsewhere.
-    _claim: Claim,
+    _claim: Option<Claim>,
+}
+
+impl Deployment {
+    /// Hosts on a network of this name, made by other means than [`DockerHosts`].
+    pub fn new(network: impl Into<String>, hosts: BTreeMap<Name, Host>) -> Self {
+        Self { hosts, network: network.into(), _claim: None }
+    }
+
+    /// The name of their network.
+    pub fn network(&self) -> &str {
+        &self.network
+    }
 }
 
 /// A host that was made; opens sessions with its agent.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Host {
-    engine: Engine,
     container: String,
+    dial: Arc<dyn Dial>,
 }
 
 impl Host {
+    /// A host of this identifier, whose agent is reached in this way.
+    pub fn new(container: impl Into<String>, dial: Arc<dyn Dial>) -> Self {
+        Self { container: container.into(), dial }
+    }
+
     /// The container's identifier.
     pub fn container(&self) -> &str {
         &self.container
     }
 }
 
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").field("container", &self.container).finish_non_exhaustive()
+    }
+}
+
 #[async_trait]
 impl Dial for Host {
+    async fn dial(&self) -> Result<BoxStream, DialError> {
+        self.dial.dial().await
+    }
+}
+
+/// A bridge to the agent in a container, by an exec of the Engine.
+struct Bridge {
+    engine: Engine,
+    container: String,
+}
+
+#[async_trait]
+impl Dial for Bridge {
     async fn dial(&self) -> Result<BoxStream, DialError> {
         match self.engine.exec(&self.container, &BRIDGE).await {
             Ok(stream) => Ok(Box::new(stream)),
@@ -198,7 +236,8 @@ impl DockerHosts {
             let container = self.host(network, host, place).await?;
             let plan = tunnel.of_host(host, place);
             self.engine.configure(&self.run, &self.image, &container, &plan).await?;
-            let made = Host { engine: self.engine.clone(), container };
+            let engine = self.engine.clone();
+            let made = Host::new(container.clone(), Arc::new(Bridge { engine, container }));
             Ok::<_, EngineError>((host.name.clone(), made))
         }));
         let (_, hosts) = futures_util::try_join!(nodes_ready, hosts_ready)?;
@@ -261,7 +300,7 @@ impl ExternalHosts for DockerHosts {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let (network, ranges) = self.network(number, hosts, avoid).await?;
         match self.populate(&network, number, &ranges, hosts).await {
-            Ok(hosts) => Ok(Deployment { hosts, network, _claim: claim }),
+            Ok(hosts) => Ok(Deployment { hosts, network, _claim: Some(claim) }),
             Err(error) => {
                 let left = self.clear(&network).await;
                 let error = anyhow::Error::from(error);

@@ -22,7 +22,7 @@ pub use engine::{Engine, EngineError};
 pub use exec::Attached;
 pub use external::{Deployment, DockerHosts, ExternalHosts, Host, NodeContainer};
 pub use image::{AgentImage, Loaded, PushError, SIZE_TARGET};
-pub use prune::{Pruned, Scope, prune};
+pub use prune::{Pruned, Scope, prune, runs};
 
 /// The label that names the run by which an object was made.
 pub const RUN: &str = "ringfence.dev/run";

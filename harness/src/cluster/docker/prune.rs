@@ -83,6 +83,23 @@ pub async fn prune(engine: &Engine, scope: &Scope, images: bool) -> Result<Prune
     Ok(pruned)
 }
 
+/// The runs of which there are containers or networks, also of those that are under way.
+///
+/// # Errors
+/// Where the Engine does not list them.
+pub async fn runs(engine: &Engine) -> Result<BTreeSet<String>, EngineError> {
+    let filters = filter("label", RUN);
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    let containers = engine.api.list_containers(Some(options)).await;
+    let containers = containers.map_err(refused("list containers"))?;
+    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+    let networks = engine.api.list_networks(Some(options)).await;
+    let networks = networks.map_err(refused("list networks"))?;
+    let labels = containers.into_iter().map(|container| container.labels);
+    let labels = labels.chain(networks.into_iter().map(|network| network.labels));
+    Ok(labels.flatten().filter_map(|mut labels| labels.remove(RUN)).collect())
+}
+
 fn sort(
     results: Vec<Result<String, EngineError>>,
     removed: &mut BTreeSet<String>,

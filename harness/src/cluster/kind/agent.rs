@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use crate::cluster::ClusterError;
+use crate::cluster::docker::{AgentImage, AgentSource, Engine};
 
 /// The agent's image, as `ctr images import` takes it.
 #[derive(Debug, Clone)]
@@ -21,4 +22,27 @@ pub trait AgentBuilder: Send + Sync {
     /// # Errors
     /// What to do where it cannot be built.
     async fn build(&self) -> Result<AgentArchive, ClusterError>;
+}
+
+/// The agent of this version, built for what the Engine runs on, as nodes do too.
+#[derive(Debug, Clone)]
+pub struct BuiltAgent;
+
+#[async_trait]
+impl AgentBuilder for BuiltAgent {
+    async fn build(&self) -> Result<AgentArchive, ClusterError> {
+        let engine = Engine::connect().await?;
+        let architecture = engine.architecture().ok_or_else(|| {
+            ClusterError::Unsupported(
+                "expected a Docker Engine on `amd64` or `arm64`, for which there are agents, found another: name an image by `--agent-image`"
+                    .to_owned(),
+            )
+        })?;
+        let source = AgentSource::find(None).map_err(anyhow::Error::from)?;
+        let agent = source.agent(architecture).await.map_err(anyhow::Error::from)?;
+        let image = AgentImage::new(&agent).map_err(anyhow::Error::from)?;
+        // Hosts outside the cluster are containers of it.
+        engine.load(&image).await?;
+        Ok(AgentArchive { reference: image.reference, archive: image.archive })
+    }
 }

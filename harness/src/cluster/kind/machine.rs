@@ -80,7 +80,9 @@ pub async fn client(kubeconfig: &Path) -> anyhow::Result<kube::Client> {
 impl Hands for Machine {
     async fn perform(&self, action: &Action, told: &Told) -> Result<(), ClusterError> {
         match action {
-            Action::FindProgram(program) => process::find(*program, self.path.as_ref()).await,
+            Action::FindProgram(program) => {
+                process::version(*program, self.path.as_ref()).await.map(drop)
+            }
             Action::ReachDocker => self.docker().await.map(drop),
             Action::CheckInotify { watches, instances } => {
                 inotify(Path::new("/proc/sys/fs/inotify"), *watches, *instances)
@@ -208,7 +210,7 @@ async fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 /// Reads the kernel's limits in a folder of `sysctl` files.
-fn inotify(folder: &Path, watches: u64, instances: u64) -> Result<(), ClusterError> {
+pub(super) fn inotify(folder: &Path, watches: u64, instances: u64) -> Result<(), ClusterError> {
     let mut low = Vec::new();
     for (name, least) in [("max_user_watches", watches), ("max_user_instances", instances)] {
         let file = folder.join(name);

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::action::{Action, Program, Step};
 use super::config::{config, nodes};
 use crate::cluster::cni::{Asset, CniChoice};
@@ -49,6 +51,10 @@ pub struct Plan {
     pub name: String,
     /// The nodes' names, the control plane first.
     pub nodes: Vec<String>,
+    /// The ranges of its pods.
+    pub pods: Vec<IpNet>,
+    /// The ranges of its Services.
+    pub services: Vec<IpNet>,
     /// The cluster's own kubeconfig.
     pub kubeconfig: PathBuf,
     /// What makes it; a step begins when those before it are done.
@@ -192,7 +198,14 @@ impl Plan {
         let ready = Action::AwaitNodes { nodes: nodes.clone(), kubeconfig: kubeconfig.clone() };
         steps.add("cni", ready, &applied, ROLLOUT);
 
-        Ok(Self { nodes, opening: steps.0, ..Self::removal(name.clone(), folder.clone()) })
+        let (pods, services) = (&install.kind.pod_subnets, &install.kind.service_subnets);
+        Ok(Self {
+            nodes,
+            pods: pods.clone(),
+            services: services.clone(),
+            opening: steps.0,
+            ..Self::removal(name.clone(), folder.clone())
+        })
     }
 
     /// A plan that makes nothing, and removes the cluster of a name in kind with its folder.
@@ -203,7 +216,8 @@ impl Plan {
         let deleted = closing.add("close", delete, &[], LOAD);
         // The folder says what may still be there: it goes last.
         closing.add("close", Action::RemoveFolder { folder }, &[deleted], QUICK);
-        Self { name, nodes: Vec::new(), kubeconfig, opening: Vec::new(), closing: closing.0 }
+        let (nodes, pods, services, opening) = Default::default();
+        Self { name, nodes, pods, services, kubeconfig, opening, closing: closing.0 }
     }
 }
 

@@ -14,18 +14,24 @@ use crate::cluster::ClusterError;
 /// How much of what a program said is kept for its error.
 const KEPT_LINES: usize = 40;
 
-/// Looks a program up by asking for its version.
+/// Looks a program up by asking for its version, and returns the first line that it says.
 ///
 /// # Errors
 /// What is to be installed.
-pub(super) async fn find(program: Program, path: Option<&OsString>) -> Result<(), ClusterError> {
+pub(super) async fn version(
+    program: Program,
+    path: Option<&OsString>,
+) -> Result<String, ClusterError> {
     let (arguments, remedy) = program.probe();
     let name = program.name();
     let missing = |why: String| {
         ClusterError::Unsupported(format!("expected the program `{name}`, {why}: {remedy}"))
     };
     match command(program, path).args(arguments).output().await {
-        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) if output.status.success() => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            Ok(said.lines().next().unwrap_or_default().trim().to_owned())
+        }
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             Err(missing(format!("found one that fails ({}): {said}", output.status)))

@@ -33,6 +33,9 @@ pub struct State {
     pub kept: bool,
     /// Whether it was made to its end.
     pub ready: bool,
+    /// The run that used it last, by which what it left is found; none before the first.
+    #[serde(default)]
+    pub run: Option<String>,
 }
 
 /// A cluster's folder, which nobody else uses while this exists.
@@ -197,7 +200,7 @@ mod tests {
     use super::*;
 
     fn state(name: &str) -> State {
-        State { name: name.into(), cni: "calico@v1".into(), kept: false, ready: false }
+        State { name: name.into(), cni: "calico@v1".into(), kept: false, ready: false, run: None }
     }
 
     #[test]

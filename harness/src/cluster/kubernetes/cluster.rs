@@ -13,6 +13,7 @@ use super::naming::Naming;
 use super::needs::Needs;
 use super::node::{NodeFacts, stand_ins};
 use super::objects::{Agent, Level};
+use super::outside::Externals;
 use super::pool::{Pool, Tenancy};
 use super::secret;
 use super::service::Services;
@@ -36,8 +37,9 @@ pub struct Kubernetes {
     pub(super) needs: Needs,
     pool: Arc<Pool>,
     /// `None` once it was torn down.
-    slot: Option<Slot>,
+    pub(super) slot: Option<Slot>,
     pub(super) services: Services,
+    pub(super) externals: Externals,
     pub(super) world: World,
     /// The cluster's nodes, by the scenario's names.
     pub(super) nodes: BTreeMap<Name, NodeFacts>,
@@ -56,8 +58,8 @@ impl Kubernetes {
         pool: Arc<Pool>,
         needs: Needs,
         capabilities: Capabilities,
-        tenancy: Tenancy,
-        nodes_to_itself: Option<OwnedMutexGuard<()>>,
+        externals: Externals,
+        (tenancy, nodes_to_itself): (Tenancy, Option<OwnedMutexGuard<()>>),
     ) -> Self {
         Self {
             capabilities,
@@ -65,6 +67,7 @@ impl Kubernetes {
             pool,
             slot: Some(slot),
             services: Services::default(),
+            externals,
             world: World::default(),
             nodes: BTreeMap::new(),
             placement: Placement::default(),
@@ -233,7 +236,22 @@ impl Kubernetes {
         slot.raise_pods(wanted).await?;
         self.open_nodes().await?;
         let found = self.topology()?;
-        inside(&found, avoid).map_or(Ok(found), |why| Err(ClusterError::Unsupported(why)))
+        if let Some(why) = inside(&found, avoid) {
+            return Err(ClusterError::Unsupported(why));
+        }
+        self.raise_externals(avoid).await?;
+        Ok(found)
+    }
+
+    /// Makes the hosts outside the cluster, last: another scenario may be waiting for their
+    /// addresses.
+    async fn raise_externals(&mut self, avoid: &[IpNet]) -> Result<(), ClusterError> {
+        let slot = match &mut self.slot {
+            Some(slot) => slot,
+            None => return Err(ClusterError::Lost("it was torn down".to_owned())),
+        };
+        let (topology, families) = (&self.world.topology, &self.capabilities.families);
+        self.externals.raise(topology, families, avoid, &slot.site, &mut slot.agents).await
     }
 }
 
@@ -314,6 +332,7 @@ impl Cluster for Kubernetes {
 
     async fn teardown(&mut self) -> Result<(), TeardownError> {
         let Some(mut slot) = self.slot.take() else { return Ok(()) };
+        let hosts_left = self.externals.raze(&mut slot.agents).await;
         let services = &mut self.services;
         let all: Vec<Name> = slot.namespaces().cloned().collect();
         let ended = if !self.whole {
@@ -330,16 +349,15 @@ impl Cluster for Kubernetes {
             left.and(lifted).and(razed)
         };
         let prefix = slot.naming.prefix();
+        let mut left = hosts_left.err().map(|TeardownError(left)| left).unwrap_or_default();
         match ended {
-            Ok(()) if self.whole && slot.naming != Naming::Exact => {
-                self.pool.give(slot);
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-            Err(error) => Err(TeardownError(vec![format!(
+            Ok(()) if self.whole && slot.naming != Naming::Exact => self.pool.give(slot),
+            Ok(()) => {}
+            Err(error) => left.push(format!(
                 "objects of the slot `{prefix}`, which the end of the run tries to delete again: {}",
                 super::call::words(&error)
-            )])),
+            )),
         }
+        if left.is_empty() { Ok(()) } else { Err(TeardownError(left)) }
     }
 }

@@ -14,7 +14,7 @@
 //! | `site`, `node`, `canary` | a cluster, its nodes, what its pods can do |
 //! | `slot`, `start`, `trouble`, `exec`, `secret`, `policy`, `service` | what stands in a slot, and how it comes to stand |
 //! | `source`, `pool`, `needs` | who runs where |
-//! | `cluster`, `change`, `round` | one scenario: deploy, change, probe |
+//! | `cluster`, `change`, `round`, `outside` | one scenario: deploy, change, probe, with hosts outside the cluster |
 //! | `artifact` | what helps when something goes wrong |
 //! | `prune` | removes what runs left |
 
@@ -32,6 +32,7 @@ mod needs;
 mod node;
 pub mod objects;
 mod options;
+mod outside;
 pub mod owner;
 mod policy;
 mod pool;
@@ -53,5 +54,6 @@ pub use call::Denied;
 pub use cluster::Kubernetes;
 pub use connect::{client, connect};
 pub use options::{Deadlines, Options, ParsePullSecretError, PullPolicy, PullSecret};
+pub use outside::Outside;
 pub use prune::prune;
 pub use source::KubernetesSource;

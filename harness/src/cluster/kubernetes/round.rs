@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::cluster::Kubernetes;
-use super::node::NodeFacts;
 use super::objects::{Exposure, pod as pod_object};
 use crate::cluster::agents::Planned;
 use crate::cluster::{ClusterError, Round};
-use crate::model::{Cell, Endpoint, Name, Observation, Pod, PodName, Via};
+use crate::model::{Cell, Endpoint, Observation, Pod, PodName, Via};
 
 /// Through which kind of Service a way leads.
 fn exposure(via: Via) -> Option<Exposure> {
@@ -63,7 +62,8 @@ impl Kubernetes {
         let (slot, services) = self.parts()?;
         let pods = slot.pods.values().flat_map(|placed| placed.addresses.iter().copied());
         let services = services.all().flat_map(|access| access.addresses.iter().copied());
-        Ok(pods.chain(services).chain(nodes).collect())
+        let own: Vec<IpAddr> = pods.chain(services).chain(nodes).collect();
+        Ok(own.into_iter().chain(self.externals.addresses().iter().copied()).collect())
     }
 
     async fn raise_services(&mut self, cells: &[Cell]) -> Result<(), ClusterError> {
@@ -83,25 +83,32 @@ impl Kubernetes {
     }
 
     fn plan(&mut self, cells: &[Cell]) -> Result<Vec<Result<Planned, String>>, ClusterError> {
-        let nodes: BTreeMap<Name, NodeFacts> = self.nodes.clone();
-        let (slot, services) = self.parts()?;
+        let (nodes, externals) = (&self.nodes, &self.externals);
+        let outside = &self.world.topology.externals;
+        let (slot, services) = match &self.slot {
+            Some(slot) => (slot, &self.services),
+            None => return Err(ClusterError::Lost("it was torn down".to_owned())),
+        };
         let agents: BTreeMap<&Endpoint, &PodName> =
             slot.pods.iter().map(|(name, placed)| (&placed.endpoint, name)).collect();
         let ailments: BTreeMap<&Endpoint, String> = agents
             .iter()
             .filter_map(|(endpoint, pod)| Some((*endpoint, slot.ailment(pod)?)))
             .collect();
-        let well = |end: &Endpoint| match ailments.get(end) {
-            Some(ailment) => Err(ailment.clone()),
-            None => agents
+        // The name that the agent of an end gives itself.
+        let well = |end: &Endpoint| match (ailments.get(end), end) {
+            (Some(ailment), _) => Err(ailment.clone()),
+            (None, Endpoint::External(name)) if externals.has(name) => Ok(name.to_string()),
+            (None, _) => agents
                 .get(end)
-                .copied()
+                .map(|pod| pod_object::identity(pod, &slot.naming))
                 .ok_or_else(|| format!("expected an agent for `{end}`, found none")),
         };
         let plan = cells.iter().map(|cell| {
             let Cell { source, destination, port, protocol, family, via } = cell;
             well(source)?;
-            let pod = well(destination)?;
+            let expect = well(destination)?;
+            let pod = agents.get(destination).copied();
             let of = |addresses: &[IpAddr]| {
                 let found =
                     addresses.iter().copied().find(|a| crate::model::Family::of(*a) == *family);
@@ -114,12 +121,16 @@ impl Kubernetes {
                     let addresses = nodes.get(node).map(|node| node.addresses.as_slice());
                     SocketAddr::new(of(addresses.unwrap_or_default())?, *port)
                 }
-                (None, _) => {
+                (None, Endpoint::External(name)) => {
+                    let addresses = outside.get(name).map(|host| host.addresses.as_slice());
+                    SocketAddr::new(of(addresses.unwrap_or_default())?, *port)
+                }
+                (None, Endpoint::Pod(pod)) => {
                     let addresses = slot.pods.get(pod).map(|placed| placed.addresses.as_slice());
                     SocketAddr::new(of(addresses.unwrap_or_default())?, *port)
                 }
                 (Some(way), _) => {
-                    let access = services.get(pod, way).ok_or_else(|| {
+                    let access = pod.and_then(|pod| services.get(pod, way)).ok_or_else(|| {
                         format!("expected a Service for `{destination}`, found none")
                     })?;
                     if way == Exposure::Cluster {
@@ -129,7 +140,7 @@ impl Kubernetes {
                         SocketAddr::new(address, *port)
                     } else {
                         // By the pod's own node, or by another one, where there is one.
-                        let own = slot.pods.get(pod).and_then(|placed| placed.node());
+                        let own = pod.and_then(|pod| slot.pods.get(pod)?.node());
                         let local = way == Exposure::OwnNode;
                         let node = nodes
                             .values()
@@ -148,7 +159,7 @@ impl Kubernetes {
                 destination: destination.clone(),
                 protocol: *protocol,
                 target,
-                expect: pod_object::identity(pod, &slot.naming),
+                expect,
             })
         });
         Ok(plan.collect())

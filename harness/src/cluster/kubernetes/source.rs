@@ -14,6 +14,7 @@ use super::canary;
 use super::cluster::Kubernetes;
 use super::needs::Needs;
 use super::options::Options;
+use super::outside::{Externals, Outside};
 use super::owner::RunId;
 use super::pool::Pool;
 use super::prune::prune_within;
@@ -27,6 +28,7 @@ pub struct KubernetesSource {
     client: Client,
     options: Options,
     run: RunId,
+    outside: Option<Outside>,
     ready: OnceLock<Ready>,
 }
 
@@ -50,7 +52,13 @@ impl fmt::Debug for KubernetesSource {
 impl KubernetesSource {
     /// A cluster behind a client. Nothing is asked of it yet.
     pub fn new(client: Client, options: Options) -> Self {
-        Self { client, options, run: RunId::random(), ready: OnceLock::new() }
+        Self { client, options, run: RunId::random(), outside: None, ready: OnceLock::new() }
+    }
+
+    /// A cluster that has hosts outside of it too.
+    #[must_use]
+    pub fn with_outside(self, outside: Outside) -> Self {
+        Self { outside: Some(outside), ..self }
     }
 
     /// The identifier that the run's objects carry.
@@ -72,9 +80,15 @@ impl KubernetesSource {
 
     fn capabilities(&self, site: &Site, seen: &canary::Seen) -> Capabilities {
         let options = &self.options;
-        let mut missing = vec![
-            "no external hosts: nothing outside of the cluster is ever dialled there".to_owned(),
-        ];
+        let mut missing = Vec::new();
+        if self.outside.is_none() {
+            missing.push(if options.ephemeral {
+                "no external hosts: nothing makes any for this cluster".to_owned()
+            } else {
+                "no external hosts: nothing outside of a cluster that exists already is ever dialled"
+                    .to_owned()
+            });
+        }
         let mut protocols = BTreeSet::from([Protocol::Tcp, Protocol::Udp]);
         if seen.sctp == Some(Sctp::Kernel) {
             protocols.insert(Protocol::Sctp);
@@ -102,7 +116,7 @@ impl KubernetesSource {
             protocols,
             ways,
             host_network: options.host_network(),
-            external_hosts: false,
+            external_hosts: self.outside.is_some(),
             evidence: false,
             dataplane: Box::new(options.dataplane.clone()),
             missing,
@@ -155,7 +169,9 @@ impl Source for KubernetesSource {
             false => None,
         };
         let slot = pool.take(needs.exact_names);
-        Ok(Box::new(Kubernetes::new(slot, pool.clone(), needs, capabilities, tenancy, nodes)))
+        let externals = Externals::new(self.outside.clone());
+        let (pool, guards) = (pool.clone(), (tenancy, nodes));
+        Ok(Box::new(Kubernetes::new(slot, pool, needs, capabilities, externals, guards)))
     }
 
     async fn close(&self) -> Result<(), TeardownError> {
