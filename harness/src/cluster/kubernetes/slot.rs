@@ -21,7 +21,7 @@ use super::site::Site;
 use super::start::{addresses, start};
 use super::trouble::runs;
 use crate::cluster::ClusterError;
-use crate::cluster::agents::{Agents, Patience};
+use crate::cluster::agents::Agents;
 use crate::model::{Endpoint, LabelChanges, Labels, Name, Namespace, Pod, PodName};
 
 /// A namespace that stands.
@@ -77,7 +77,7 @@ impl Placed {
 impl Slot {
     /// An empty one.
     pub(super) fn new(site: Arc<Site>, owner: Owner, naming: Naming) -> Self {
-        let agents = Agents::new(owner.run.to_string(), Patience::default());
+        let agents = Agents::new(owner.run.to_string(), site.options.patience);
         let (namespaces, pods, leaving) = Default::default();
         Self { site, owner, naming, agents, namespaces, pods, leaving }
     }
