@@ -25,8 +25,11 @@ use crate::model::{
     Topology, World,
 };
 
+/// The namespace of the run's own pods that no policy selects.
+pub(super) const WITNESS: &str = "ringfence-witness";
+
 /// Namespaces of the run's own pods, which every scenario has: they stay from one to the next.
-const KEPT: [&str; 2] = ["ringfence-sentinel", "ringfence-witness"];
+const KEPT: [&str; 2] = ["ringfence-sentinel", WITNESS];
 
 /// The namespace of the agents in the networks of nodes.
 const NODES: &str = "ringfence-nodes";

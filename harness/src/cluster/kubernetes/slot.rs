@@ -88,6 +88,16 @@ impl Slot {
         self.namespaces.keys()
     }
 
+    /// The pods that stand in a namespace, with the cluster's names of their nodes and their
+    /// addresses.
+    pub(super) fn standing(&self, namespace: &str) -> impl Iterator<Item = Pod> {
+        let there = self.pods.iter().filter(move |(name, _)| *name.namespace == *namespace);
+        there.map(|(_, placed)| Pod {
+            addresses: placed.addresses.clone(),
+            ..placed.wanted.pod.clone()
+        })
+    }
+
     /// A pod's namespace and name in the cluster.
     pub(super) fn key(&self, pod: &PodName) -> Key {
         (self.naming.namespace(&pod.namespace).to_string(), pod.name.to_string())
