@@ -141,7 +141,8 @@ pub(crate) async fn a_server_that_comes_back_is_waited_for(bed: Bed) -> Outcome 
     bed.fake().stop().await;
     let denied = [deny_all("b")];
     let (changed, ()) = tokio::join!(cluster.change(&denied), async {
-        bed.fake().turn_away(&Method::PATCH).await;
+        // Whether there is such a policy is asked first.
+        bed.fake().turn_away("GET /apis/networking.k8s.io/v1/namespaces/").await;
         bed.fake().resume();
     });
     changed?;

@@ -42,7 +42,6 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Method;
 use kube::config::Kubeconfig;
 use kube::{Client, Config};
 use ringfence::cluster::embedded::{Embedded, EmbeddedOptions};
@@ -151,11 +150,11 @@ impl Double {
         asked.unwrap_or_else(|_| panic!("expected {messages} messages within {LONG:?}"));
     }
 
-    /// Takes connections while nothing is served, and closes them, until one brings a call of
-    /// this method.
-    pub(crate) async fn turn_away(&self, method: &Method) {
-        let turned = timeout(LONG, self.server.turn_away(method)).await;
-        let turned = turned.unwrap_or_else(|_| panic!("expected a {method} within {LONG:?}"));
+    /// Takes connections while nothing is served, and closes them, until one brings a call that
+    /// begins like this.
+    pub(crate) async fn turn_away(&self, begin: &'static str) {
+        let turned = timeout(LONG, self.server.turn_away(begin)).await;
+        let turned = turned.unwrap_or_else(|_| panic!("expected `{begin}` within {LONG:?}"));
         turned.expect("its port is free");
     }
 

@@ -137,8 +137,8 @@ impl Server {
         socket.listen(128)
     }
 
-    /// Closes connections unanswered until one brings a call of this method.
-    pub(super) async fn turn_away(&self, method: &Method) -> io::Result<()> {
+    /// Closes connections unanswered until one brings a call that begins like this.
+    pub(super) async fn turn_away(&self, begin: &'static str) -> io::Result<()> {
         let listener = self.bind()?;
         let (sender, mut called) = mpsc::unbounded_channel();
         let mut connections = JoinSet::new();
@@ -146,7 +146,7 @@ impl Server {
             tokio::select! {
                 accepted = listener.accept() => {
                     let (stream, _) = accepted?;
-                    connections.spawn(turned(stream, method.clone(), sender.clone()));
+                    connections.spawn(turned(stream, begin, sender.clone()));
                 }
                 _ = called.recv() => return Ok(()),
             }
@@ -178,10 +178,10 @@ impl Server {
     }
 }
 
-/// Reads how a call begins, and says so if it is of this method.
-async fn turned(mut stream: TcpStream, method: Method, called: mpsc::UnboundedSender<()>) {
-    let mut line = vec![0; method.as_str().len()];
-    if stream.read_exact(&mut line).await.is_ok() && line == method.as_str().as_bytes() {
+/// Reads how a call begins, and says so if it is like this.
+async fn turned(mut stream: TcpStream, begin: &str, called: mpsc::UnboundedSender<()>) {
+    let mut line = vec![0; begin.len()];
+    if stream.read_exact(&mut line).await.is_ok() && line == begin.as_bytes() {
         // Nobody waits for a second one.
         let _ = called.send(());
     }
