@@ -1,14 +1,15 @@
 //! Where a trial runs: on the double, or on a real cluster.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::ListParams;
+use kube::api::{DeleteParams, ListParams};
 use kube::config::Kubeconfig;
 use kube::{Api, Client, ResourceExt};
-use ringfence::cluster::kubernetes::{Deadlines, KubernetesSource, Options, client, owner};
+use ringfence::cluster::kubernetes::{Deadlines, KubernetesSource, Options, client, owner, prune};
 use ringfence::cluster::{Cluster, ClusterError, Source, Stages, TeardownError};
 use ringfence::scenario::{LoadOptions, Scenario, parse_scenario};
 
@@ -20,6 +21,34 @@ const KUBECONFIG: &str = "RINGFENCE_TEST_KUBECONFIG";
 const AGENT_IMAGE: &str = "RINGFENCE_TEST_AGENT_IMAGE";
 /// Set where it enforces policies.
 const ENFORCES: &str = "RINGFENCE_TEST_ENFORCES";
+
+thread_local! {
+    /// The runs that the trial of this thread began on a real cluster.
+    static RUNS: RefCell<Vec<owner::RunId>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Removes what a trial that failed has left on a real cluster: all of its runs, and what has
+/// the prefix of their names.
+pub(crate) async fn sweep() -> Result<(), ClusterError> {
+    let runs = RUNS.take();
+    if runs.is_empty() {
+        return Ok(());
+    }
+    // The client of the trial has ended with its runtime.
+    let client = Bed::real().await?.client;
+    for run in &runs {
+        prune(&client, Some(run)).await?;
+    }
+    let namespaces: Api<Namespace> = Api::all(client);
+    let there = namespaces.list(&ListParams::default()).await.map_err(anyhow::Error::from)?;
+    for name in there.iter().map(ResourceExt::name_any) {
+        if runs.iter().any(|run| name.starts_with(&format!("rf-{run}-"))) {
+            let params = DeleteParams::default();
+            namespaces.delete(&name, &params).await.map_err(anyhow::Error::from)?;
+        }
+    }
+    Ok(())
+}
 
 /// What a trial stands on.
 pub(crate) struct Bed {
@@ -52,6 +81,11 @@ impl Bed {
         Ok(Self { double: None, client, image: variable(AGENT_IMAGE)?, enforces })
     }
 
+    /// Whether it is no double.
+    pub(crate) fn is_real(&self) -> bool {
+        self.double.is_none()
+    }
+
     /// The double, for what only it can do.
     pub(crate) fn fake(&self) -> &Double {
         self.double.as_ref().expect("this trial runs on the double alone")
@@ -81,7 +115,22 @@ impl Bed {
 
     /// A cluster that is not prepared.
     pub(crate) async fn source(&self, options: Options) -> Result<KubernetesSource, ClusterError> {
-        Ok(KubernetesSource::new(self.own_client().await?, options))
+        let source = KubernetesSource::new(self.own_client().await?, options);
+        self.note(source.run());
+        Ok(source)
+    }
+
+    /// A name that nobody has, for a namespace which a trial makes for itself.
+    pub(crate) fn own_name(&self) -> String {
+        let run = owner::RunId::random();
+        self.note(&run);
+        format!("rf-{run}-test")
+    }
+
+    fn note(&self, run: &owner::RunId) {
+        if self.double.is_none() {
+            RUNS.with_borrow_mut(|runs| runs.push(run.clone()));
+        }
     }
 
     /// A cluster that is ready for scenarios.
@@ -99,18 +148,34 @@ impl Bed {
     }
 }
 
-/// A scenario that says nothing: what is deployed and changed is up to the trial.
-fn scenario() -> Scenario {
-    let text = "name: nothing\nabout: Nothing in particular.\ntopology:\n  namespaces:\n    a: { \
-                pods: { one: {}, two: { ports: [80] } } }\nsteps:\n  - { name: open, expect: [ \
-                \"allow * -> *\" ] }\n";
+/// A scenario with these tags and this pod that says nothing: what is deployed and changed is up
+/// to the trial.
+fn scenario(tags: &str, pod: &str) -> Scenario {
+    let text = format!(
+        "name: nothing\nabout: Nothing in particular.\ntags: [{tags}]\ntopology:\n  namespaces:\n    \
+         a: {{ pods: {{ one: {pod}, two: {{ ports: [80] }} }} }}\nsteps:\n  - {{ name: open, expect: [ \
+         \"allow * -> *\" ] }}\n"
+    );
     let (scenario, found) =
-        parse_scenario("scenario.yaml", text, &BTreeMap::new(), &LoadOptions::default());
+        parse_scenario("scenario.yaml", &text, &BTreeMap::new(), &LoadOptions::default());
     scenario.unwrap_or_else(|| panic!("expected a scenario, found {found:?}"))
 }
 
 pub(crate) async fn share(source: &KubernetesSource) -> Result<Box<dyn Cluster>, ClusterError> {
-    source.cluster(&scenario()).await
+    source.cluster(&scenario("", "{}")).await
+}
+
+/// A share for a scenario with a tag.
+pub(crate) async fn tagged(
+    source: &KubernetesSource,
+    tag: &str,
+) -> Result<Box<dyn Cluster>, ClusterError> {
+    source.cluster(&scenario(tag, "{}")).await
+}
+
+/// A share for a scenario with a pod in its node's network.
+pub(crate) async fn on_node(source: &KubernetesSource) -> Result<Box<dyn Cluster>, ClusterError> {
+    source.cluster(&scenario("", "{ hostNetwork: true }")).await
 }
 
 /// Ends a run as the runner does, and looks whether it left anything.

@@ -128,7 +128,8 @@ pub(crate) async fn sessions_that_are_cut_are_resumed(bed: Bed) -> Outcome {
     // An attempt that meets silence is under way while its session is cut.
     let ways = [("a/one", "b/three"), ("a/one", "a/two")];
     let (seen, ()) = tokio::join!(look(&mut *cluster, &ways), async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        // Both destinations are asked what has arrived, and then the source for its attempts.
+        bed.fake().asked(3).await;
         bed.fake().cut_sessions();
     });
     assert_eq!(seen?, ["shut", "open"]);
@@ -140,7 +141,8 @@ pub(crate) async fn a_server_that_comes_back_is_waited_for(bed: Bed) -> Outcome 
     bed.fake().stop().await;
     let denied = [deny_all("b")];
     let (changed, ()) = tokio::join!(cluster.change(&denied), async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        // Whether there is such a policy is asked first.
+        bed.fake().turn_away("GET /apis/networking.k8s.io/v1/namespaces/").await;
         bed.fake().resume();
     });
     changed?;
@@ -174,12 +176,8 @@ pub(crate) async fn an_evicted_pod_says_nothing(bed: Bed) -> Outcome {
     bed.fake().evict(&home, "two");
     let ways = [("a/one", "a/two"), ("a/two", "a/one"), ("a/one", "b/three")];
     // Seen before a round or by one that is under way, the reason is the same.
-    let seen = loop {
-        let seen = look(&mut *cluster, &ways).await?;
-        if seen[0] != "open" && seen[1] != "open" {
-            break seen;
-        }
-    };
+    let noticed = |seen: &[String]| seen[..2].iter().all(|seen| seen != "open");
+    let seen = until(&mut *cluster, &ways, "of no use", noticed).await?;
     let why = "it has ended (Evicted: The node was low on resource: memory. )";
     assert!(seen[..2].iter().all(|seen| seen.contains(why)), "{seen:?}");
     assert_eq!(seen[2], "open");
@@ -219,16 +217,25 @@ pub(crate) async fn denials_are_one_clear_error(bed: Bed) -> Outcome {
         (quota, "found a quota in the way: "),
         (rights, "expected the right to create `pods`"),
         (security, "found that admission denies it: "),
+        // Asked whether an exec may also be made, an authorizer gives no reason.
+        (
+            "pods \"canary-0\" is forbidden: ",
+            "expected the right to create `pods/exec` `rf-RUN-0-ringfence-canary/canary-0`, found none: ",
+        ),
     ] {
+        let exec = words.ends_with(": ");
+        let told = words.trim_end_matches(": ");
+        let call = if exec { (Method::GET, "/exec") } else { (Method::POST, "/pods") };
         let source = bed.source(bed.options()).await?;
-        let denial = Fault::answer(Method::POST, "/pods", Failure::forbidden(words));
-        bed.fake().fault(denial);
+        bed.fake().fault(Fault::answer(call.0, call.1, Failure::forbidden(words)));
         let begun = Instant::now();
         let error = source.prepare(&Stages::silent()).await.expect_err("it is denied");
         assert!(begun.elapsed() < bed.options().deadlines.call, "nothing is tried again");
-        let text = error.to_string();
-        assert!(text.contains(wanted) && text.contains(words), "{text}");
-        assert_eq!(text.matches(words).count(), 1, "{text}");
+        let text = format!("{:#}", anyhow::Error::new(error));
+        let text = said(&text, &source);
+        assert!(text.contains(wanted), "{text}");
+        let agents = if exec { 2 } else { 1 };
+        assert_eq!(text.matches(told).count(), agents, "{text}");
         bed.fake().heal();
         close(&bed, &source).await?;
     }

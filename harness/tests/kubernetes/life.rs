@@ -261,7 +261,10 @@ pub(crate) async fn what_was_replaced_is_left_alone(bed: Bed) -> Outcome {
         "one",
         kube::runtime::conditions::is_deleted(&uid),
     );
-    gone.await.map_err(anyhow::Error::from)?;
+    let deadline = bed.options().deadlines.gone;
+    let gone = tokio::time::timeout(deadline, gone).await;
+    gone.unwrap_or_else(|_| panic!("expected the pod `one` to be gone within {deadline:?}"))
+        .map_err(anyhow::Error::from)?;
     let theirs = json!({
         "metadata": { "name": "one" },
         "spec": serde_json::to_value(&one.spec).map_err(anyhow::Error::from)?,
@@ -272,12 +275,8 @@ pub(crate) async fn what_was_replaced_is_left_alone(bed: Bed) -> Outcome {
     }
     pods.create(&PostParams::default(), &theirs).await.map_err(anyhow::Error::from)?;
     // Once the cluster has seen it, the cell says nothing.
-    let seen = loop {
-        let seen = look(&mut *cluster, &[("a/one", "a/two")]).await?.remove(0);
-        if seen.contains("`a/one`") {
-            break seen;
-        }
-    };
+    let replaced = |seen: &[String]| seen[0].contains("`a/one`");
+    let seen = until(&mut *cluster, &[("a/one", "a/two")], "of no use", replaced).await?.remove(0);
     let ways = ["the pod `a/one` was replaced by another one", "the pod `a/one` is gone"];
     assert!(ways.iter().any(|way| seen.starts_with(way)), "found `{seen}`");
     let begun = Instant::now();

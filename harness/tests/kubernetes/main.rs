@@ -9,8 +9,10 @@ mod life;
 mod outside;
 mod server;
 mod town;
+mod ways;
 
 use std::future::Future;
+use std::panic::{catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -58,6 +60,32 @@ fn main() -> ExitCode {
     let test =
         || async { outside::hosts_outside_are_reached_and_removed(Bed::real().await?).await };
     trials.push(trial("real::hosts_outside_are_reached_and_removed", test));
+    macro_rules! ways_on_both {
+        ($($name:ident),* $(,)?) => {$(
+            let test = || async { ways::$name(Bed::double().await?).await };
+            trials.push(trial(concat!("double::", stringify!($name)), test));
+            let test = || async { ways::$name(Bed::real().await?).await };
+            trials.push(trial(concat!("real::", stringify!($name)), test));
+        )*};
+    }
+    ways_on_both!(
+        names_are_exact_where_asked,
+        artifacts_tell_of_everything,
+        a_pull_secret_is_copied,
+    );
+    macro_rules! on_a_real_one {
+        ($($name:ident),* $(,)?) => {$(
+            let test = || async { ways::$name(Bed::real().await?).await };
+            trials.push(trial(concat!("real::", stringify!($name)), test));
+        )*};
+    }
+    // The double's Services lead nowhere, and its agents have every right to begin with.
+    on_a_real_one!(
+        services_lead_to_pods,
+        node_ports_lead_to_pods,
+        raw_sockets_speak_sctp,
+        a_port_that_is_taken_is_told,
+    );
     macro_rules! on_the_double {
         ($($name:ident),* $(,)?) => {$(
             let test = || async { faults::$name(Bed::double().await?).await };
@@ -85,12 +113,29 @@ fn trial<F>(name: &str, test: fn() -> F) -> Trial
 where
     F: Future<Output = Outcome> + 'static,
 {
-    Trial::ignorable_test(name, move || match block_on(test()) {
-        Ok(()) => Ok(Completion::Completed),
-        Err(ClusterError::Unsupported(reason)) if !required() => {
-            Ok(Completion::ignored_with(reason))
+    let panicked = name.to_owned();
+    Trial::ignorable_test(name, move || {
+        let outcome = catch_unwind(|| block_on(test()));
+        if matches!(outcome, Ok(Ok(()))) {
+            return Ok(Completion::Completed);
         }
-        Err(error) => Err(Failed::from(format!("{:#}", anyhow::Error::new(error)))),
+        let swept = block_on(bed::sweep()).map_err(|error| {
+            format!("; what it left could not be removed: {:#}", anyhow::Error::new(error))
+        });
+        let swept = swept.err().unwrap_or_default();
+        match outcome {
+            Ok(Err(ClusterError::Unsupported(reason))) if !required() && swept.is_empty() => {
+                Ok(Completion::ignored_with(reason))
+            }
+            Ok(Err(error)) => Err(Failed::from(format!("{:#}{swept}", anyhow::Error::new(error)))),
+            Ok(Ok(())) => Ok(Completion::Completed),
+            Err(panic) => {
+                if !swept.is_empty() {
+                    eprintln!("{panicked}{swept}");
+                }
+                resume_unwind(panic)
+            }
+        }
     })
 }
 

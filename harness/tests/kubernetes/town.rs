@@ -143,15 +143,25 @@ pub(crate) async fn settles(
     pairs: &[(&str, &str)],
     wanted: &[&str],
 ) -> Result<(), ClusterError> {
+    until(cluster, pairs, &format!("{wanted:?}"), |seen| seen == wanted).await.map(drop)
+}
+
+/// Looks until what cells show is as it should be, and returns it.
+pub(crate) async fn until(
+    cluster: &mut dyn Cluster,
+    pairs: &[(&str, &str)],
+    wanted: &str,
+    enough: impl Fn(&[String]) -> bool,
+) -> Result<Vec<String>, ClusterError> {
     let begun = Instant::now();
     loop {
         let seen = look(cluster, pairs).await?;
-        if seen == wanted {
-            return Ok(());
+        if enough(&seen) {
+            return Ok(seen);
         }
         assert!(
             begun.elapsed() < ENFORCEMENT,
-            "expected {pairs:?} to be {wanted:?} within {} s, found {seen:?}",
+            "expected {pairs:?} to be {wanted} within {} s, found {seen:?}",
             ENFORCEMENT.as_secs()
         );
     }

@@ -18,6 +18,9 @@ pub enum DialError {
     /// The pod or container is not there any more: it is no use to try again.
     #[error("it is gone: {0}")]
     Gone(String),
+    /// It is not allowed: it is no use to try again.
+    #[error(transparent)]
+    Denied(Error),
     /// It may be tried again.
     #[error(transparent)]
     Failed(#[from] Error),

@@ -228,7 +228,9 @@ impl Keeper {
                 let limit = connect.as_millis();
                 return End::Broken(format!("expected a stream to it within {limit} ms"));
             }
-            Some((_, Ok(Err(error @ DialError::Gone(_))))) => return End::Over(error.to_string()),
+            Some((_, Ok(Err(error @ (DialError::Gone(_) | DialError::Denied(_)))))) => {
+                return End::Over(error.to_string());
+            }
             Some((_, Ok(Err(DialError::Failed(error))))) => {
                 return End::Broken(format!("no stream to it: {error:#}"));
             }

@@ -245,15 +245,20 @@ fn said(status: &Status) -> String {
 
 /// That the server does not want what it was asked for; `None` for other problems.
 pub(super) fn refused(asked: &Asked, status: &Status) -> Option<Denied> {
-    let (verb, message) = (asked.verb, status.message.clone());
+    // What would be the reason may be empty.
+    let message = status.message.trim_end().trim_end_matches(':').to_owned();
+    let verb = asked.verb;
     let resource = match asked.object.as_str() {
         "" => format!("`{}`", asked.resource),
         object => format!("`{}` `{object}`", asked.resource),
     };
     Some(match status.code {
         403 if message.contains("exceeded quota") => Denied::Quota { verb, resource, message },
-        // The authorizer's own words; everything else of this code comes from admission.
-        403 if message.contains(" cannot ") => Denied::Rights { verb, resource, message },
+        // A policy says for itself by which code it denies; by 422, where it says nothing.
+        400..=499 if message.contains("ValidatingAdmissionPolicy '") => {
+            Denied::Admission { verb, resource, message }
+        }
+        403 if is_authorizers(&message) => Denied::Rights { verb, resource, message },
         400 if message.contains("denied the request") => {
             Denied::Admission { verb, resource, message }
         }
@@ -261,6 +266,14 @@ pub(super) fn refused(asked: &Asked, status: &Status) -> Option<Denied> {
         422 => Denied::Invalid { verb, resource, message },
         _ => return None,
     })
+}
+
+/// Whether a refusal is the authorizer's; everything else of its code comes from admission,
+/// whose plugins and webhooks say "cannot" as well. The second question that is asked for
+/// `pods/exec`, whether a WebSocket may `create` it, is answered without any reason.
+fn is_authorizers(message: &str) -> bool {
+    message.contains("User \"") && message.contains("\" cannot ")
+        || message.ends_with("is forbidden")
 }
 
 /// An error with its causes, each once.
@@ -282,6 +295,9 @@ pub(super) fn words(error: &(dyn std::error::Error + 'static)) -> String {
 mod tests {
     use std::cell::Cell;
 
+    use expect_test::expect;
+    use futures_util::StreamExt;
+    use futures_util::stream::FuturesOrdered;
     use kube::core::response::StatusDetails;
 
     use super::*;
@@ -337,25 +353,43 @@ mod tests {
         );
     }
 
+    /// The texts are those of Kubernetes 1.36.
     #[tokio::test(start_paused = true)]
     async fn what_is_denied_is_told_once() {
-        let quota = "pods \"b\" is forbidden: exceeded quota: small, requested: pods=1";
-        let rights = "pods is forbidden: User \"me\" cannot create resource \"pods\"";
-        let level = "pods \"b\" is forbidden: violates PodSecurity \"restricted:latest\"";
-        for (code, message, start) in [
-            (403, quota, "expected to create `pods` `a/b`, found a quota in the way: "),
-            (403, rights, "expected the right to create `pods` `a/b`, found none: "),
-            (403, level, "expected to create `pods` `a/b`, found that admission denies it: "),
-            (
-                422,
-                "spec: invalid",
-                "expected to create `pods` `a/b`, found that the API server does not accept it: ",
-            ),
-        ] {
-            let (result, made) = call(9, || error(code, "Forbidden", message, 0)).await;
-            let told = result.unwrap_err().to_string();
-            assert!(told.starts_with(start) && told.contains(message), "{told}");
-            assert_eq!(made, 1);
-        }
+        let quota = "pods \"canary-0\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=0, limited: pods=0";
+        let rights = "secrets \"x\" is forbidden: User \"system:serviceaccount:ci:nobody\" cannot get resource \"secrets\" in API group \"\" in the namespace \"ci\"";
+        let level = "pods \"canary-0\" is forbidden: violates PodSecurity \"restricted:latest\": runAsNonRoot != true (pod or container \"agent\" must set securityContext.runAsNonRoot=true)";
+        let range = "pods \"canary-0\" is forbidden: maximum memory usage per Container is 8Mi, but limit is 64Mi";
+        let policy = "pods \"canary-0\" is forbidden: ValidatingAdmissionPolicy 'labels' with binding 'labels' denied request: every pod needs the label team";
+        let webhook = "admission webhook \"pods.example\" denied the request: pods cannot run here";
+        let told: Vec<String> = [
+            (403, "Forbidden", quota),
+            (403, "Forbidden", rights),
+            // What is said of an exec that may be opened with GET and not be made.
+            (403, "Forbidden", "pods \"canary-0\" is forbidden: "),
+            (403, "Forbidden", level),
+            (403, "Forbidden", range),
+            (422, "Invalid", policy),
+            (403, "Forbidden", webhook),
+            (422, "Invalid", "Pod \"canary-0\" is invalid: spec: Forbidden: no"),
+        ]
+        .map(async |(code, reason, message)| {
+            let (result, made) = call(9, || error(code, reason, message, 0)).await;
+            assert_eq!(made, 1, "{message}");
+            result.unwrap_err().to_string()
+        })
+        .into_iter()
+        .collect::<FuturesOrdered<_>>()
+        .collect()
+        .await;
+        expect![[r#"
+            expected to create `pods` `a/b`, found a quota in the way: pods "canary-0" is forbidden: exceeded quota: small, requested: pods=1, used: pods=0, limited: pods=0; raise it, or run fewer scenarios at the same time with `--jobs`
+            expected the right to create `pods` `a/b`, found none: secrets "x" is forbidden: User "system:serviceaccount:ci:nobody" cannot get resource "secrets" in API group "" in the namespace "ci"; `ringfence rbac` prints the least role
+            expected the right to create `pods` `a/b`, found none: pods "canary-0" is forbidden; `ringfence rbac` prints the least role
+            expected to create `pods` `a/b`, found that admission denies it: pods "canary-0" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true (pod or container "agent" must set securityContext.runAsNonRoot=true)
+            expected to create `pods` `a/b`, found that admission denies it: pods "canary-0" is forbidden: maximum memory usage per Container is 8Mi, but limit is 64Mi
+            expected to create `pods` `a/b`, found that admission denies it: pods "canary-0" is forbidden: ValidatingAdmissionPolicy 'labels' with binding 'labels' denied request: every pod needs the label team
+            expected to create `pods` `a/b`, found that admission denies it: admission webhook "pods.example" denied the request: pods cannot run here
+            expected to create `pods` `a/b`, found that the API server does not accept it: Pod "canary-0" is invalid: spec: Forbidden: no"#]].assert_eq(&told.join("\n"));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ipnet::IpNet;
-use ringfence_probe::wire::Listen;
+use ringfence_probe::wire::{Listen, Sctp};
 use tokio::sync::OwnedMutexGuard;
 
 use super::artifact;
@@ -22,11 +22,15 @@ use crate::cluster::agents::NotListening;
 use crate::cluster::placement::Placement;
 use crate::cluster::{Artifact, Capabilities, Cluster, ClusterError, Round, TeardownError};
 use crate::model::{
-    Change, Endpoint, Labels, Name, Namespace, Observation, Origin, Pod, PodName, Topology, World,
+    Change, Endpoint, Labels, Name, Namespace, Observation, Origin, Pod, PodName, Protocol,
+    Topology, World,
 };
 
+/// The namespace of the run's own pods that no policy selects.
+pub(super) const WITNESS: &str = "ringfence-witness";
+
 /// Namespaces of the run's own pods, which every scenario has: they stay from one to the next.
-const KEPT: [&str; 2] = ["ringfence-sentinel", "ringfence-witness"];
+const KEPT: [&str; 2] = ["ringfence-sentinel", WITNESS];
 
 /// The namespace of the agents in the networks of nodes.
 const NODES: &str = "ringfence-nodes";
@@ -146,6 +150,22 @@ impl Kubernetes {
         agents.collect()
     }
 
+    /// Whether the agents may open raw sockets, where SCTP rests on them.
+    fn speaks_sctp(&mut self) -> Result<(), ClusterError> {
+        if !self.needs.net_raw || !self.capabilities.protocols.contains(&Protocol::Sctp) {
+            return Ok(());
+        }
+        let slot = self.slot()?;
+        let cannot =
+            |endpoint: &&Endpoint| slot.agents.sctp(endpoint).is_none_or(|sctp| sctp == Sctp::None);
+        let mut endpoints = slot.pods.values().map(|placed| &placed.endpoint);
+        endpoints.find(cannot).map_or(Ok(()), |endpoint| {
+            Err(ClusterError::Unsupported(format!(
+                "it is tagged `net-raw`, and the agent of `{endpoint}` still gets no raw sockets, without which it speaks no SCTP"
+            )))
+        })
+    }
+
     /// Has the agents of nodes listen on the ports that the scenario gives them.
     async fn open_nodes(&mut self) -> Result<(), ClusterError> {
         if !self.needs.nodes {
@@ -234,6 +254,7 @@ impl Kubernetes {
         let extra: Vec<PodName> = slot.pods.keys().filter(there).cloned().collect();
         slot.raze_pods(&extra).await?;
         slot.raise_pods(wanted).await?;
+        self.speaks_sctp()?;
         self.open_nodes().await?;
         let found = self.topology()?;
         if let Some(why) = inside(&found, avoid) {

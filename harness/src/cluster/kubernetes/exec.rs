@@ -16,6 +16,7 @@ use tokio::io::{
 };
 use tokio::task::JoinHandle;
 
+use super::call::{Asked, asked, refused};
 use super::mirror::Key;
 use super::objects::pod::CONTAINER;
 use super::site::{Site, path};
@@ -69,11 +70,9 @@ impl Dial for PodDial {
             .max_stdin_buf_size(BUFFER)
             .max_stdout_buf_size(BUFFER);
         let command = [PROGRAM, "bridge", "--socket", &self.socket];
-        let mut process = pods
-            .exec(name, command, &params)
-            .await
-            .map_err(plain)
-            .with_context(|| format!("`create` of `pods/exec` for `{}`", path(&self.key)))?;
+        let asked = asked("create", "pods/exec", path(&self.key));
+        let process = pods.exec(name, command, &params).await;
+        let mut process = process.map_err(|error| failed(&asked, error))?;
         let status = process.take_status().context("expected an exec to end with a status")?;
         let (Some(input), Some(output), Some(errors)) =
             (process.stdin(), process.stdout(), process.stderr())
@@ -94,12 +93,16 @@ impl Dial for PodDial {
     }
 }
 
-/// What the server said of a call, without the rest of its status.
-fn plain(error: kube::Error) -> anyhow::Error {
-    match error {
-        kube::Error::Api(status) => anyhow!("{} ({})", status.message, status.code),
+/// Why there is no exec: in what the server said of it, without the rest of its status.
+fn failed(asked: &Asked, error: kube::Error) -> DialError {
+    let failed = match error {
+        kube::Error::Api(status) => match refused(asked, &status) {
+            Some(denied) if status.code == 403 => return DialError::Denied(denied.into()),
+            _ => anyhow!("{} ({})", status.message, status.code),
+        },
         other => other.into(),
-    }
+    };
+    failed.context(asked.to_string()).into()
 }
 
 /// Whether an exec ended as it should, once it has: with a status.

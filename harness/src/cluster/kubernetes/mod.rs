@@ -43,6 +43,7 @@ pub mod rewrite;
 pub mod role;
 mod round;
 mod secret;
+mod served;
 mod service;
 mod site;
 mod slot;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::cluster::Dataplane;
+use crate::cluster::agents::Patience;
 
 /// When a node pulls the agent's image (`core/v1` `Container.imagePullPolicy`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -118,6 +119,8 @@ pub struct Options {
     pub dataplane: Dataplane,
     /// How long parts of the work may take.
     pub deadlines: Deadlines,
+    /// How long agents are waited for.
+    pub patience: Patience,
 }
 
 /// The default of [`Options::slots`].
@@ -137,6 +140,7 @@ impl Options {
             slots: SLOTS,
             dataplane: Dataplane::default(),
             deadlines: Deadlines::default(),
+            patience: Patience::default(),
         }
     }
 

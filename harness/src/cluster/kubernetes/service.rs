@@ -15,7 +15,7 @@ use crate::model::{Family, Pod, PodName, Protocol};
 /// How a pod is reached through a Service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Access {
-    uid: String,
+    pub(super) uid: String,
     /// Its `clusterIPs`.
     pub(super) addresses: Vec<IpAddr>,
     /// The nodes' ports, by the pod's.
@@ -49,10 +49,11 @@ impl Services {
         self.0.values()
     }
 
-    /// Makes those that are not there yet. A pod without ports has none.
+    /// Makes those that are not there yet, and waits until they lead to their pods. A pod
+    /// without ports has none.
     pub(super) async fn raise(
         &mut self,
-        slot: &Slot,
+        slot: &mut Slot,
         wanted: Vec<(&Pod, Exposure)>,
     ) -> Result<(), ClusterError> {
         let missing = wanted.into_iter().filter_map(|(pod, exposure)| {
@@ -60,14 +61,19 @@ impl Services {
             let object = object::object(pod, exposure, &slot.naming, &slot.owner)?;
             (!self.0.contains_key(&key)).then_some((key, object))
         });
+        let standing = &*slot;
         let made = missing.map(|(key, object)| async move {
-            let namespace = slot.naming.namespace(&key.0.namespace);
-            let api: Api<Service> = Api::namespaced(slot.site.client.clone(), &namespace);
-            let made = slot.site.create(&api, &object, &slot.owner).await?;
+            let namespace = standing.naming.namespace(&key.0.namespace);
+            let api: Api<Service> = Api::namespaced(standing.site.client.clone(), &namespace);
+            let made = standing.site.create(&api, &object, &standing.owner).await?;
             Ok::<_, ClusterError>((key, access(&made)))
         });
-        self.0.extend(try_join_all(made.collect::<Vec<_>>()).await?);
-        Ok(())
+        let made = try_join_all(made.collect::<Vec<_>>()).await?;
+        if made.is_empty() {
+            return Ok(());
+        }
+        self.0.extend(made);
+        slot.served().await
     }
 
     /// Forgets those of pods whose namespaces went, and with them the Services.
@@ -93,7 +99,8 @@ impl Services {
     }
 }
 
-fn access(service: &Service) -> Access {
+/// How a pod is reached through a Service as it was made.
+pub(super) fn access(service: &Service) -> Access {
     let spec = service.spec.as_ref();
     let addresses = spec.into_iter().flat_map(|spec| spec.cluster_ips.iter().flatten());
     let ports = spec.into_iter().flat_map(|spec| spec.ports.iter().flatten());

@@ -105,14 +105,12 @@ impl Site {
         object: &K,
         owner: &Owner,
     ) -> Result<K, ClusterError> {
-        let name = label(object);
-        let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..Default::default() };
-        let create = asked("create", K::RESOURCE, &name);
-        match self.calls.call(create, || api.create(&params, object)).await {
+        match self.make(api, object).await {
             Ok(made) => return Ok(made),
             Err(Failed::Exists(_)) => {}
             Err(other) => return Err(other.into()),
         }
+        let name = label(object);
         let get = asked("get", K::RESOURCE, &name);
         let own_name = object.name_any();
         let there = self.calls.call(get, || api.get(&own_name)).await?;
@@ -123,6 +121,16 @@ impl Site {
             "expected no `{name}` among the {} of the cluster, found one that this run did not make: it is left alone; delete it if nobody needs it, or run again for other names",
             K::RESOURCE
         )))
+    }
+
+    /// Creates an object.
+    ///
+    /// # Errors
+    /// Also where there is one of its name, whosever that is.
+    pub(super) async fn make<K: Kind>(&self, api: &Api<K>, object: &K) -> Result<K, Failed> {
+        let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..Default::default() };
+        let create = asked("create", K::RESOURCE, label(object));
+        self.calls.call(create, || api.create(&params, object)).await
     }
 
     /// Deletes an object if it is still the one of this `uid`; returns when the API has

@@ -1,6 +1,6 @@
 //! A part of a cluster in which one scenario runs at a time, and what stands in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1 as core;
 use kube::{Api, ResourceExt};
+use ringfence_probe::wire::{Listen, Sctp};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -21,8 +22,8 @@ use super::site::Site;
 use super::start::{addresses, start};
 use super::trouble::runs;
 use crate::cluster::ClusterError;
-use crate::cluster::agents::{Agents, Patience};
-use crate::model::{Endpoint, LabelChanges, Labels, Name, Namespace, Pod, PodName};
+use crate::cluster::agents::{Agents, NotListening};
+use crate::model::{Endpoint, LabelChanges, Labels, Name, Namespace, Pod, PodName, Protocol};
 
 /// A namespace that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +78,7 @@ impl Placed {
 impl Slot {
     /// An empty one.
     pub(super) fn new(site: Arc<Site>, owner: Owner, naming: Naming) -> Self {
-        let agents = Agents::new(owner.run.to_string(), Patience::default());
+        let agents = Agents::new(owner.run.to_string(), site.options.patience);
         let (namespaces, pods, leaving) = Default::default();
         Self { site, owner, naming, agents, namespaces, pods, leaving }
     }
@@ -85,6 +86,16 @@ impl Slot {
     /// The namespaces that stand.
     pub(super) fn namespaces(&self) -> impl Iterator<Item = &Name> {
         self.namespaces.keys()
+    }
+
+    /// The pods that stand in a namespace, with the cluster's names of their nodes and their
+    /// addresses.
+    pub(super) fn standing(&self, namespace: &str) -> impl Iterator<Item = Pod> {
+        let there = self.pods.iter().filter(move |(name, _)| *name.namespace == *namespace);
+        there.map(|(_, placed)| Pod {
+            addresses: placed.addresses.clone(),
+            ..placed.wanted.pod.clone()
+        })
     }
 
     /// A pod's namespace and name in the cluster.
@@ -177,6 +188,8 @@ impl Slot {
         let endpoints: Vec<Endpoint> =
             wanted.iter().map(|wanted| wanted.endpoint.clone()).collect();
         let missing: Vec<Wanted> = wanted.into_iter().filter(|pod| !self.stands(pod)).collect();
+        let listening: Vec<(Endpoint, Pod)> =
+            missing.iter().map(|wanted| (wanted.endpoint.clone(), wanted.pod.clone())).collect();
         let old: Vec<PodName> = missing.iter().map(|wanted| wanted.pod.name.clone()).collect();
         self.raze_pods(&old).await?;
         let mut starting: FuturesUnordered<_> = missing
@@ -198,7 +211,30 @@ impl Slot {
             ClusterError::Other(anyhow::Error::new(error).context(
                 "expected every pod's agent to answer, since pods that run may still not work",
             ))
-        })
+        })?;
+        let listening = listening.iter().map(|(endpoint, pod)| self.listen(endpoint, pod));
+        listening.collect::<FuturesUnordered<_>>().try_collect().await
+    }
+
+    /// Has a new pod's agent say that it listens, now and whenever it starts anew: the refusal
+    /// of a port that nobody could open looks like a deny.
+    async fn listen(&self, endpoint: &Endpoint, pod: &Pod) -> Result<(), ClusterError> {
+        let sctp = self.agents.sctp(endpoint).is_some_and(|sctp| sctp != Sctp::None);
+        let ports = pod.ports.iter().filter(|port| sctp || port.protocol != Protocol::Sctp);
+        let listens: BTreeSet<Listen> =
+            ports.map(|port| Listen { protocol: port.protocol, port: port.number }).collect();
+        if listens.is_empty() {
+            return Ok(());
+        }
+        match self.agents.listen(endpoint, listens.into_iter().collect()).await {
+            Ok(()) => Ok(()),
+            Err(error @ NotListening::Ports { .. }) if pod.host_network => {
+                Err(ClusterError::Unsupported(format!(
+                    "{error}; something of the node's own listens there"
+                )))
+            }
+            Err(error) => Err(ClusterError::Other(error.into())),
+        }
     }
 
     /// Whether a pod stands as it is wanted, and is well.

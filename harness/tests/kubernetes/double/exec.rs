@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::process::ChildStdin;
+use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -87,19 +88,25 @@ pub(super) fn exec(
     let command: Vec<String> = query.get("command").lines().map(str::to_owned).collect();
     let place = Place { helper: server.helper(), address };
     let upgrade = hyper::upgrade::on(&mut request);
+    let asked = server.counter();
     server.session(async move {
         let Ok(stream) = upgrade.await else { return };
         let stream = Budget { stream: TokioIo::new(stream), left: budget };
         let socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
         // A stream that was cut has nobody to be told.
-        let _ = converse(socket, place, &command).await;
+        let _ = converse(socket, place, &command, &asked).await;
     });
     Ok(answer)
 }
 
 type Socket = WebSocketStream<Budget<TokioIo<Upgraded>>>;
 
-async fn converse(socket: Socket, place: Place, command: &[String]) -> Result<(), Error> {
+async fn converse(
+    socket: Socket,
+    place: Place,
+    command: &[String],
+    asked: &watch::Sender<usize>,
+) -> Result<(), Error> {
     let (mut sink, mut stream) = socket.split();
     let (program, arguments) = match command.split_first() {
         Some((program, arguments)) if program == PROGRAM => (program, arguments),
@@ -121,6 +128,7 @@ async fn converse(socket: Socket, place: Place, command: &[String]) -> Result<()
         let mut stdin = stdin;
         while let Some(Ok(message)) = stream.next().await {
             feed(&mut stdin, &message).await;
+            asked.send_modify(|asked| *asked += 1);
         }
     };
     let output = async {

@@ -40,6 +40,7 @@ mod store;
 mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::config::Kubeconfig;
 use kube::{Client, Config};
@@ -48,6 +49,7 @@ use ringfence::cluster::{Cluster, ClusterError};
 use ringfence::model::{Namespace, Origin, Topology};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use self::node::{Command, Machine};
 use self::server::Server;
@@ -59,6 +61,9 @@ pub(crate) use fault::Fault;
 
 /// The only image that can be pulled.
 pub(crate) const IMAGE: &str = "ringfence-agent:double";
+
+/// How long something is waited for that comes soon.
+const LONG: Duration = Duration::from_secs(10);
 
 /// The namespaces that are there from the start.
 const NAMESPACES: [&str; 2] = ["default", "kube-system"];
@@ -137,6 +142,20 @@ impl Double {
     /// Cuts every exec at once.
     pub(crate) fn cut_sessions(&self) {
         self.server.cut_sessions();
+    }
+
+    /// Waits until execs have carried so many more messages of clients.
+    pub(crate) async fn asked(&self, messages: usize) {
+        let asked = timeout(LONG, self.server.asked(messages)).await;
+        asked.unwrap_or_else(|_| panic!("expected {messages} messages within {LONG:?}"));
+    }
+
+    /// Takes connections while nothing is served, and closes them, until one brings a call that
+    /// begins like this.
+    pub(crate) async fn turn_away(&self, begin: &'static str) {
+        let turned = timeout(LONG, self.server.turn_away(begin)).await;
+        let turned = turned.unwrap_or_else(|_| panic!("expected `{begin}` within {LONG:?}"));
+        turned.expect("its port is free");
     }
 
     /// Serves no longer: connections end, and new ones are refused.

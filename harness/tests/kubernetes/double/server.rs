@@ -14,9 +14,10 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use futures_util::StreamExt;
@@ -27,7 +28,7 @@ use super::failure::Failure;
 use super::fault::{Effect, Faults};
 use super::resource::{Query, Target};
 use super::store::Store;
-use super::watch;
+use super::watch as watching;
 
 /// The version that it says it has.
 pub(super) const VERSION: &str = "v1.36.0";
@@ -45,6 +46,8 @@ pub(super) struct Server {
     address: SocketAddr,
     listening: Mutex<Option<Listening>>,
     sessions: Mutex<Vec<AbortHandle>>,
+    /// How many messages of clients execs have carried.
+    asked: watch::Sender<usize>,
 }
 
 impl Server {
@@ -58,6 +61,7 @@ impl Server {
             address: listener.local_addr()?,
             listening: Mutex::default(),
             sessions: Mutex::default(),
+            asked: watch::Sender::default(),
         });
         server.listen(listener, &Handle::current());
         Ok(server)
@@ -121,12 +125,44 @@ impl Server {
 
     pub(super) fn resume(self: &Arc<Self>, runtime: &Handle) -> io::Result<()> {
         let _context = runtime.enter();
+        self.listen(self.bind()?, &Handle::current());
+        Ok(())
+    }
+
+    fn bind(&self) -> io::Result<TcpListener> {
         let socket = TcpSocket::new_v4()?;
         // Connections that were closed here still hold the port for a while.
         socket.set_reuseaddr(true)?;
         socket.bind(self.address)?;
-        self.listen(socket.listen(128)?, runtime);
-        Ok(())
+        socket.listen(128)
+    }
+
+    /// Closes connections unanswered until one brings a call that begins like this.
+    pub(super) async fn turn_away(&self, begin: &'static str) -> io::Result<()> {
+        let listener = self.bind()?;
+        let (sender, mut called) = mpsc::unbounded_channel();
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => {
+                    let (stream, _) = accepted?;
+                    connections.spawn(turned(stream, begin, sender.clone()));
+                }
+                _ = called.recv() => return Ok(()),
+            }
+        }
+    }
+
+    /// Where execs count the messages of clients.
+    pub(super) fn counter(&self) -> watch::Sender<usize> {
+        self.asked.clone()
+    }
+
+    pub(super) async fn asked(&self, messages: usize) {
+        let mut asked = self.asked.subscribe();
+        let enough = *asked.borrow() + messages;
+        // The sender is this server's own.
+        let _ = asked.wait_for(|asked| *asked >= enough).await;
     }
 
     /// Runs an exec until it ends or is cut.
@@ -139,6 +175,15 @@ impl Server {
     pub(super) fn cut_sessions(&self) {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.drain(..).for_each(|session| session.abort());
+    }
+}
+
+/// Reads how a call begins, and says so if it is like this.
+async fn turned(mut stream: TcpStream, begin: &str, called: mpsc::UnboundedSender<()>) {
+    let mut line = vec![0; begin.len()];
+    if stream.read_exact(&mut line).await.is_ok() && line == begin.as_bytes() {
+        // Nobody waits for a second one.
+        let _ = called.send(());
     }
 }
 
@@ -210,7 +255,7 @@ async fn call(
     let store = &server.store;
     if method == Method::GET && query.is("watch") {
         let lines =
-            watch::watch(Arc::clone(store), target.resource, target.namespace.clone(), query)?;
+            watching::watch(Arc::clone(store), target.resource, target.namespace.clone(), query)?;
         let body = StreamBody::new(lines.map(|line| Ok(Frame::data(line))));
         let answer = Response::builder().header(CONTENT_TYPE, "application/json");
         return Ok(answer.body(BodyExt::boxed_unsync(body)).expect("the header is valid"));
