@@ -11,7 +11,7 @@ use crate::model::{Change, Name, Namespace, PodName, PolicyName};
 
 /// Whether a change adds pods or what they are in. Those that follow each other are one
 /// batch, in which namespaces come first: nothing else depends on their order.
-fn adds(change: &Change) -> bool {
+pub(super) fn adds(change: &Change) -> bool {
     matches!(change, Change::AddNamespace(_) | Change::AddPod(_))
 }
 
