@@ -3,6 +3,7 @@
 //! `ringfence::init()` has to come first, so these tests have a `main` of their own.
 
 mod bed;
+mod control;
 mod double;
 mod faults;
 mod life;
@@ -51,6 +52,8 @@ fn main() -> ExitCode {
         prune_finds_what_a_killed_run_left,
         an_absent_image_ends_early,
     );
+    let control = || async { control::every_deny_is_seen_to_fail(Bed::real().await?).await };
+    trials.push(trial("real::every_deny_is_seen_to_fail", control));
     macro_rules! on_the_double {
         ($($name:ident),* $(,)?) => {$(
             let test = || async { faults::$name(Bed::double().await?).await };

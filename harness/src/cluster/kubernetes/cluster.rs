@@ -230,18 +230,15 @@ impl Kubernetes {
         }
         let stay: BTreeSet<&Name> =
             namespaces.iter().map(|(namespace, _)| &namespace.name).collect();
-        let kept = |name: &Name| {
-            KEPT.contains(&&**name) && !topology.namespaces.contains_key(name)
-        };
+        let kept = |name: &Name| KEPT.contains(&&**name) && !topology.namespaces.contains_key(name);
         let added = std::mem::take(&mut self.needs.added_namespaces);
         let slot = self.slot()?;
         // What steps add must be new then. Others may stay without pods: they select nothing.
         let go = |name: &&Name| added.contains(*name) && !stay.contains(name);
         let go: Vec<Name> = slot.namespaces().filter(go).cloned().collect();
         slot.raze_namespaces(&go, false).await?;
-        let extra = |pod: &&PodName| {
-            !kept(&pod.namespace) && !wanted.iter().any(|it| it.pod.name == **pod)
-        };
+        let extra =
+            |pod: &&PodName| !kept(&pod.namespace) && !wanted.iter().any(|it| it.pod.name == **pod);
         let extra: Vec<PodName> = slot.pods.keys().filter(extra).cloned().collect();
         slot.dismiss_pods(&extra).await?;
         slot.raise_namespaces(&namespaces).await?;
