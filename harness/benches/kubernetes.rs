@@ -21,7 +21,7 @@ use ringfence::run::{Event, EventSink, Line, Purpose, Settings, Status, Stop, ru
 use ringfence::scenario::{LoadOptions, Scenario, parse_scenario};
 
 /// How often everything is measured.
-const TIMES: usize = 5;
+const TIMES: usize = 3;
 
 /// How many pods the topology has.
 const PODS: usize = 9;

@@ -356,6 +356,7 @@ impl<'a> Stage<'a> {
                 break silent;
             }
             let pause = match settling.counts_from() {
+                Some(from) if from > now && settling.agrees_so_far() => from - now,
                 Some(from) if from > now => (from - now).min(self.settings.pause.after(idle)),
                 Some(_) if silent.is_empty() && settling.only_needs_confirmation() => {
                     Duration::ZERO

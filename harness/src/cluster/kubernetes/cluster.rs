@@ -9,7 +9,6 @@ use ringfence_probe::wire::Listen;
 use tokio::sync::OwnedMutexGuard;
 
 use super::artifact;
-use super::change::adds;
 use super::naming::Naming;
 use super::needs::Needs;
 use super::node::{NodeFacts, stand_ins};
@@ -30,6 +29,12 @@ const KEPT: [&str; 2] = ["ringfence-sentinel", "ringfence-witness"];
 
 /// The namespace of the agents in the networks of nodes.
 const NODES: &str = "ringfence-nodes";
+
+/// Whether a change adds pods or what they are in. Those that follow each other are one
+/// batch, in which namespaces come first: nothing else depends on their order.
+pub(super) fn adds(change: &Change) -> bool {
+    matches!(change, Change::AddNamespace(_) | Change::AddPod(_))
+}
 
 /// One scenario's share of a Kubernetes cluster.
 pub struct Kubernetes {
