@@ -70,6 +70,9 @@ pub struct Round {
     pub deadline: Duration,
 }
 
+/// What stands beside a scenario's topology, by the names of the nodes.
+pub type Beside<'a> = &'a (dyn Fn(&[Name]) -> Vec<Change> + Sync);
+
 /// A cluster of the run's own.
 ///
 /// A cluster enforces the policies it was given; it never judges. It is used by
@@ -92,6 +95,21 @@ pub trait Cluster: Send {
         avoid: &[IpNet],
     ) -> Result<Topology, ClusterError>;
 
+    /// Deploys as [`Cluster::deploy`] does, and makes the changes that `beside` says for the
+    /// nodes' names: pods of the run's own. Returns the topology with both. One comes after
+    /// the other, but where pods take long to start they start together.
+    async fn deploy_beside(
+        &mut self,
+        topology: &Topology,
+        nodes: usize,
+        avoid: &[IpNet],
+        beside: Beside<'_>,
+    ) -> Result<Topology, ClusterError> {
+        let found = self.deploy(topology, nodes, avoid).await?;
+        let names: Vec<Name> = found.nodes.into_keys().collect();
+        self.change(&beside(&names)).await
+    }
+
     /// Makes changes in order, and returns when the cluster has accepted them,
     /// which is not when it enforces them. Returns the topology as it is then.
     async fn change(&mut self, changes: &[Change]) -> Result<Topology, ClusterError>;
@@ -109,6 +127,11 @@ pub trait Cluster: Send {
     /// written, because names differ: a sentence for each field.
     fn rewritten(&mut self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// What was said with agents so far; `None` where there are no sessions with any.
+    fn traffic(&self) -> Option<agents::Traffic> {
+        None
     }
 
     /// Whatever helps to find out why something went wrong here: events, pod states,

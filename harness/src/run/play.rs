@@ -46,18 +46,24 @@ pub(super) async fn play(
     needs(scenario, &capabilities).map_err(ClusterError::Unsupported)?;
     let begun = Instant::now();
     let avoid = scenario.declared_ranges();
-    let deploy = cluster.deploy(&scenario.topology, scenario.nodes, &avoid);
+    let sentinel = |nodes: &[Name]| Sentinel::new(scenario, nodes.iter().cloned());
+    let witness =
+        |nodes: &[Name]| Witness::new(scenario, nodes.iter().cloned(), &capabilities.protocols);
+    let beside = |nodes: &[Name]| {
+        let mut pods = sentinel(nodes).deployment();
+        pods.extend(witness(nodes).deployment());
+        pods
+    };
+    let deploy = cluster.deploy_beside(&scenario.topology, scenario.nodes, &avoid, &beside);
     let deadline = settings.deploy_deadline;
     let found = timeout(deadline, deploy).await.map_err(|_| ClusterError::Deadline {
         what: "the scenario's pods to be deployed".to_owned(),
         deadline,
     })??;
     let mut world = World::new(scenario.topology.clone());
+    let nodes: Vec<Name> = found.nodes.keys().cloned().collect();
+    let stage = Stage::set(cluster, settings, sink, sentinel(&nodes), witness(&nodes), &found)?;
     adopt(&mut world.topology, found)?;
-    let sentinel = Sentinel::new(scenario, world.topology.nodes.keys().cloned());
-    let nodes = world.topology.nodes.keys().cloned();
-    let witness = Witness::new(scenario, nodes, &capabilities.protocols);
-    let stage = Stage::set(cluster, settings, sink, sentinel, witness).await?;
     sink.emit(Event::Deployed {
         capabilities: capabilities.clone(),
         topology: world.topology.clone(),

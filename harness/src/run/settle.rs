@@ -302,6 +302,12 @@ impl Settling {
             && self.tracks.values().all(|track| track.is_decided(patient, &self.rules))
     }
 
+    /// Whether every cell that is waited for agrees already, in rounds that do not count
+    /// yet: until they do, nothing is learned by another.
+    pub(super) fn agrees_so_far(&self) -> bool {
+        self.tracks.values().all(|track| track.watch.goal == Goal::Free || track.since.is_some())
+    }
+
     /// Whether every cell that is waited for agreed in the last round that
     /// counted, or none has counted yet: then nothing is gained by a pause.
     pub(super) fn only_needs_confirmation(&self) -> bool {

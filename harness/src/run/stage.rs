@@ -80,34 +80,30 @@ impl Settled {
 }
 
 impl<'a> Stage<'a> {
-    /// Puts the sentinel and the witness on a cluster that has just been deployed.
-    pub(super) async fn set(
+    /// Takes a cluster on which the sentinel and the witness were just deployed.
+    pub(super) fn set(
         cluster: &'a mut dyn Cluster,
         settings: &'a Settings,
         sink: &'a EventSink,
         sentinel: Sentinel,
         witness: Witness,
+        topology: &Topology,
     ) -> Result<Self, ClusterError> {
         let enforces = cluster.capabilities().dataplane.enforces;
-        let mut stage = Self {
+        let stage = Self {
             cluster,
             enforces,
             settings,
             sink,
+            sentinel_cells: sentinel.cells(topology).into_iter().collect(),
             sentinel,
-            sentinel_cells: BTreeSet::new(),
+            witness_cells: witness.cells(topology).into_iter().collect(),
             witness,
-            witness_cells: BTreeSet::new(),
             blind: BTreeSet::new(),
             rounds: 0,
             slowest_answers: VecDeque::new(),
             slowest_enforcement: Duration::ZERO,
         };
-        let mut pods = stage.sentinel.deployment();
-        pods.extend(stage.witness.deployment());
-        let topology = stage.give(&pods).await?;
-        stage.witness_cells = stage.witness.cells(&topology).into_iter().collect();
-        stage.sentinel_cells = stage.sentinel.cells(&topology).into_iter().collect();
         let watched: BTreeSet<&Name> =
             stage.sentinel_cells.iter().filter_map(|cell| stage.sentinel.node_of(cell)).collect();
         if watched.is_empty() || watched.len() < stage.sentinel.nodes().len() {
@@ -360,6 +356,7 @@ impl<'a> Stage<'a> {
                 break silent;
             }
             let pause = match settling.counts_from() {
+                Some(from) if from > now && settling.agrees_so_far() => from - now,
                 Some(from) if from > now => (from - now).min(self.settings.pause.after(idle)),
                 Some(_) if silent.is_empty() && settling.only_needs_confirmation() => {
                     Duration::ZERO

@@ -3,6 +3,7 @@
 //! `ringfence::init()` has to come first, so these tests have a `main` of their own.
 
 mod bed;
+mod control;
 mod double;
 mod faults;
 mod life;
@@ -86,6 +87,8 @@ fn main() -> ExitCode {
         raw_sockets_speak_sctp,
         a_port_that_is_taken_is_told,
     );
+    let control = || async { control::every_deny_is_seen_to_fail(Bed::real().await?).await };
+    trials.push(trial("real::every_deny_is_seen_to_fail", control));
     macro_rules! on_the_double {
         ($($name:ident),* $(,)?) => {$(
             let test = || async { faults::$name(Bed::double().await?).await };

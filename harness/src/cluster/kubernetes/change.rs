@@ -5,15 +5,9 @@ use std::mem::discriminant;
 
 use futures_util::future::try_join_all;
 
-use super::cluster::Kubernetes;
+use super::cluster::{Kubernetes, adds};
 use crate::cluster::ClusterError;
 use crate::model::{Change, Name, Namespace, PodName, PolicyName};
-
-/// Whether a change adds pods or what they are in. Those that follow each other are one
-/// batch, in which namespaces come first: nothing else depends on their order.
-fn adds(change: &Change) -> bool {
-    matches!(change, Change::AddNamespace(_) | Change::AddPod(_))
-}
 
 impl Kubernetes {
     /// Makes changes in order; those of a kind that follow each other at the same time.

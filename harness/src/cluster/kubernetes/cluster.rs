@@ -18,9 +18,9 @@ use super::pool::{Pool, Tenancy};
 use super::secret;
 use super::service::Services;
 use super::slot::{Slot, Wanted};
-use crate::cluster::agents::NotListening;
+use crate::cluster::agents::{NotListening, Traffic};
 use crate::cluster::placement::Placement;
-use crate::cluster::{Artifact, Capabilities, Cluster, ClusterError, Round, TeardownError};
+use crate::cluster::{Artifact, Beside, Capabilities, Cluster, ClusterError, Round, TeardownError};
 use crate::model::{
     Change, Endpoint, Labels, Name, Namespace, Observation, Origin, Pod, PodName, Protocol,
     Topology, World,
@@ -34,6 +34,12 @@ const KEPT: [&str; 2] = ["ringfence-sentinel", WITNESS];
 
 /// The namespace of the agents in the networks of nodes.
 const NODES: &str = "ringfence-nodes";
+
+/// Whether a change adds pods or what they are in. Those that follow each other are one
+/// batch, in which namespaces come first: nothing else depends on their order.
+pub(super) fn adds(change: &Change) -> bool {
+    matches!(change, Change::AddNamespace(_) | Change::AddPod(_))
+}
 
 /// One scenario's share of a Kubernetes cluster.
 pub struct Kubernetes {
@@ -202,11 +208,13 @@ impl Kubernetes {
         Ok(self.world.topology.clone())
     }
 
+    /// Makes everything stand at the same time, since pods take seconds to start.
     async fn raise(
         &mut self,
         topology: &Topology,
         nodes: usize,
         avoid: &[IpNet],
+        beside: Beside<'_>,
     ) -> Result<Topology, ClusterError> {
         let slot = self.slot()?;
         let given = stand_ins(topology, nodes, &slot.site.nodes, slot.owner.slot);
@@ -226,13 +234,20 @@ impl Kubernetes {
             });
             node.addresses.clone_from(&facts.addresses);
         }
-        let names: Vec<PodName> = topology.pods.keys().cloned().collect();
+        let names: Vec<Name> = self.nodes.keys().cloned().collect();
+        let (adding, rest): (Vec<_>, Vec<_>) = beside(&names).into_iter().partition(adds);
+        for change in &adding {
+            self.world.change(change).map_err(anyhow::Error::from)?;
+        }
+        let names: Vec<PodName> = self.world.topology.pods.keys().cloned().collect();
         let mut wanted = Vec::with_capacity(names.len());
         for name in &names {
             wanted.extend(self.place(name)?);
         }
         wanted.extend(self.node_agents()?);
-        let mut namespaces: Vec<(Namespace, Level)> = topology
+        let mut namespaces: Vec<(Namespace, Level)> = self
+            .world
+            .topology
             .namespaces
             .values()
             .map(|namespace| (namespace.clone(), self.needs.level(&namespace.name)))
@@ -241,23 +256,26 @@ impl Kubernetes {
             let origin = Origin::synthetic("nodes");
             namespaces.push((Namespace::new(NODES, Labels::new(), origin), Level::Privileged));
         }
-        let slot = self.slot()?;
         let stay: BTreeSet<&Name> =
             namespaces.iter().map(|(namespace, _)| &namespace.name).collect();
-        let go = |name: &&Name| !stay.contains(name) && !KEPT.contains(&&***name);
+        let kept = |name: &Name| KEPT.contains(&&**name) && !topology.namespaces.contains_key(name);
+        let added = std::mem::take(&mut self.needs.added_namespaces);
+        let slot = self.slot()?;
+        // What steps add must be new then. Others may stay without pods: they select nothing.
+        let go = |name: &&Name| added.contains(*name) && !stay.contains(name);
         let go: Vec<Name> = slot.namespaces().filter(go).cloned().collect();
         slot.raze_namespaces(&go, false).await?;
+        let extra =
+            |pod: &&PodName| !kept(&pod.namespace) && !wanted.iter().any(|it| it.pod.name == **pod);
+        let extra: Vec<PodName> = slot.pods.keys().filter(extra).cloned().collect();
+        slot.dismiss_pods(&extra).await?;
         slot.raise_namespaces(&namespaces).await?;
-        let there = |pod: &&PodName| {
-            stay.contains(&pod.namespace) && !wanted.iter().any(|it| it.pod.name == **pod)
-        };
-        let extra: Vec<PodName> = slot.pods.keys().filter(there).cloned().collect();
-        slot.raze_pods(&extra).await?;
         slot.raise_pods(wanted).await?;
         self.speaks_sctp()?;
+        self.make(&rest).await?;
         self.open_nodes().await?;
         let found = self.topology()?;
-        if let Some(why) = inside(&found, avoid) {
+        if let Some(why) = inside(topology, &found, avoid) {
             return Err(ClusterError::Unsupported(why));
         }
         self.raise_externals(avoid).await?;
@@ -276,8 +294,9 @@ impl Kubernetes {
     }
 }
 
-/// The first address of a pod or a node that lies in a range which policies name, in words.
-fn inside(topology: &Topology, avoid: &[IpNet]) -> Option<String> {
+/// The first address of a declared pod or a node that lies in a range which policies name,
+/// in words.
+fn inside(declared: &Topology, topology: &Topology, avoid: &[IpNet]) -> Option<String> {
     let externals = topology.externals.values().flat_map(|host| &host.addresses);
     let ranges: Vec<IpNet> = avoid
         .iter()
@@ -285,7 +304,8 @@ fn inside(topology: &Topology, avoid: &[IpNet]) -> Option<String> {
         .filter(|range| range.prefix_len() > 0)
         .chain(externals.copied().map(IpNet::from))
         .collect();
-    let pods = topology.pods.values().flat_map(|pod| {
+    let pods = topology.pods.values().filter(|pod| declared.pods.contains_key(&pod.name));
+    let pods = pods.flat_map(|pod| {
         pod.addresses.iter().map(move |address| (format!("pod `{}`", pod.name), *address))
     });
     let nodes = topology.nodes.values().flat_map(|node| {
@@ -311,8 +331,18 @@ impl Cluster for Kubernetes {
         nodes: usize,
         avoid: &[IpNet],
     ) -> Result<Topology, ClusterError> {
+        self.deploy_beside(topology, nodes, avoid, &|_| Vec::new()).await
+    }
+
+    async fn deploy_beside(
+        &mut self,
+        topology: &Topology,
+        nodes: usize,
+        avoid: &[IpNet],
+        beside: Beside<'_>,
+    ) -> Result<Topology, ClusterError> {
         self.whole = false;
-        let raised = self.raise(topology, nodes, avoid).await;
+        let raised = self.raise(topology, nodes, avoid, beside).await;
         // What is not supported is found with everything in its place.
         self.whole = matches!(raised, Ok(_) | Err(ClusterError::Unsupported(_)));
         raised
@@ -342,6 +372,10 @@ impl Cluster for Kubernetes {
 
     fn rewritten(&mut self) -> Vec<String> {
         std::mem::take(&mut self.rewritten)
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        self.slot.as_ref().map(|slot| slot.agents.traffic())
     }
 
     async fn artifacts(&mut self) -> Vec<Artifact> {

@@ -25,15 +25,21 @@ pub(super) struct Needs {
     pub(super) nodes: bool,
     /// The namespaces with hostNetwork pods, now or later.
     host_network: BTreeSet<Name>,
+    /// The namespaces that steps add.
+    pub(super) added_namespaces: BTreeSet<Name>,
 }
 
 impl Needs {
     /// Of a scenario.
     pub(super) fn of(scenario: &Scenario) -> Self {
         let tagged = |tag: &str| scenario.tags.iter().any(|it| it == tag);
-        let added = scenario.steps.iter().flat_map(|step| &step.changes);
-        let added = added.filter_map(|change| match change {
+        let changes = || scenario.steps.iter().flat_map(|step| &step.changes);
+        let added = changes().filter_map(|change| match change {
             Change::AddPod(pod) => Some(pod),
+            _ => None,
+        });
+        let added_namespaces = changes().filter_map(|change| match change {
+            Change::AddNamespace(namespace) => Some(namespace.name.clone()),
             _ => None,
         });
         let pods = scenario.topology.pods.values().chain(added);
@@ -47,6 +53,7 @@ impl Needs {
             nodes: node_ports
                 || ends.into_iter().any(|end| matches!(end, EndpointPattern::Node(_))),
             host_network: host_network.map(|pod: &Pod| pod.name.namespace.clone()).collect(),
+            added_namespaces: added_namespaces.collect(),
         }
     }
 

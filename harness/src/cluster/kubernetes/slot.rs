@@ -66,6 +66,8 @@ pub(super) struct Slot {
     pub(super) pods: BTreeMap<PodName, Placed>,
     /// Namespaces that were deleted and may still be there, by identity.
     leaving: BTreeMap<Name, String>,
+    /// Pods that were deleted and may still be there, by identity.
+    leaving_pods: BTreeMap<PodName, String>,
 }
 
 impl Placed {
@@ -79,8 +81,8 @@ impl Slot {
     /// An empty one.
     pub(super) fn new(site: Arc<Site>, owner: Owner, naming: Naming) -> Self {
         let agents = Agents::new(owner.run.to_string(), site.options.patience);
-        let (namespaces, pods, leaving) = Default::default();
-        Self { site, owner, naming, agents, namespaces, pods, leaving }
+        let (namespaces, pods, leaving, leaving_pods) = Default::default();
+        Self { site, owner, naming, agents, namespaces, pods, leaving, leaving_pods }
     }
 
     /// The namespaces that stand.
@@ -190,14 +192,20 @@ impl Slot {
         let missing: Vec<Wanted> = wanted.into_iter().filter(|pod| !self.stands(pod)).collect();
         let listening: Vec<(Endpoint, Pod)> =
             missing.iter().map(|wanted| (wanted.endpoint.clone(), wanted.pod.clone())).collect();
-        let old: Vec<PodName> = missing.iter().map(|wanted| wanted.pod.name.clone()).collect();
-        self.raze_pods(&old).await?;
         let mut starting: FuturesUnordered<_> = missing
             .into_iter()
             .map(|wanted| {
                 let (site, owner) = (self.site.clone(), self.owner.clone());
                 let object = pod_object::object(&wanted.pod, &wanted.agent, &self.naming, &owner);
-                async move { Ok::<_, ClusterError>((start(&site, &object, &owner).await?, wanted)) }
+                let old = (self.key(&wanted.pod.name), self.vacate(&wanted.pod.name));
+                async move {
+                    // Only a pod of the same name is in its way.
+                    if let (key, Some(uid)) = old {
+                        delete_pod(&site, &key, &uid).await?;
+                        site.gone(&site.pods, &[(key, uid)]).await?;
+                    }
+                    Ok::<_, ClusterError>((start(&site, &object, &owner).await?, wanted))
+                }
             })
             .collect();
         while let Some(started) = starting.next().await {
@@ -282,6 +290,31 @@ impl Slot {
         self.pods.insert(name, Placed { wanted, uid, endpoint, addresses: addresses(pod) });
     }
 
+    /// Takes a pod out of what stands; returns its identity where it may still be there.
+    fn vacate(&mut self, name: &PodName) -> Option<String> {
+        match self.pods.remove(name) {
+            Some(placed) => {
+                self.agents.remove(&placed.endpoint);
+                Some(placed.uid)
+            }
+            None => self.leaving_pods.remove(name),
+        }
+    }
+
+    /// Deletes pods, and does not wait: they are in nobody's way but that of pods of the
+    /// same names.
+    pub(super) async fn dismiss_pods(&mut self, names: &[PodName]) -> Result<(), ClusterError> {
+        let mut dismissed = Vec::with_capacity(names.len());
+        for name in names {
+            if let Some(uid) = self.vacate(name) {
+                dismissed.push((self.key(name), uid.clone()));
+                self.leaving_pods.insert(name.clone(), uid);
+            }
+        }
+        let deleted = dismissed.iter().map(|(key, uid)| delete_pod(&self.site, key, uid));
+        deleted.collect::<FuturesUnordered<_>>().try_collect().await
+    }
+
     /// Deletes pods and waits until they are gone.
     pub(super) async fn raze_pods(&mut self, names: &[PodName]) -> Result<(), ClusterError> {
         let mut razed = Vec::new();
@@ -292,10 +325,7 @@ impl Slot {
             }
         }
         let site = &*self.site;
-        let deleted = razed.iter().map(|((namespace, name), uid)| async move {
-            let api: Api<core::Pod> = Api::namespaced(site.client.clone(), namespace);
-            site.delete(&api, name, uid).await
-        });
+        let deleted = razed.iter().map(|(key, uid)| delete_pod(site, key, uid));
         deleted.collect::<FuturesUnordered<_>>().try_collect::<()>().await?;
         if razed.is_empty() { Ok(()) } else { site.gone(&site.pods, &razed).await }
     }
@@ -326,6 +356,11 @@ impl Slot {
             })
             .await
     }
+}
+
+async fn delete_pod(site: &Site, key: &Key, uid: &str) -> Result<(), ClusterError> {
+    let api: Api<core::Pod> = Api::namespaced(site.client.clone(), &key.0);
+    site.delete(&api, &key.1, uid).await
 }
 
 async fn relabel_namespace(
