@@ -62,6 +62,10 @@ pub fn finished(scenario: &ScenarioRun, cluster: Option<&str>, look: Look) -> St
     if unenforced + enforced > 0 {
         let _ = write!(text, "  negative control: {unenforced} denied and open, {enforced} held");
     }
+    let left_out = scenario.not_judged();
+    if left_out > 0 {
+        let _ = write!(text, "  {} not judged", count(left_out, "cell"));
+    }
     let rejected = scenario.rejected();
     if rejected > 0 {
         let _ = write!(text, "  {}", count(rejected, "known rejection"));
