@@ -171,9 +171,17 @@ impl Live {
         Ok(())
     }
 
+    /// Lets something be said beside the bars, which are drawn again below it.
+    pub fn aside(&self, say: impl FnOnce()) {
+        match &self.bars {
+            Some(bars) => bars.all.suspend(say),
+            None => say(),
+        }
+    }
+
     /// Takes the bars away, so that the report starts on a clean line.
-    pub fn clear(self) {
-        if let Some(bars) = self.bars {
+    pub fn clear(&self) {
+        if let Some(bars) = &self.bars {
             for bar in bars.running.values() {
                 bar.finish_and_clear();
             }

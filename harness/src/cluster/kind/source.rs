@@ -100,6 +100,21 @@ impl Source for KindSource {
         }
     }
 
+    fn standing(&self) -> Vec<String> {
+        if !self.begun.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        if self.state.kept && self.folder.state().ok().flatten().is_some_and(|state| state.ready) {
+            return self.inner.get().map(Source::standing).unwrap_or_default();
+        }
+        vec![format!(
+            "the kind cluster `{}` with its nodes in Docker; `ringfence clusters prune` finds it by \
+             its note in `{}`",
+            self.plan.name,
+            self.folder.path().display()
+        )]
+    }
+
     async fn close(&self) -> Result<(), TeardownError> {
         // A cluster that was to be kept and never got ready is of no use to anybody.
         let ready = self.folder.state().ok().flatten().is_some_and(|state| state.ready);
@@ -114,6 +129,8 @@ impl Source for KindSource {
             plan.closing.retain(|step| !matches!(step.action, Action::DeleteCluster { .. }));
             plan.closing.iter_mut().for_each(|step| step.after.clear());
         }
-        close(&plan, &*self.machine).await
+        close(&plan, &*self.machine).await?;
+        self.begun.store(false, Ordering::Relaxed);
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -28,6 +29,8 @@ pub struct KubernetesSource {
     options: Options,
     run: RunId,
     ready: OnceLock<Ready>,
+    /// Whether namespaces may stand.
+    begun: AtomicBool,
 }
 
 /// What there is once it was prepared.
@@ -50,7 +53,13 @@ impl fmt::Debug for KubernetesSource {
 impl KubernetesSource {
     /// A cluster behind a client. Nothing is asked of it yet.
     pub fn new(client: Client, options: Options) -> Self {
-        Self { client, options, run: RunId::random(), ready: OnceLock::new() }
+        Self {
+            client,
+            options,
+            run: RunId::random(),
+            ready: OnceLock::new(),
+            begun: AtomicBool::new(false),
+        }
     }
 
     /// The identifier that the run's objects carry.
@@ -125,6 +134,7 @@ impl Source for KubernetesSource {
         let open = Site::open(self.client.clone(), self.options.clone(), &self.run);
         let site = Arc::new(stages.stage("api", "ask the API server for its nodes", open).await?);
         let pool = Arc::new(Pool::new(site.clone(), self.run.clone()));
+        self.begun.store(true, Ordering::Relaxed);
         let mut slot = pool.take(false);
         let what = format!("start an agent on each of {} nodes", canary::count(&site));
         let seen = stages.stage("agents", what, canary::look(&mut slot)).await?;
@@ -158,11 +168,32 @@ impl Source for KubernetesSource {
         Ok(Box::new(Kubernetes::new(slot, pool.clone(), needs, capabilities, tenancy, nodes)))
     }
 
+    fn standing(&self) -> Vec<String> {
+        if !self.begun.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let (run, name) = (&self.run, &self.options.name);
+        let finds = match self.options.ephemeral {
+            true => String::new(),
+            false => format!("; `ringfence clusters prune --on {name}` finds them by the label"),
+        };
+        vec![format!(
+            "namespaces `rf-{run}-…` on `{name}`, with the label `{}={run}`{finds}",
+            super::owner::RUN
+        )]
+    }
+
     async fn close(&self) -> Result<(), TeardownError> {
         if let Some(ready) = self.ready.get() {
             ready.pool.empty();
         }
+        if !self.begun.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let pruned = prune_within(&self.client, Some(&self.run), self.options.deadlines).await;
+        if pruned.is_ok() {
+            self.begun.store(false, Ordering::Relaxed);
+        }
         pruned.map(drop).map_err(|error| match error {
             ClusterError::Other(error) if error.is::<TeardownError>() => {
                 error.downcast().unwrap_or_else(|error| TeardownError(vec![error.to_string()]))
