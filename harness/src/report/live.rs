@@ -70,7 +70,8 @@ pub fn finished(scenario: &ScenarioRun, cluster: Option<&str>, look: Look) -> St
     if rejected > 0 {
         let _ = write!(text, "  {}", count(rejected, "known rejection"));
     }
-    if let Some(reason) = &scenario.reason {
+    // What failed is told of in the report, with the same reason beside its cells.
+    if let (Some(reason), false) = (&scenario.reason, scenario.status == Some(Status::Failed)) {
         let _ = write!(text, "  {reason}");
     }
     tame(&text, look.color)

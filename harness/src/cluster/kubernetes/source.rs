@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kube::Client;
@@ -32,6 +33,10 @@ pub struct KubernetesSource {
     /// Whether namespaces may stand.
     begun: AtomicBool,
 }
+
+/// How long the first call may take: a server that never answered is more likely the wrong
+/// one than a busy one.
+const FIRST_ANSWER: Duration = Duration::from_secs(15);
 
 /// What there is once it was prepared.
 struct Ready {
@@ -69,10 +74,20 @@ impl KubernetesSource {
 
     /// Asks whether everything may be done that a run does, before it has done any of it.
     async fn rights(&self) -> Result<(), ClusterError> {
-        let calls = Calls::new(self.options.deadlines.call);
+        let calls = Calls::new(self.options.deadlines.call.min(FIRST_ANSWER));
         let pull_secret = self.options.pull_secret.is_some();
         let ask = asked("create", "selfsubjectaccessreviews.authorization.k8s.io", "");
-        let missing = calls.call(ask, || access::missing(&self.client, pull_secret)).await?;
+        let missing = calls.call(ask, || access::missing(&self.client, pull_secret)).await;
+        let missing = missing.map_err(|failed| match failed.into() {
+            ClusterError::Deadline { what, deadline } => ClusterError::Deadline {
+                what: format!(
+                    "{what} does the server of the kubeconfig's context run, and can it be \
+                     reached from here (`kubectl version` asks it too)? It was asked for an answer"
+                ),
+                deadline,
+            },
+            other => other,
+        })?;
         match access::message(&missing) {
             Some(text) => Err(anyhow::anyhow!(text).into()),
             None => Ok(()),
