@@ -2,12 +2,15 @@
 //! `CLUSTER::SCENARIO`, with real connections.
 //!
 //! What the trials of one cluster share is made once in a process, by the first of them that
-//! runs, and removed after the last.
+//! runs, and removed after the last. On a cluster that exists already each process, as
+//! `cargo nextest` starts one for each trial, has namespaces of its own.
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
-//! | `RINGFENCE_ON` | the clusters, with commas between | `embedded` |
+//! | `RINGFENCE_ON` | the clusters, with commas between: `embedded`, `kubeconfig[:CONTEXT]` | `embedded` |
 //! | `RINGFENCE_REQUIRE` | clusters without which a trial fails, where it would otherwise be ignored | none |
+//! | `RINGFENCE_AGENT_IMAGE` | the agent's image for `kubeconfig[:CONTEXT]`, as its nodes pull it | none |
+//! | `RINGFENCE_AGENT_PULL_POLICY` | when they pull it: `Always`, `IfNotPresent` or `Never` | `IfNotPresent` |
 //! | `RINGFENCE_EVIDENCE` | `none`: drops are known by silence alone | `nflog` |
 
 use std::env;
@@ -19,12 +22,16 @@ use async_trait::async_trait;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use ringfence::cluster::embedded::doctor::checks;
 use ringfence::cluster::embedded::{EmbeddedOptions, EmbeddedSource};
+use ringfence::cluster::kubernetes::{self, KubernetesSource, Options, PullPolicy};
 use ringfence::cluster::{Cluster, ClusterError, Source, Stages};
 use ringfence::report::{Look, Run, findings, prerequisites, terminal};
 use ringfence::run::{EventSink, Settings, Status, Stop, run_all};
 use ringfence::scenario::{LoadOptions, Scenario, load_scenarios};
 use tokio::runtime::Runtime;
 use tokio::sync::{OnceCell, Semaphore};
+
+/// A cluster that exists already.
+const KUBECONFIG: &str = "kubeconfig";
 
 /// The cluster that is taken where none is named.
 const EMBEDDED: &str = "embedded";
@@ -48,7 +55,7 @@ fn main() -> ExitCode {
         Err(told) => trials.push(Trial::test("library", move || Err(Failed::from(told)))),
         Ok(scenarios) => {
             for cluster in words("RINGFENCE_ON", EMBEDDED) {
-                match source(&cluster) {
+                match runtime.block_on(source(&cluster)) {
                     Err(told) => {
                         trials.push(Trial::test(cluster, move || Err(Failed::from(told))));
                     }
@@ -81,15 +88,45 @@ fn load(library: &Path) -> Result<Vec<Arc<Scenario>>, String> {
 }
 
 /// What a name in `RINGFENCE_ON` stands for; making it creates nothing.
-fn source(cluster: &str) -> Result<Box<dyn Source>, String> {
-    match cluster {
-        EMBEDDED => {
+async fn source(cluster: &str) -> Result<Box<dyn Source>, String> {
+    let (kind, context) = match cluster.split_once(':') {
+        Some((kind, context)) => (kind, Some(context)),
+        None => (cluster, None),
+    };
+    match kind {
+        EMBEDDED if context.is_none() => {
             let evidence = words("RINGFENCE_EVIDENCE", "nflog") != ["none"];
             let options = EmbeddedOptions { evidence, ..EmbeddedOptions::default() };
             Ok(Box::new(EmbeddedSource::new(options)))
         }
-        _ => Err(format!("expected `{EMBEDDED}` in RINGFENCE_ON, found `{cluster}`")),
+        KUBECONFIG => {
+            let client = kubernetes::connect(context).await;
+            let client = client.map_err(|error| format!("{error:#}"))?;
+            Ok(Box::new(KubernetesSource::new(client, existing(cluster)?)))
+        }
+        _ => Err(format!(
+            "expected `{EMBEDDED}` or `{KUBECONFIG}[:CONTEXT]` in RINGFENCE_ON, found `{cluster}`"
+        )),
     }
+}
+
+/// How a cluster that exists already is used.
+fn existing(cluster: &str) -> Result<Options, String> {
+    let image = env::var("RINGFENCE_AGENT_IMAGE").map_err(|_| {
+        format!(
+            "expected RINGFENCE_AGENT_IMAGE for `{cluster}`, found none: \
+             `ringfence image push REF` makes one that its nodes can pull"
+        )
+    })?;
+    let all = [PullPolicy::Always, PullPolicy::IfNotPresent, PullPolicy::Never];
+    let pull_policy = match env::var("RINGFENCE_AGENT_PULL_POLICY") {
+        Err(_) => PullPolicy::default(),
+        Ok(text) => all.into_iter().find(|policy| policy.as_str() == text).ok_or_else(|| {
+            let all = all.map(PullPolicy::as_str).join("`, `");
+            format!("expected one of `{all}` in RINGFENCE_AGENT_PULL_POLICY, found `{text}`")
+        })?,
+    };
+    Ok(Options { pull_policy, ..Options::new(cluster, image) })
 }
 
 /// A source that every trial of its cluster uses: prepared once, and closed when all of

@@ -123,7 +123,7 @@ fn show(all: PathBuf) -> Result<()> {
         text += &format!("{}  {}  {word}\n  {}\n", state.name, state.cni, kubeconfig.display());
     }
     if found.is_empty() {
-        text += "no clusters\n";
+        text += "no clusters: `ringfence clusters up kind:CNI` makes one\n";
     }
     Ok(screen::print(text.as_bytes())?)
 }

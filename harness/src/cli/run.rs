@@ -87,9 +87,9 @@ fn about(scenarios: &[Arc<Scenario>], mut findings: Vec<Diagnostic>) -> Vec<Diag
 }
 
 /// Runs the scenarios while the follower shows and keeps every line. Ctrl-C and
-/// SIGTERM tear everything down and report what was seen; a second one ends at
-/// once. SIGHUP is left alone, since `nohup` has it ignored; whatever ends the
-/// process, nothing of a cluster outlives it.
+/// SIGTERM tear everything down and report what was seen, which is said at once; a
+/// second one ends without, and says what is left. SIGHUP is left alone, since `nohup`
+/// has it ignored. Nothing of an embedded cluster outlives the process, whatever ends it.
 async fn play(
     scenarios: Vec<Arc<Scenario>>,
     sources: Vec<Arc<dyn Source>>,
@@ -98,6 +98,7 @@ async fn play(
 ) -> Result<ExitCode, Failure> {
     let (sink, mut lines) = EventSink::channel();
     let (stopper, stop) = Stop::new();
+    let made = sources.clone();
     let all = {
         let jobs = settings.jobs.get();
         let settings = Settings {
@@ -128,12 +129,26 @@ async fn play(
         };
         signals += usize::from(told.is_some());
         if signals > 1 {
-            return Err(Failure::untold(anyhow!("interrupted twice: ended without teardown")));
+            follower.live.clear();
+            return Err(Failure::untold(unremoved(&made)));
         }
         stopper.stop();
+        follower.live.aside(|| screen::note(INTERRUPTED));
     }
     let ran = all.await.map_err(Failure::untold)?;
     Ok(ran.exit_code)
+}
+
+/// What the first signal is answered with.
+const INTERRUPTED: &str = "interrupted: tearing down; again to end without";
+
+/// That a second signal ended the run, and what is left of its clusters.
+fn unremoved(sources: &[Arc<dyn Source>]) -> anyhow::Error {
+    let left: Vec<String> = sources.iter().flat_map(|source| source.standing()).collect();
+    if left.is_empty() {
+        return anyhow!("interrupted twice: ended without teardown, and nothing is left");
+    }
+    anyhow!("interrupted twice: ended without teardown, and this is left:\n  {}", left.join("\n  "))
 }
 
 /// What every `--on` names.

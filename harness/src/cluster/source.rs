@@ -47,6 +47,13 @@ pub trait Source: Send + Sync {
     /// [`ClusterError::Unsupported`] where this scenario cannot run here.
     async fn cluster(&self, scenario: &Scenario) -> Result<Box<dyn Cluster>, ClusterError>;
 
+    /// What was made here, still stands and would outlive this process if it ended now,
+    /// a sentence each: what it is, and what removes it. Empty where that is nothing.
+    /// May be called at any time, also while another call is under way.
+    fn standing(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Removes everything that was made here and still stands. Called once, also
     /// after a failure or an interruption. Tries every part, and says what remains.
     async fn close(&self) -> Result<(), TeardownError> {

@@ -241,6 +241,7 @@ fn run(
                 rounds: 3,
             },
             notes: vec![],
+            not_judged: vec![],
         });
     }
     events.push(Event::ScenarioFinished {

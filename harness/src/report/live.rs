@@ -62,11 +62,16 @@ pub fn finished(scenario: &ScenarioRun, cluster: Option<&str>, look: Look) -> St
     if unenforced + enforced > 0 {
         let _ = write!(text, "  negative control: {unenforced} denied and open, {enforced} held");
     }
+    let left_out = scenario.not_judged();
+    if left_out > 0 {
+        let _ = write!(text, "  {} not judged", count(left_out, "cell"));
+    }
     let rejected = scenario.rejected();
     if rejected > 0 {
         let _ = write!(text, "  {}", count(rejected, "known rejection"));
     }
-    if let Some(reason) = &scenario.reason {
+    // What failed is told of in the report, with the same reason beside its cells.
+    if let (Some(reason), false) = (&scenario.reason, scenario.status == Some(Status::Failed)) {
         let _ = write!(text, "  {reason}");
     }
     tame(&text, look.color)
@@ -167,9 +172,17 @@ impl Live {
         Ok(())
     }
 
+    /// Lets something be said beside the bars, which are drawn again below it.
+    pub fn aside(&self, say: impl FnOnce()) {
+        match &self.bars {
+            Some(bars) => bars.all.suspend(say),
+            None => say(),
+        }
+    }
+
     /// Takes the bars away, so that the report starts on a clean line.
-    pub fn clear(self) {
-        if let Some(bars) = self.bars {
+    pub fn clear(&self) {
+        if let Some(bars) = &self.bars {
             for bar in bars.running.values() {
                 bar.finish_and_clear();
             }

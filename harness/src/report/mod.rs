@@ -13,6 +13,7 @@ pub mod live;
 mod look;
 mod mark;
 mod news;
+mod not_judged;
 mod open;
 pub mod prerequisites;
 pub mod specified;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::cluster::Capabilities;
 use crate::run::{
-    CellJudgement, Counts, Event, Finding, Line, Purpose, SCHEMA, ScenarioInfo, Status, StepTiming,
+    CellJudgement, Counts, Event, Finding, Line, NotJudged, Purpose, SCHEMA, ScenarioInfo, Status,
+    StepTiming,
 };
 use crate::scenario::Diagnostic;
 
@@ -148,6 +149,8 @@ pub struct StepRun {
     pub timing: StepTiming,
     /// What else is to be said of it.
     pub notes: Vec<String>,
+    /// The cells that its cluster could not be asked, by reason.
+    pub not_judged: Vec<NotJudged>,
 }
 
 impl StepRun {
@@ -188,6 +191,11 @@ impl ScenarioRun {
     /// How many findings there are in manifests that are rejected, over all steps.
     pub fn rejected(&self) -> usize {
         self.steps.values().map(|step| step.rejected.len()).sum()
+    }
+
+    /// How many cells its cluster could not be asked, over all steps.
+    pub fn not_judged(&self) -> usize {
+        self.steps.values().flat_map(|step| &step.not_judged).map(|some| some.cells).sum()
     }
 
     /// How many steps there are, judged or not.
@@ -342,7 +350,16 @@ impl ScenarioRun {
                 entry.changes.clone_from(changes);
             }
             Event::Round { purpose: Purpose::Lift, .. } => self.stage = Stage::Lift,
-            Event::StepJudged { step, name, status, cells, rejected, timing, notes } => {
+            Event::StepJudged {
+                step,
+                name,
+                status,
+                cells,
+                rejected,
+                timing,
+                notes,
+                not_judged,
+            } => {
                 let entry = self.steps.entry(*step).or_default();
                 entry.name.clone_from(name);
                 entry.status = Some(*status);
@@ -350,6 +367,7 @@ impl ScenarioRun {
                 entry.rejected.clone_from(rejected);
                 entry.timing = timing.clone();
                 entry.notes.clone_from(notes);
+                entry.not_judged.clone_from(not_judged);
             }
             Event::ScenarioFinished { status, reason, took } => {
                 self.stage = Stage::Over;

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::look::{BAD, DOUBTFUL, FAINT, GOOD, Look, count, duration};
 use super::summary::{Preparation, Run, ScenarioRun, StepRun};
-use super::{comparison, live, news};
+use super::{comparison, live, news, not_judged};
 use crate::run::{Counts, Finding, Status};
 
 /// A scenario's name keeps at least this many columns.
@@ -161,8 +161,12 @@ fn reasons(run: &Run, look: Look) -> String {
         .flat_map(|(cluster, can)| can.missing.iter().map(move |m| (cluster.as_str(), m.as_str())))
         .collect();
     for (cluster, sentence) in missing {
+        if not_judged::tells(run, cluster, sentence) {
+            continue;
+        }
         text += &look.wrap("", "      ", &format!("{cluster} has {sentence}"));
     }
+    text += &not_judged::render(run, look);
     if !text.is_empty() {
         text.push('\n');
     }
@@ -268,6 +272,10 @@ fn counts(run: &Run, look: Look) -> String {
     }
     let cells: usize = run.scenarios.values().map(ScenarioRun::cells).sum();
     let mut seen = count(cells, "cell");
+    let left_out = not_judged::cells(run);
+    if left_out > 0 {
+        let _ = write!(seen, "; {} not judged", count(left_out, "cell"));
+    }
     let known: usize = run.scenarios.values().map(|s| s.count(&[Finding::KnownPolicyFault])).sum();
     let rejected: usize = run.scenarios.values().map(ScenarioRun::rejected).sum();
     let known: Vec<String> = [(known, "known policy fault"), (rejected, "known rejection")]

@@ -1,6 +1,7 @@
 //! The lines of the record: what a run did and saw. [`Line`] documents the schema.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,7 @@ pub const SCHEMA: u32 = 1;
 /// | `deployed` | at most once for each | capabilities, topology with addresses |
 /// | `round` | many | purpose, deadline, observations; the sentinel's cells and the witness's have a line of their own with the same `number` |
 /// | `step-started` | once for each step reached | its changes; later rounds of the step carry its number |
-/// | `step-judged` | once for each step started | a judgement for every cell, times, notes; a step that needs the control of late pods is judged after the `lift` rounds, and so are all that follow it |
+/// | `step-judged` | once for each step started | a judgement for every cell, times, notes, what was not judged; a step that needs the control of late pods is judged after the `lift` rounds, and so are all that follow it |
 /// | `bundled` | at most once for each scenario that failed or errored | where the failure bundle is |
 /// | `scenario-finished` | once for each scenario | status, reason |
 /// | `left-behind` | at most once for each cluster | what could not be removed |
@@ -152,6 +153,25 @@ pub struct CellJudgement {
     pub finding: Finding,
     /// One sentence of why, with the manifest's line, for every finding but `agrees`.
     pub why: Option<String>,
+}
+
+/// Cells of a step that were not judged, for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotJudged {
+    /// Why: what the cluster lacks, as a sentence without its full stop.
+    pub reason: String,
+    /// How many cells, at least one.
+    pub cells: usize,
+}
+
+impl fmt::Display for NotJudged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cells {
+            1 => f.write_str("1 cell is")?,
+            cells => write!(f, "{cells} cells are")?,
+        }
+        write!(f, " not judged: {}", self.reason)
+    }
 }
 
 /// How long a step took to be enforced.
@@ -275,8 +295,13 @@ pub enum Event {
         rejected: Vec<Diagnostic>,
         /// How long it took to be enforced.
         timing: StepTiming,
-        /// What else is to be said of the step, in sentences.
+        /// What else is to be said of the step, in sentences; among them one for each
+        /// of `not_judged`.
         notes: Vec<String>,
+        /// The cells that this cluster could not be asked, by reason: they are not in
+        /// `cells`.
+        #[serde(default)]
+        not_judged: Vec<NotJudged>,
     },
     /// What helps to find out why the scenario failed was written down.
     Bundled {

@@ -9,6 +9,8 @@ use crate::model::{
     Verdict, Via, World,
 };
 
+use super::NotJudged;
+
 /// Why a cell cannot be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lack {
@@ -123,15 +125,14 @@ fn selects(policy: &NetworkPolicy, end: &Endpoint, topology: &Topology) -> bool 
     })
 }
 
-/// The cells that are not asked, by reason, in sentences.
-pub(super) fn left_out(lacks: BTreeMap<Lack, usize>, capabilities: &Capabilities) -> Vec<String> {
+/// The cells that are not asked, by reason.
+pub(super) fn left_out(
+    lacks: BTreeMap<Lack, usize>,
+    capabilities: &Capabilities,
+) -> Vec<NotJudged> {
     lacks
         .into_iter()
-        .map(|(lack, count)| {
-            let cells =
-                if count == 1 { "1 cell is".to_owned() } else { format!("{count} cells are") };
-            format!("{cells} not judged: {}", sentence(lack, capabilities))
-        })
+        .map(|(lack, cells)| NotJudged { reason: sentence(lack, capabilities), cells })
         .collect()
 }
 

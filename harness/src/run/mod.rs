@@ -22,7 +22,8 @@ mod witness;
 
 pub use binding::{BindingError, bind, bind_all};
 pub use event::{
-    CellJudgement, Counts, Event, Finding, Line, Purpose, SCHEMA, ScenarioInfo, Status, StepTiming,
+    CellJudgement, Counts, Event, Finding, Line, NotJudged, Purpose, SCHEMA, ScenarioInfo, Status,
+    StepTiming,
 };
 pub use scenario::run_scenario;
 pub use schedule::{Ran, run_all};

@@ -10,6 +10,7 @@ use crate::model::{Cell, Change, Endpoint, LabelChanges, PodName, Topology, Verd
 use crate::scenario::{Diagnostic, Expectation, Limits, Step, resolve};
 use crate::semantics::Engine;
 
+use super::NotJudged;
 use super::judge::{Known, Question};
 use super::lack::{Lack, lack, left_out, undeclared};
 use super::settle::Goal;
@@ -18,8 +19,8 @@ use super::settle::Goal;
 pub(super) struct Plan {
     /// Cell by cell, in order.
     pub(super) questions: Vec<Question>,
-    /// What is not asked and why, in sentences.
-    pub(super) notes: Vec<String>,
+    /// What is not asked, and why.
+    pub(super) not_judged: Vec<NotJudged>,
 }
 
 /// What every step expects, resolved once: against the pods that the step will
@@ -91,7 +92,7 @@ pub(super) fn plan(
             cell,
         });
     }
-    Plan { questions, notes: left_out(lacks, capabilities) }
+    Plan { questions, not_judged: left_out(lacks, capabilities) }
 }
 
 /// The cells that a step asks about, within what the cluster can do.

@@ -303,9 +303,9 @@ impl Play<'_> {
 
         let paths = &self.progress.paths;
         let is_shut = |cell: &Cell| paths.control(&paths.path(cell)).is_some_and(Control::is_shut);
-        let Plan { questions, notes: dropped } =
+        let Plan { questions, not_judged } =
             plan::plan(step, expectation, &self.world, &self.capabilities, is_shut);
-        notes.extend(dropped);
+        notes.extend(not_judged.iter().map(ToString::to_string));
         let questions: Vec<_> = questions
             .into_iter()
             .map(|question| {
@@ -392,6 +392,7 @@ impl Play<'_> {
             rejected: step.rejected.iter().map(|rejected| rejected.found.clone()).collect(),
             timing,
             notes,
+            not_judged,
         });
         self.goals = goals;
         self.stage.enforced(to_enforce.max(to_allow));

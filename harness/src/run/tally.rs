@@ -9,7 +9,7 @@ use crate::semantics::why;
 use super::judge::{Control, Question, Sight, judge};
 use super::paths::{Path, Paths};
 use super::settle::Course;
-use super::{CellJudgement, Event, EventSink, Finding, Status, StepTiming};
+use super::{CellJudgement, Event, EventSink, Finding, NotJudged, Status, StepTiming};
 
 /// A step whose rounds are over.
 pub(super) struct Held {
@@ -27,6 +27,8 @@ pub(super) struct Held {
     pub(super) timing: StepTiming,
     /// What else is to be said.
     pub(super) notes: Vec<String>,
+    /// What was not asked, and why.
+    pub(super) not_judged: Vec<NotJudged>,
 }
 
 impl Held {
@@ -95,7 +97,8 @@ impl Tally {
     }
 
     fn judge(&mut self, held: Held, paths: &Paths, untried: &str, strict: bool, sink: &EventSink) {
-        let Held { step, name, questions, mut seen, rejected, timing, mut notes } = held;
+        let Held { step, name, questions, mut seen, rejected, timing, mut notes, not_judged } =
+            held;
         let cells: Vec<CellJudgement> = questions
             .iter()
             .map(|(question, path)| {
@@ -141,7 +144,16 @@ impl Tally {
             Status::Passed | Status::Failed => {}
         }
         self.add(status);
-        sink.emit(Event::StepJudged { step, name, status, cells, rejected, timing, notes });
+        sink.emit(Event::StepJudged {
+            step,
+            name,
+            status,
+            cells,
+            rejected,
+            timing,
+            notes,
+            not_judged,
+        });
     }
 
     /// Adds a result. A step in which nothing was judged does not weigh

@@ -52,7 +52,8 @@ pub(crate) fn what_is_no_cni_ends_with_2() {
 
 pub(crate) fn clusters_are_listed_and_removed() {
     let state = tempfile::tempdir().unwrap();
-    assert_eq!(with_state(state.path(), &["clusters", "list"]).out, "no clusters\n");
+    let none = "no clusters: `ringfence clusters up kind:CNI` makes one\n";
+    assert_eq!(with_state(state.path(), &["clusters", "list"]).out, none);
     let ended = with_state(state.path(), &["clusters", "down", "nightly"]);
     assert_eq!(
         (ended.code, ended.err.as_str()),

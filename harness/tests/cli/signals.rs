@@ -21,7 +21,12 @@ pub(crate) fn an_interrupted_run_ends_with_3_and_leaves_nothing() {
         out.read_to_string(&mut said).unwrap();
         let ended = run.wait_with_output().unwrap();
         let err = String::from_utf8(ended.stderr).unwrap();
-        assert_eq!((ended.status.code(), err.as_str()), (Some(3), ""), "{signal}:\n{said}");
+        let interrupted = "interrupted: tearing down; again to end without\n";
+        assert_eq!(
+            (ended.status.code(), err.as_str()),
+            (Some(3), interrupted),
+            "{signal}:\n{said}"
+        );
         let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains("not started: the run was interrupted"), "{signal}:\n{said}");
         assert!(words.contains(" errored "), "{signal}:\n{said}");

@@ -1,15 +1,20 @@
 //! What goes wrong on the way to a cluster and in it: on the double alone.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use hyper::Method;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use ringfence::cluster::kubernetes::KubernetesSource;
 use ringfence::cluster::{Cluster, ClusterError, Source, Stages};
 use ringfence::model::{Change, PodName, PolicyName};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 
 use crate::Outcome;
 use crate::bed::{Bed, close, ended, share};
-use crate::double::{Failure, Fault};
+use crate::double::{Failure, Fault, IMAGE};
 use crate::town::*;
 
 /// A deployed town.
@@ -239,5 +244,46 @@ pub(crate) async fn denials_are_one_clear_error(bed: Bed) -> Outcome {
         bed.fake().heal();
         close(&bed, &source).await?;
     }
+    Ok(())
+}
+
+pub(crate) async fn a_second_interrupt_says_what_is_left(bed: Bed) -> Outcome {
+    let kubeconfig = tempfile::NamedTempFile::new().expect("a file can be made");
+    serde_json::to_writer(&kubeconfig, &bed.fake().kubeconfig()).expect("it can be written");
+    // Neither do pods come nor do namespaces go.
+    bed.fake().fault(Fault::delay("/namespaces/rf-", Duration::from_secs(60)));
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/default-deny");
+    let mut run = Command::new(env!("CARGO_BIN_EXE_ringfence"))
+        .args(["run", scenario, "--on", "kubeconfig", "--agent-image", IMAGE])
+        .env("KUBECONFIG", kubeconfig.path())
+        .env("NO_COLOR", "1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the program can be started");
+    let number = run.id().expect("it runs").try_into().expect("a number of a process");
+    let interrupt = || kill(Pid::from_raw(number), Signal::SIGINT).expect("it can be signalled");
+    let mut out = BufReader::new(run.stdout.take().expect("it is piped")).lines();
+    let mut err = BufReader::new(run.stderr.take().expect("it is piped")).lines();
+    while let Some(line) = out.next_line().await.expect("it can be read") {
+        if line.contains("agents: start") {
+            break;
+        }
+    }
+    interrupt();
+    let said = err.next_line().await.expect("it can be read");
+    assert_eq!(said.as_deref(), Some("interrupted: tearing down; again to end without"));
+    interrupt();
+    let mut left = Vec::new();
+    while let Some(line) = err.next_line().await.expect("it can be read") {
+        left.push(line);
+    }
+    let ended = run.wait().await.expect("it ends");
+    assert_eq!(ended.code(), Some(3), "{left:?}");
+    let [told, what] = &left[..] else { panic!("expected two lines, found {left:?}") };
+    assert!(told.ends_with("ended without teardown, and this is left:"), "{told}");
+    assert!(what.contains("namespaces `rf-") && what.contains("with the label"), "{what}");
+    assert!(what.contains("`ringfence clusters prune --on kubeconfig`"), "{what}");
     Ok(())
 }

@@ -108,6 +108,7 @@ fn main() -> ExitCode {
         a_node_that_is_gone_says_nothing,
         an_agent_that_starts_anew_is_found,
         denials_are_one_clear_error,
+        a_second_interrupt_says_what_is_left,
     );
     libtest_mimic::run(&arguments, trials).exit_code()
 }

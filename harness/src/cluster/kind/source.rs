@@ -133,6 +133,21 @@ impl Source for KindSource {
         }
     }
 
+    fn standing(&self) -> Vec<String> {
+        if !self.begun.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        if self.state.kept && self.folder.state().ok().flatten().is_some_and(|state| state.ready) {
+            return self.inner.get().map(|(inner, _)| inner.standing()).unwrap_or_default();
+        }
+        vec![format!(
+            "the kind cluster `{}` with its nodes in Docker; `ringfence clusters prune` finds it by \
+             its note in `{}`",
+            self.plan.name,
+            self.folder.path().display()
+        )]
+    }
+
     async fn close(&self) -> Result<(), TeardownError> {
         // A cluster that was to be kept and never got ready is of no use to anybody.
         let ready = self.folder.state().ok().flatten().is_some_and(|state| state.ready);
@@ -146,6 +161,9 @@ impl Source for KindSource {
             plan.closing.iter_mut().for_each(|step| step.after.clear());
         }
         let closed = close(&plan, &*self.machine).await;
+        if closed.is_ok() {
+            self.begun.store(false, Ordering::Relaxed);
+        }
         match (ended, closed) {
             (Ok(()), closed) => closed,
             (ended, Ok(())) => ended,

@@ -11,7 +11,7 @@ use kube::{Client, Config};
 /// What was expected of the kubeconfig, with the contexts that it has.
 pub async fn connect(context: Option<&str>) -> Result<Client> {
     let kubeconfig = Kubeconfig::read().context(
-        "expected a kubeconfig where `KUBECONFIG` says or at `~/.kube/config`, found none that can be read",
+        "expected a kubeconfig where `KUBECONFIG` says or at `~/.kube/config`, found none that can be read: set `KUBECONFIG` to its file",
     )?;
     client(kubeconfig, context).await
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kube::Client;
@@ -30,7 +32,13 @@ pub struct KubernetesSource {
     run: RunId,
     outside: Option<Outside>,
     ready: OnceLock<Ready>,
+    /// Whether namespaces may stand.
+    begun: AtomicBool,
 }
+
+/// How long the first call may take: a server that never answered is more likely the wrong
+/// one than a busy one.
+const FIRST_ANSWER: Duration = Duration::from_secs(15);
 
 /// What there is once it was prepared.
 struct Ready {
@@ -52,7 +60,14 @@ impl fmt::Debug for KubernetesSource {
 impl KubernetesSource {
     /// A cluster behind a client. Nothing is asked of it yet.
     pub fn new(client: Client, options: Options) -> Self {
-        Self { client, options, run: RunId::random(), outside: None, ready: OnceLock::new() }
+        Self {
+            client,
+            options,
+            run: RunId::random(),
+            outside: None,
+            ready: OnceLock::new(),
+            begun: AtomicBool::new(false),
+        }
     }
 
     /// A cluster that has hosts outside of it too.
@@ -68,10 +83,20 @@ impl KubernetesSource {
 
     /// Asks whether everything may be done that a run does, before it has done any of it.
     async fn rights(&self) -> Result<(), ClusterError> {
-        let calls = Calls::new(self.options.deadlines.call);
+        let calls = Calls::new(self.options.deadlines.call.min(FIRST_ANSWER));
         let pull_secret = self.options.pull_secret.is_some();
         let ask = asked("create", "selfsubjectaccessreviews.authorization.k8s.io", "");
-        let missing = calls.call(ask, || access::missing(&self.client, pull_secret)).await?;
+        let missing = calls.call(ask, || access::missing(&self.client, pull_secret)).await;
+        let missing = missing.map_err(|failed| match failed.into() {
+            ClusterError::Deadline { what, deadline } => ClusterError::Deadline {
+                what: format!(
+                    "{what} does the server of the kubeconfig's context run, and can it be \
+                     reached from here (`kubectl version` asks it too)? It was asked for an answer"
+                ),
+                deadline,
+            },
+            other => other,
+        })?;
         match access::message(&missing) {
             Some(text) => Err(anyhow::anyhow!(text).into()),
             None => Ok(()),
@@ -139,6 +164,7 @@ impl Source for KubernetesSource {
         let open = Site::open(self.client.clone(), self.options.clone(), &self.run);
         let site = Arc::new(stages.stage("api", "ask the API server for its nodes", open).await?);
         let pool = Arc::new(Pool::new(site.clone(), self.run.clone()));
+        self.begun.store(true, Ordering::Relaxed);
         let mut slot = pool.take(false);
         let what = format!("start an agent on each of {} nodes", canary::count(&site));
         let seen = stages.stage("agents", what, canary::look(&mut slot)).await?;
@@ -174,11 +200,32 @@ impl Source for KubernetesSource {
         Ok(Box::new(Kubernetes::new(slot, pool, needs, capabilities, externals, guards)))
     }
 
+    fn standing(&self) -> Vec<String> {
+        if !self.begun.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let (run, name) = (&self.run, &self.options.name);
+        let finds = match self.options.ephemeral {
+            true => String::new(),
+            false => format!("; `ringfence clusters prune --on {name}` finds them by the label"),
+        };
+        vec![format!(
+            "namespaces `rf-{run}-…` on `{name}`, with the label `{}={run}`{finds}",
+            super::owner::RUN
+        )]
+    }
+
     async fn close(&self) -> Result<(), TeardownError> {
         if let Some(ready) = self.ready.get() {
             ready.pool.empty();
         }
+        if !self.begun.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let pruned = prune_within(&self.client, Some(&self.run), self.options.deadlines).await;
+        if pruned.is_ok() {
+            self.begun.store(false, Ordering::Relaxed);
+        }
         pruned.map(drop).map_err(|error| match error {
             ClusterError::Other(error) if error.is::<TeardownError>() => {
                 error.downcast().unwrap_or_else(|error| TeardownError(vec![error.to_string()]))

@@ -63,8 +63,14 @@ fn waiting(container: &ContainerStatus) -> Option<Trouble> {
             reason if STUCK.contains(&reason) => false,
             _ => return None,
         };
+        let remedy = match reason {
+            "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "InvalidImageName" => {
+                "; see `--agent-image`, `--agent-pull-policy` and `--agent-pull-secret`"
+            }
+            _ => "",
+        };
         let what = format!(
-            "its container `{}` with the image `{}` does not start ({reason}: {message})",
+            "its container `{}` with the image `{}` does not start ({reason}: {message}){remedy}",
             container.name, container.image
         );
         return Some(Trouble { what, may_pass });
@@ -123,12 +129,12 @@ mod tests {
         for (pod, what, may_pass) in [
             (
                 waiting("ImagePullBackOff"),
-                "its container `agent` with the image `agent:1` does not start (ImagePullBackOff: m)",
+                "its container `agent` with the image `agent:1` does not start (ImagePullBackOff: m); see `--agent-image`, `--agent-pull-policy` and `--agent-pull-secret`",
                 false,
             ),
             (
                 waiting("ErrImagePull"),
-                "its container `agent` with the image `agent:1` does not start (ErrImagePull: m)",
+                "its container `agent` with the image `agent:1` does not start (ErrImagePull: m); see `--agent-image`, `--agent-pull-policy` and `--agent-pull-secret`",
                 true,
             ),
             (pod(unscheduled), "no node takes it (Unschedulable: 0/2 nodes)", true),
