@@ -37,14 +37,15 @@ struct PodHost {
 #[async_trait]
 impl Dial for PodHost {
     async fn dial(&self) -> Result<BoxStream, DialError> {
-        let params = AttachParams::default().stdin(true).stdout(true).stderr(true);
+        let params = AttachParams::default().stdin(true).stdout(true).stderr(false);
         let command = ["/ringfence-agent", "bridge"];
         let mut process =
             self.pods.exec("backup", command, &params).await.map_err(anyhow::Error::from)?;
         let (Some(output), Some(input)) = (process.stdout(), process.stdin()) else {
             return Err(anyhow::anyhow!("expected streams").into());
         };
-        // The process' own tasks go on until its streams end.
+        // What carries the streams ends with its process' handle.
+        tokio::spawn(process.join());
         Ok(Box::new(tokio::io::join(output, input)))
     }
 }
