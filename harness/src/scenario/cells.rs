@@ -32,16 +32,7 @@ impl CellPattern {
                 "expected the number of a port, found the name `{name}`"
             )));
         }
-        Ok(Self(ExpectRule {
-            text,
-            intent: rule.intent,
-            source: rule.source,
-            destination: rule.destination,
-            port: rule.port,
-            via: rule.via,
-            family: rule.family,
-            origin: Origin::synthetic("pattern"),
-        }))
+        Ok(Self(rule.written(text, Origin::synthetic("pattern"))))
     }
 
     /// Whether a cell is among those that are meant.

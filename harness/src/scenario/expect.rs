@@ -11,8 +11,8 @@
 //! ```
 
 use super::nearby::near_or_all;
-use super::{EndpointPattern, PortPattern};
-use crate::model::{Family, Intent, Name, PodName, Protocol, Via};
+use super::{EndpointPattern, ExpectRule, PortPattern};
+use crate::model::{Family, Intent, Name, Origin, PodName, Protocol, Via};
 
 /// A rule without the place it was written at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,14 @@ pub(crate) struct Rule {
     pub(crate) port: Option<PortPattern>,
     pub(crate) via: Option<Via>,
     pub(crate) family: Option<Family>,
+}
+
+impl Rule {
+    /// The rule with the text that it was read from, and the place of that.
+    pub(crate) fn written(self, text: String, origin: Origin) -> ExpectRule {
+        let Self { intent, source, destination, port, via, family } = self;
+        ExpectRule { text, intent, source, destination, port, via, family, origin }
+    }
 }
 
 /// A word that the grammar does not take.

@@ -409,16 +409,10 @@ fn rules(reader: &mut Reader<'_>, object: &Object<'_>, key: &str) -> Vec<ExpectR
         let offset = item.node.text_offset;
         let start = Place { column: place.column + offset.unwrap_or(0), ..place };
         match expect::parse(text) {
-            Ok(rule) => rules.push(ExpectRule {
-                text: text.to_owned(),
-                intent: rule.intent,
-                source: rule.source,
-                destination: rule.destination,
-                port: rule.port,
-                via: rule.via,
-                family: rule.family,
-                origin: reader.origin_at(&item.path, start),
-            }),
+            Ok(rule) => {
+                let origin = reader.origin_at(&item.path, start);
+                rules.push(rule.written(text.to_owned(), origin));
+            }
             Err(bad) => {
                 let at = match offset {
                     Some(_) => Place { column: start.column + bad.at, width: bad.width, ..start },

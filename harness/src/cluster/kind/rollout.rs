@@ -12,8 +12,9 @@ use serde::de::DeserializeOwned;
 use super::execute::Told;
 use crate::cluster::cni::{Rollout, Workload};
 
-/// How long a watch that failed is left alone.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How long a watch that failed is left alone: first, and at most.
+const FIRST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// Waits until a workload has rolled out. Never ends by itself where it does not.
 pub(super) async fn rolled_out(client: &Client, rollout: &Rollout, told: &Told) {
@@ -40,6 +41,7 @@ async fn until<K>(api: &Api<K>, name: &str, told: &Told, look: fn(&K) -> Result<
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
+    let mut pause = FIRST;
     loop {
         let condition = |object: Option<&K>| {
             let found = object.map_or_else(|| Err("it is not there".to_owned()), look);
@@ -52,7 +54,8 @@ where
             Ok(_) => return,
             Err(error) => {
                 told.tell(format!("`{name}`: {error}"));
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(pause).await;
+                pause = pause.saturating_mul(2).min(LONGEST);
             }
         }
     }
