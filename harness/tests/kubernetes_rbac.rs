@@ -11,6 +11,8 @@
 //!
 //! The calls are real: what the API server answers counts, not only what it says it would.
 
+mod requirement;
+
 use std::env;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -41,6 +43,8 @@ use ringfence::scenario::{LoadOptions, parse_scenario};
 use serde_json::json;
 use tokio::time::{Instant, interval};
 
+use requirement::required;
+
 const VARIABLE: &str = "RINGFENCE_TEST_KUBECONFIG";
 
 /// How long the authorizer may take to see a role that was changed.
@@ -52,8 +56,7 @@ const NOTHING: &str = "ringfence-nothing";
 fn main() -> ExitCode {
     let trial = Trial::ignorable_test("every_right_of_the_role_is_needed_and_no_other", || {
         let Some(path) = env::var_os(VARIABLE).filter(|path| !path.is_empty()) else {
-            let required = env::var("RINGFENCE_REQUIRE").unwrap_or_default();
-            if required.split(',').any(|word| word == "kubernetes") {
+            if required("kubernetes") {
                 return Err(format!("RINGFENCE_REQUIRE=kubernetes, and no {VARIABLE}").into());
             }
             return Ok(Completion::ignored_with(format!("no {VARIABLE}")));

@@ -9,11 +9,15 @@
 //! or test the project itself are not run again from inside a test: they are
 //! [`OUTSIDE`], and every one of them must be there.
 
+mod requirement;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use requirement::required;
 
 /// Commands that the README shows and that run this test, or would start it again.
 const OUTSIDE: [&str; 2] = ["cargo test", ".ci/run"];
@@ -170,7 +174,7 @@ fn follow(root: &Path, section: &Section) -> Result<Completion, Failed> {
             }
             continue;
         }
-        if command.needs_cluster() && !embedded_required() && !embedded_works() {
+        if command.needs_cluster() && !required("embedded") && !embedded_works() {
             return Ok(Completion::ignored_with(
                 "the embedded cluster does not work here; `ringfence doctor` says why",
             ));
@@ -187,12 +191,6 @@ fn follow(root: &Path, section: &Section) -> Result<Completion, Failed> {
         .into());
     }
     Ok(Completion::Completed)
-}
-
-/// Whether a machine that cannot run the embedded cluster is a failure.
-fn embedded_required() -> bool {
-    std::env::var("RINGFENCE_REQUIRE")
-        .is_ok_and(|names| names.split(',').any(|name| name.trim() == "embedded"))
 }
 
 fn embedded_works() -> bool {

@@ -13,6 +13,8 @@
 //! | `RINGFENCE_AGENT_PULL_POLICY` | when they pull it: `Always`, `IfNotPresent` or `Never` | `IfNotPresent` |
 //! | `RINGFENCE_EVIDENCE` | `none`: drops are known by silence alone | `nflog` |
 
+mod requirement;
+
 use std::env;
 use std::path::Path;
 use std::process::ExitCode;
@@ -29,6 +31,8 @@ use ringfence::run::{EventSink, Settings, Status, Stop, run_all};
 use ringfence::scenario::{LoadOptions, Scenario, load_scenarios};
 use tokio::runtime::Runtime;
 use tokio::sync::{OnceCell, Semaphore};
+
+use requirement::required;
 
 /// A cluster that exists already.
 const KUBECONFIG: &str = "kubeconfig";
@@ -212,7 +216,7 @@ fn of_cluster(
 
 /// A trial without its cluster is ignored, unless the cluster is required.
 fn ignored(cluster: &str, reason: &str) -> Result<Completion, Failed> {
-    if words("RINGFENCE_REQUIRE", "").iter().any(|word| word == cluster) {
+    if required(cluster) {
         return Err(format!("RINGFENCE_REQUIRE={cluster}, and this machine lacks {reason}").into());
     }
     Ok(Completion::ignored_with(reason))

@@ -28,8 +28,11 @@ use ringfence::model::{
 use ringfence::semantics::{Engine, trace};
 
 use changes::Changes;
+use requirement::required;
 
 mod changes;
+#[path = "../requirement/mod.rs"]
+mod requirement;
 mod told;
 #[path = "../worlds/mod.rs"]
 mod worlds;
@@ -87,8 +90,7 @@ fn trial(seeds: &[u64], evidence: bool) -> Result<Completion, Failed> {
                 }
                 Err(Ending::Different(told)) => return Err(Failed::from(told)),
                 Err(Ending::Cluster(ClusterError::Unsupported(reason))) => {
-                    let required = env::var("RINGFENCE_REQUIRE").unwrap_or_default();
-                    return if required.split(',').any(|word| word == "embedded") {
+                    return if required("embedded") {
                         Err(Failed::from(reason))
                     } else {
                         Ok(Completion::ignored_with(reason))

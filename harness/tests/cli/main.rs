@@ -8,6 +8,8 @@ mod input;
 mod machine;
 mod manifests;
 mod process;
+#[path = "../requirement/mod.rs"]
+mod requirement;
 mod runs;
 mod signals;
 mod usage;
@@ -16,6 +18,8 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use libtest_mimic::{Arguments, Completion, Trial};
+
+use requirement::required;
 
 /// Tests with their names.
 macro_rules! tests {
@@ -73,7 +77,7 @@ fn main() -> ExitCode {
                 test();
                 Ok(Completion::Completed)
             }
-            Some(told) if required() => {
+            Some(told) if required("embedded") => {
                 Err(format!("RINGFENCE_REQUIRE=embedded, and `ringfence doctor` says:\n{told}")
                     .into())
             }
@@ -94,9 +98,4 @@ fn lacking() -> Option<&'static str> {
         (doctor.code != 0).then_some(doctor.out)
     };
     LACKING.get_or_init(ask).as_deref()
-}
-
-/// Whether a machine that cannot have embedded clusters fails the tests.
-fn required() -> bool {
-    std::env::var("RINGFENCE_REQUIRE").is_ok_and(|list| list.split(',').any(|on| on == "embedded"))
 }

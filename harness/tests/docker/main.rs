@@ -8,6 +8,8 @@ mod hosts;
 mod image;
 mod left;
 mod node;
+#[path = "../requirement/mod.rs"]
+mod requirement;
 mod session;
 
 use std::future::Future;
@@ -20,6 +22,8 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use ringfence::cluster::docker::{
     AgentBinary, AgentImage, AgentSource, Architecture, Engine, Scope, prune,
 };
+
+use requirement::required;
 
 fn main() -> ExitCode {
     if let Some(run) = std::env::var_os(left::ROLE) {
@@ -69,7 +73,7 @@ where
         runtime.block_on(async move {
             let engine = match Engine::connect().await {
                 Ok(engine) => engine,
-                Err(error) if required() => return Err(Failed::from(format!("{error:#}"))),
+                Err(error) if required("docker") => return Err(Failed::from(format!("{error:#}"))),
                 Err(error) => return Ok(Completion::ignored_with(error.to_string())),
             };
             let run = format!("t{:x}{}", std::process::id(), name.len());
@@ -86,11 +90,6 @@ where
 fn words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
-}
-
-/// Whether a machine without Docker fails the tests.
-fn required() -> bool {
-    std::env::var("RINGFENCE_REQUIRE").is_ok_and(|list| list.split(',').any(|on| on == "docker"))
 }
 
 /// The agent for this machine, built once.

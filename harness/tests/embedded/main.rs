@@ -3,6 +3,8 @@
 //! `ringfence::init()` has to come first, so these tests have a `main` of their own.
 
 mod life;
+#[path = "../requirement/mod.rs"]
+mod requirement;
 mod town;
 mod traffic;
 
@@ -12,6 +14,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use ringfence::cluster::ClusterError;
 use ringfence::cluster::embedded::{Embedded, EmbeddedOptions};
+
+use requirement::required;
 
 /// What a trial returns; `Unsupported` ignores it, with the reason.
 type Outcome = Result<(), ClusterError>;
@@ -48,16 +52,11 @@ where
 {
     Trial::ignorable_test(name, move || match block_on(test()) {
         Ok(()) => Ok(Completion::Completed),
-        Err(ClusterError::Unsupported(reason)) if !required() => {
+        Err(ClusterError::Unsupported(reason)) if !required("embedded") => {
             Ok(Completion::ignored_with(reason))
         }
         Err(error) => Err(Failed::from(format!("{error:#}"))),
     })
-}
-
-/// Whether a machine that cannot have embedded clusters fails the tests.
-fn required() -> bool {
-    std::env::var("RINGFENCE_REQUIRE").is_ok_and(|list| list.split(',').any(|on| on == "embedded"))
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {

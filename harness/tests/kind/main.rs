@@ -11,10 +11,14 @@ mod https;
 mod plans;
 mod programs;
 mod real;
+#[path = "../requirement/mod.rs"]
+mod requirement;
 
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Trial};
+
+use requirement::required;
 
 /// Tests with their names.
 macro_rules! tests {
@@ -60,7 +64,7 @@ fn main() -> ExitCode {
                 test();
                 Ok(Completion::Completed)
             }
-            Some(why) if real::required() => Err(format!("RINGFENCE_REQUIRE=kind: {why}").into()),
+            Some(why) if required("kind") => Err(format!("RINGFENCE_REQUIRE=kind: {why}").into()),
             Some(why) => Ok(Completion::ignored_with(why)),
         })
     });

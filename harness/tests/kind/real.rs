@@ -30,11 +30,6 @@ pub(crate) fn lacking() -> Option<String> {
     }
 }
 
-/// Whether a machine without it fails the tests.
-pub(crate) fn required() -> bool {
-    std::env::var("RINGFENCE_REQUIRE").is_ok_and(|list| list.split(',').any(|on| on == "kind"))
-}
-
 fn clusters() -> String {
     String::from_utf8(kind(&["get", "clusters"]).unwrap().stdout).unwrap()
 }

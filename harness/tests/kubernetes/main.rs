@@ -8,6 +8,8 @@ mod double;
 mod faults;
 mod life;
 mod outside;
+#[path = "../requirement/mod.rs"]
+mod requirement;
 mod server;
 mod town;
 mod ways;
@@ -20,6 +22,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use ringfence::cluster::ClusterError;
 
 use bed::Bed;
+use requirement::required;
 
 /// What a trial returns; `Unsupported` ignores it, with the reason.
 type Outcome = Result<(), ClusterError>;
@@ -118,6 +121,7 @@ where
     F: Future<Output = Outcome> + 'static,
 {
     let panicked = name.to_owned();
+    let cluster = if name.starts_with("real::") { "kubernetes" } else { "embedded" };
     Trial::ignorable_test(name, move || {
         let outcome = catch_unwind(|| block_on(test()));
         if matches!(outcome, Ok(Ok(()))) {
@@ -128,7 +132,9 @@ where
         });
         let swept = swept.err().unwrap_or_default();
         match outcome {
-            Ok(Err(ClusterError::Unsupported(reason))) if !required() && swept.is_empty() => {
+            Ok(Err(ClusterError::Unsupported(reason)))
+                if !required(cluster) && swept.is_empty() =>
+            {
                 Ok(Completion::ignored_with(reason))
             }
             Ok(Err(error)) => Err(Failed::from(format!("{:#}{swept}", anyhow::Error::new(error)))),
@@ -141,11 +147,6 @@ where
             }
         }
     })
-}
-
-/// Whether a machine that cannot have embedded clusters fails the tests.
-fn required() -> bool {
-    std::env::var("RINGFENCE_REQUIRE").is_ok_and(|list| list.split(',').any(|on| on == "embedded"))
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
