@@ -7,7 +7,7 @@ use super::source::Source;
 use super::step::Steps;
 use super::topology::{Waiting, topology};
 use super::yaml::{self, Place, Value};
-use super::{Diagnostic, LoadOptions, Scenario, Severity, binding};
+use super::{Diagnostic, LoadOptions, Scenario, Severity, binding, tag};
 use crate::model::{Change, PolicyName, World};
 
 /// How many nodes a scenario may ask for.
@@ -141,6 +141,10 @@ fn tags(reader: &mut Reader<'_>, object: &Object<'_>) -> Vec<String> {
         if text.is_empty() || !text.chars().all(kebab) {
             let message = format!("expected a tag in kebab case, found `{text}`");
             reader.error("bad-tag", &item, message);
+        }
+        if let Some(near) = tag::meant(text) {
+            let message = format!("`{text}` is a free word, which no cluster heeds");
+            reader.warn("tag-not-heeded", &item, message).hint(&format!("did you mean `{near}`?"));
         }
         tags.push(text.to_owned());
     }

@@ -28,6 +28,7 @@ mod render;
 pub(crate) mod source;
 mod spec;
 mod step;
+pub(crate) mod tag;
 mod topology;
 mod version;
 pub(crate) mod yaml;
