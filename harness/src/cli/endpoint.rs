@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::model::{
     Cell, Endpoint, External, Family, Name, Origin, PodName, Port, Protocol, Topology, Via,
 };
+use crate::scenario::nearby::nearest;
 
 /// An end as it is written: a pod, or an address outside the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,10 +98,13 @@ impl End {
     fn resolve(&self, topology: &mut Topology) -> Result<Endpoint, EndError> {
         match self {
             Self::Pod(name) if topology.pods.contains_key(name) => Ok(Endpoint::Pod(name.clone())),
-            Self::Pod(name) => Err(EndError::NoSuchPod {
-                name: name.to_string(),
-                near: nearest(&name.to_string(), topology.pods.keys().map(PodName::to_string)),
-            }),
+            Self::Pod(name) => {
+                let (name, there) =
+                    (name.to_string(), topology.pods.keys().map(PodName::to_string));
+                let there: Vec<String> = there.collect();
+                let near = nearest(&name, there.iter().map(String::as_str)).map(str::to_owned);
+                Err(EndError::NoSuchPod { name, near })
+            }
             Self::Address(address) => {
                 let known = topology.pods.iter().find(|(_, pod)| {
                     pod.has_network() && !pod.host_network && pod.addresses.contains(address)
@@ -120,15 +124,6 @@ impl End {
             }
         }
     }
-}
-
-/// The name that is nearest to a wrong one, if any is near.
-fn nearest(wrong: &str, names: impl Iterator<Item = String>) -> Option<String> {
-    names
-        .map(|name| (strsim::damerau_levenshtein(wrong, &name), name))
-        .filter(|(distance, name)| *distance <= name.chars().count() / 3)
-        .min()
-        .map(|(_, name)| name)
 }
 
 impl Connection {
