@@ -2,18 +2,21 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, anyhow, bail};
+use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::cluster_args::{Clusters, ClustersCommand, Files};
 use super::cluster_kind::ClusterKind;
 use super::failure::Failure;
 use super::screen;
+use crate::cluster::cni::CniChoice;
 use crate::cluster::docker::{self, Engine};
 use crate::cluster::kind::{
-    ClusterFolder, DockerImage, Machine, Plan, State, check_name, client, close, clusters_folder,
-    kind_name, list, open, own_names,
+    ClusterFolder, DockerImage, Machine, Noting, Plan, State, check_name, client, close,
+    clusters_folder, kind_name, list, open, own_names,
 };
 use crate::cluster::{StageState, Stages, kubernetes};
 use crate::exit::ExitCode;
@@ -24,11 +27,18 @@ pub(super) fn clusters(args: Clusters) -> Result<ExitCode, Failure> {
     let all = clusters_folder().map_err(Failure::usage)?;
     let done = match args.command {
         ClustersCommand::Up { cluster, name, files } => {
-            runtime.block_on(up(all, &cluster, name, &files))
+            let wanted = wanted(&cluster, name, &files).map_err(Failure::usage)?;
+            runtime.block_on(up(all, wanted, &files))
         }
-        ClustersCommand::Down { name } => runtime.block_on(down(all, &name)),
+        ClustersCommand::Down { name } => {
+            check_name(&name).map_err(Failure::usage)?;
+            runtime.block_on(down(all, &name))
+        }
         ClustersCommand::List => show(all),
-        ClustersCommand::Prune { on: Some(cluster), .. } => runtime.block_on(prune_on(&cluster)),
+        ClustersCommand::Prune { on: Some(cluster), .. } => {
+            let client = runtime.block_on(existing(&cluster)).map_err(Failure::usage)?;
+            runtime.block_on(prune_on(&client))
+        }
         ClustersCommand::Prune { on: None, unknown } => runtime.block_on(prune(all, unknown)),
     };
     done.map_err(Failure::untold)?;
@@ -54,12 +64,26 @@ fn stages() -> Stages {
     })
 }
 
-async fn up(all: PathBuf, cluster: &str, name: Option<String>, files: &Files) -> Result<()> {
-    let ClusterKind::Kind(cni) = cluster.parse()? else {
+/// What a cluster is to be made of, how that is noted, and under which name.
+fn wanted(
+    cluster: &str,
+    name: Option<String>,
+    files: &Files,
+) -> Result<(CniChoice, String, String)> {
+    let Ok(ClusterKind::Kind(cni)) = cluster.parse() else {
         bail!("expected `kind:CNI[@VERSION]`, found `{cluster}`: no other cluster is made");
     };
     let (choice, noted) = files.choose(&cni)?;
     let name = name.unwrap_or_else(|| choice.cni.name.clone());
+    check_name(&name)?;
+    Ok((choice, noted, name))
+}
+
+async fn up(
+    all: PathBuf,
+    (choice, noted, name): (CniChoice, String, String),
+    files: &Files,
+) -> Result<()> {
     let folder = ClusterFolder::take(&all, &name)?;
     let folder = folder.with_context(|| format!("`{name}` is in use by another process"))?;
     let plan = files.plan(&choice, &name, folder.path())?.without_agent();
@@ -73,7 +97,8 @@ async fn up(all: PathBuf, cluster: &str, name: Option<String>, files: &Files) ->
             let (name, run) = (name.clone(), None);
             let mut state = State { name, cni: noted, kept: true, ready: false, run };
             folder.note(&state)?;
-            let (hands, stages) = (machine(), stages());
+            let (machine, begun, stages) = (machine(), AtomicBool::new(false), stages());
+            let hands = Noting { hands: &machine, begun: &begun };
             let mut terminate =
                 signal(SignalKind::terminate()).context("signals cannot be listened to")?;
             let made = tokio::select! {
@@ -82,9 +107,11 @@ async fn up(all: PathBuf, cluster: &str, name: Option<String>, files: &Files) ->
                 _ = terminate.recv() => Err(anyhow!("interrupted")),
             };
             if let Err(error) = made {
-                return Err(match close(&plan, &hands).await {
+                let begun = begun.load(Ordering::Relaxed);
+                let plan = if begun { plan } else { plan.without_nodes() };
+                return Err(match close(&plan, &machine).await {
                     Ok(()) => error,
-                    Err(left) => error.context(left),
+                    Err(left) => anyhow!("{error:#}; {left}"),
                 });
             }
             state.ready = true;
@@ -95,7 +122,6 @@ async fn up(all: PathBuf, cluster: &str, name: Option<String>, files: &Files) ->
 }
 
 async fn down(all: PathBuf, name: &str) -> Result<()> {
-    check_name(name)?;
     let folder = ClusterFolder::take(&all, name)?;
     let folder = folder.with_context(|| format!("`{name}` is in use by another process"))?;
     if folder.state()?.is_none() {
@@ -220,12 +246,16 @@ async fn prune_docker(
     Ok(())
 }
 
-async fn prune_on(cluster: &str) -> Result<()> {
-    let ClusterKind::Kubeconfig(context) = cluster.parse()? else {
+/// A client of a cluster that exists; nothing is asked of it yet.
+async fn existing(cluster: &str) -> Result<Client> {
+    let Ok(ClusterKind::Kubeconfig(context)) = cluster.parse() else {
         bail!("expected `kubeconfig[:CONTEXT]` for `--on`, found `{cluster}`");
     };
-    let client = kubernetes::connect(context.as_deref()).await?;
-    let mut removed = kubernetes::prune(&client, None).await?;
+    kubernetes::connect(context.as_deref()).await
+}
+
+async fn prune_on(client: &Client) -> Result<()> {
+    let mut removed = kubernetes::prune(client, None).await?;
     if removed.is_empty() {
         removed.push("nothing was left behind".to_owned());
     }

@@ -50,6 +50,64 @@ pub(crate) fn what_is_no_cni_ends_with_2() {
     assert!(told.contains("error[unknown-field]") && told.contains("is no CNI file"), "{told}");
 }
 
+/// What is refused before anything is made, as a user sees it.
+pub(crate) fn what_cannot_be_is_refused_with_the_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    std::fs::write(
+        &kubeconfig,
+        "current-context: staging\n\
+         clusters: [{ name: here, cluster: { server: \"https://127.0.0.1:1\" } }]\n\
+         users: [{ name: me, user: { token: t } }]\n\
+         contexts: [{ name: staging, context: { cluster: here, user: me } }]\n",
+    )
+    .unwrap();
+    let mut told = String::new();
+    for line in REFUSED.lines().filter(|line| !line.is_empty()) {
+        let mut refused = command(BINARY);
+        refused.args(line.split(' ')).env("XDG_STATE_HOME", folder.path());
+        // Neither Docker nor kind nor a cluster is there.
+        refused.env("DOCKER_HOST", "unix:///nowhere/docker.sock").env("PATH", "/nowhere");
+        let there = line.contains("kubeconfig:");
+        refused.env("KUBECONFIG", if there { kubeconfig.as_path() } else { "/nowhere".as_ref() });
+        let ended = Ended::from(refused.output().unwrap());
+        let err = ended.err.replace(&root().display().to_string(), "ROOT");
+        told += &format!("$ ringfence {line}\n{}{}exit {}\n\n", ended.out, err, ended.code);
+    }
+    expect_file!["../golden/cli/refused.txt"].assert_eq(&told);
+}
+
+const REFUSED: &str = "
+run --on kubeconfig scenarios/default-deny
+run --on kubeconfig --agent-image r/agent:1 scenarios/default-deny
+run --on kubeconfig:prod --agent-image r/agent:1 scenarios/default-deny
+run --on kubeconfig --agent-image r/agent:1 --agent-pull-secret a/b/c scenarios/default-deny
+run --on kubeconfig --on kubeconfig --agent-image r/agent:1 scenarios/default-deny
+run --on kubeconfig --agent-image r/agent:1 --cni calcio scenarios/default-deny
+run --on kubeconfig --agent-image r/agent:1 --cni calico --cni cilium scenarios/default-deny
+run --on kind:calico --cni calico --dry-run scenarios/default-deny
+run --on kubernetes scenarios/default-deny
+run --on kind:calico@v1 --dry-run scenarios/default-deny
+run --on kind:romana --dry-run scenarios/default-deny
+run --on kind:calico --cni-file nowhere.yaml --dry-run scenarios/default-deny
+run --bundles Cargo.toml scenarios/default-deny
+rbac --agent-pull-secret registry
+cni show calcio
+cni fetch calico
+cni fetch calico --images images
+image build
+image build --agent-binary nowhere --output agent.tar
+image build --agent-binary Cargo.toml --arch amd64 --output agent.tar
+image push r/agent:1
+clusters up calico
+clusters up kubeconfig:staging
+clusters up kind:calico --name Nightly_1
+clusters up kind:calico
+clusters down nightly
+clusters prune --on embedded
+clusters prune --on kubeconfig:prod
+";
+
 pub(crate) fn clusters_are_listed_and_removed() {
     let state = tempfile::tempdir().unwrap();
     let none = "no clusters: `ringfence clusters up kind:CNI` makes one\n";

@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         clusters::a_dry_run_prints_every_action_and_makes_nothing,
         clusters::cnis_are_listed_and_shown,
         clusters::what_is_no_cni_ends_with_2,
+        clusters::what_cannot_be_is_refused_with_the_remedy,
         clusters::clusters_are_listed_and_removed,
     ];
     let clusters = tests![

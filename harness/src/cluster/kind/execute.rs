@@ -1,6 +1,7 @@
 //! Executes a plan: each step as soon as those before it are done.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::anyhow;
@@ -37,6 +38,24 @@ pub trait Hands: Send + Sync {
     /// # Errors
     /// [`ClusterError::Unsupported`] where this machine cannot do it at all.
     async fn perform(&self, action: &Action, told: &Told) -> Result<(), ClusterError>;
+}
+
+/// Hands that note once there are nodes to be removed.
+pub struct Noting<'h> {
+    /// Whose hands they are.
+    pub hands: &'h dyn Hands,
+    /// Whether the making of nodes was begun.
+    pub begun: &'h AtomicBool,
+}
+
+#[async_trait]
+impl Hands for Noting<'_> {
+    async fn perform(&self, action: &Action, told: &Told) -> Result<(), ClusterError> {
+        if matches!(action, Action::CreateCluster { .. }) {
+            self.begun.store(true, Ordering::Relaxed);
+        }
+        self.hands.perform(action, told).await
+    }
 }
 
 /// Makes the cluster of a plan. The first error ends it; what was made by then is for

@@ -23,7 +23,7 @@ mod state;
 
 pub use action::{Action, Program, Step};
 pub use agent::{AgentArchive, AgentBuilder, BuiltAgent};
-pub use execute::{Hands, Told, close, open};
+pub use execute::{Hands, Noting, Told, close, open};
 pub use fetch::{Fetched, fetch};
 pub use machine::{Machine, client};
 pub use node::{DockerImage, pull, reach, saved};

@@ -32,7 +32,9 @@ pub async fn reach() -> Result<Docker, ClusterError> {
     let remedy =
         "start it (`systemctl start docker`), and see that you may use it (the group `docker`)";
     let missing = |error: ApiError| {
-        ClusterError::Unsupported(format!("expected Docker Engine to answer: {error}: {remedy}"))
+        ClusterError::Unsupported(format!(
+            "expected Docker Engine to answer, found: {error}; {remedy}"
+        ))
     };
     let docker = Docker::connect_with_defaults().map_err(missing)?;
     docker.ping().await.map_err(missing)?;

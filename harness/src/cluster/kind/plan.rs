@@ -257,6 +257,14 @@ impl Plan {
             !matches!(action, Action::BuildAgentImage | Action::LoadAgentImage { .. })
         })
     }
+
+    /// What removes the cluster where its nodes were never begun: all but the nodes.
+    #[must_use]
+    pub fn without_nodes(mut self) -> Self {
+        self.closing.retain(|step| !matches!(step.action, Action::DeleteCluster { .. }));
+        self.closing.iter_mut().for_each(|step| step.after.clear());
+        self
+    }
 }
 
 impl fmt::Display for Plan {

@@ -9,8 +9,7 @@ use async_trait::async_trait;
 use kube::config::Kubeconfig;
 use tokio::sync::Semaphore;
 
-use super::action::Action;
-use super::execute::{Hands, Told, close, open};
+use super::execute::{Noting, close, open};
 use super::machine::Machine;
 use super::outside::outside;
 use super::plan::Plan;
@@ -58,7 +57,8 @@ impl KindSource {
     async fn make(&self, stages: &Stages) -> Result<(), ClusterError> {
         let start = STARTS.acquire().await.map_err(|error| anyhow::anyhow!(error))?;
         self.folder.note(&self.state)?;
-        open(&self.plan, self, stages).await?;
+        let hands = Noting { hands: &*self.machine, begun: &self.begun };
+        open(&self.plan, &hands, stages).await?;
         drop(start);
         let client = kubernetes_client(&self.plan.kubeconfig).await?;
         let engine = Engine::connect().await?;
@@ -98,17 +98,6 @@ impl KindSource {
             Err(error) => left.push(format!("hosts outside: {:#}", anyhow::Error::from(error))),
         }
         if left.is_empty() { Ok(()) } else { Err(TeardownError(left)) }
-    }
-}
-
-/// The machine's hands, which note that there are nodes to be removed.
-#[async_trait]
-impl Hands for KindSource {
-    async fn perform(&self, action: &Action, told: &Told) -> Result<(), ClusterError> {
-        if matches!(action, Action::CreateCluster { .. }) {
-            self.begun.store(true, Ordering::Relaxed);
-        }
-        self.machine.perform(action, told).await
     }
 }
 
@@ -155,11 +144,8 @@ impl Source for KindSource {
             return self.end(true).await;
         }
         let ended = self.end(false).await;
-        let mut plan = self.plan.clone();
-        if !self.begun.load(Ordering::Relaxed) {
-            plan.closing.retain(|step| !matches!(step.action, Action::DeleteCluster { .. }));
-            plan.closing.iter_mut().for_each(|step| step.after.clear());
-        }
+        let plan = self.plan.clone();
+        let plan = if self.begun.load(Ordering::Relaxed) { plan } else { plan.without_nodes() };
         let closed = close(&plan, &*self.machine).await;
         if closed.is_ok() {
             self.begun.store(false, Ordering::Relaxed);
