@@ -58,7 +58,7 @@ pub(super) fn run(settings: &RunSettings) -> Result<ExitCode, Failure> {
     };
     if let Some(folder) = &settings.bundles {
         let made = std::fs::create_dir_all(folder).with_context(|| {
-            format!("expected a folder for `--bundles`, found none at `{}`", folder.display())
+            format!("expected a folder for `--bundles`, found that `{}` is none", folder.display())
         });
         made.map_err(Failure::usage)?;
     }
@@ -130,7 +130,8 @@ async fn play(
         signals += usize::from(told.is_some());
         if signals > 1 {
             follower.live.clear();
-            return Err(Failure::untold(unremoved(&made)));
+            let left: Vec<String> = made.iter().flat_map(|source| source.standing()).collect();
+            return Err(Failure::untold(unremoved(&left)));
         }
         stopper.stop();
         follower.live.aside(|| screen::note(INTERRUPTED));
@@ -143,8 +144,7 @@ async fn play(
 const INTERRUPTED: &str = "interrupted: tearing down; again to end without";
 
 /// That a second signal ended the run, and what is left of its clusters.
-fn unremoved(sources: &[Arc<dyn Source>]) -> anyhow::Error {
-    let left: Vec<String> = sources.iter().flat_map(|source| source.standing()).collect();
+fn unremoved(left: &[String]) -> anyhow::Error {
     if left.is_empty() {
         return anyhow!("interrupted twice: ended without teardown, and nothing is left");
     }
@@ -223,5 +223,24 @@ impl Follower {
                 Ok(if code == ExitCode::Passed { untold } else { code })
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn a_second_interrupt_says_what_is_left() {
+        expect!["interrupted twice: ended without teardown, and nothing is left"]
+            .assert_eq(&unremoved(&[]).to_string());
+        let left = ["namespaces `rf-k3x9q-…` on `kubeconfig`", "the kind cluster `calico-k3x9q`"];
+        expect![[r#"
+            interrupted twice: ended without teardown, and this is left:
+              namespaces `rf-k3x9q-…` on `kubeconfig`
+              the kind cluster `calico-k3x9q`"#]]
+        .assert_eq(&unremoved(&left.map(str::to_owned)).to_string());
     }
 }

@@ -8,6 +8,8 @@ use kube::core::Status;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
+use super::objects::namespace::ENFORCE;
+use super::owner::RUN;
 use crate::cluster::ClusterError;
 
 /// How many calls are under way at the same time.
@@ -47,7 +49,10 @@ pub enum Denied {
         message: String,
     },
     /// An admission plugin or webhook says no.
-    #[error("expected to {verb} {resource}, found that admission denies it: {message}")]
+    #[error(
+        "expected to {verb} {resource}, found that admission denies it: {message}; {}",
+        remedy_of(message)
+    )]
     Admission {
         /// The verb of the API.
         verb: &'static str,
@@ -58,7 +63,7 @@ pub enum Denied {
     },
     /// The object is not valid.
     #[error(
-        "expected to {verb} {resource}, found that the API server does not accept it: {message}"
+        "expected to {verb} {resource}, found that the API server does not accept it: {message}; does its version of Kubernetes have every field?"
     )]
     Invalid {
         /// The verb of the API.
@@ -68,6 +73,15 @@ pub enum Denied {
         /// What the server said.
         message: String,
     },
+}
+
+/// What to do where admission denies an object.
+fn remedy_of(message: &str) -> String {
+    if message.contains("violates PodSecurity") {
+        format!("the run gives its namespaces the label `{ENFORCE}`: what changes it?")
+    } else {
+        format!("exempt what carries the label `{RUN}`, as every object of a run does")
+    }
 }
 
 /// What is asked of the API.
@@ -295,7 +309,7 @@ pub(super) fn words(error: &(dyn std::error::Error + 'static)) -> String {
 mod tests {
     use std::cell::Cell;
 
-    use expect_test::expect;
+    use expect_test::expect_file;
     use futures_util::StreamExt;
     use futures_util::stream::FuturesOrdered;
     use kube::core::response::StatusDetails;
@@ -361,6 +375,8 @@ mod tests {
         let level = "pods \"canary-0\" is forbidden: violates PodSecurity \"restricted:latest\": runAsNonRoot != true (pod or container \"agent\" must set securityContext.runAsNonRoot=true)";
         let range = "pods \"canary-0\" is forbidden: maximum memory usage per Container is 8Mi, but limit is 64Mi";
         let policy = "pods \"canary-0\" is forbidden: ValidatingAdmissionPolicy 'labels' with binding 'labels' denied request: every pod needs the label team";
+        let least = "pods \"canary-0\" is forbidden: minimum cpu usage per Container is 100m, but request is 10m";
+        let binding = "networkpolicies.networking.k8s.io \"deny-all\" is forbidden: ValidatingAdmissionPolicy 'owners' with binding 'owners' denied request: failed expression: object.metadata.labels.exists(l, l == 'owner')";
         let webhook = "admission webhook \"pods.example\" denied the request: pods cannot run here";
         let told: Vec<String> = [
             (403, "Forbidden", quota),
@@ -369,8 +385,12 @@ mod tests {
             (403, "Forbidden", "pods \"canary-0\" is forbidden: "),
             (403, "Forbidden", level),
             (403, "Forbidden", range),
+            (403, "Forbidden", least),
             (422, "Invalid", policy),
+            (403, "Forbidden", binding),
             (403, "Forbidden", webhook),
+            // A webhook that gives no code denies by this one.
+            (400, "BadRequest", webhook),
             (422, "Invalid", "Pod \"canary-0\" is invalid: spec: Forbidden: no"),
         ]
         .map(async |(code, reason, message)| {
@@ -382,14 +402,6 @@ mod tests {
         .collect::<FuturesOrdered<_>>()
         .collect()
         .await;
-        expect![[r#"
-            expected to create `pods` `a/b`, found a quota in the way: pods "canary-0" is forbidden: exceeded quota: small, requested: pods=1, used: pods=0, limited: pods=0; raise it, or run fewer scenarios at the same time with `--jobs`
-            expected the right to create `pods` `a/b`, found none: secrets "x" is forbidden: User "system:serviceaccount:ci:nobody" cannot get resource "secrets" in API group "" in the namespace "ci"; `ringfence rbac` prints the least role
-            expected the right to create `pods` `a/b`, found none: pods "canary-0" is forbidden; `ringfence rbac` prints the least role
-            expected to create `pods` `a/b`, found that admission denies it: pods "canary-0" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true (pod or container "agent" must set securityContext.runAsNonRoot=true)
-            expected to create `pods` `a/b`, found that admission denies it: pods "canary-0" is forbidden: maximum memory usage per Container is 8Mi, but limit is 64Mi
-            expected to create `pods` `a/b`, found that admission denies it: pods "canary-0" is forbidden: ValidatingAdmissionPolicy 'labels' with binding 'labels' denied request: every pod needs the label team
-            expected to create `pods` `a/b`, found that admission denies it: admission webhook "pods.example" denied the request: pods cannot run here
-            expected to create `pods` `a/b`, found that the API server does not accept it: Pod "canary-0" is invalid: spec: Forbidden: no"#]].assert_eq(&told.join("\n"));
+        expect_file!["golden/denied.txt"].assert_eq(&(told.join("\n") + "\n"));
     }
 }

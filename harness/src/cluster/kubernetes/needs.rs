@@ -6,13 +6,8 @@ use super::objects::Level;
 use super::options::Options;
 use super::reserved;
 use crate::model::{Change, Name, Pod};
+use crate::scenario::tag::{EXACT_NAMES, NET_RAW};
 use crate::scenario::{EndpointPattern, Scenario};
-
-/// The tag of scenarios that depend on the names of their namespaces.
-const EXACT_NAMES: &str = "exact-names";
-
-/// The tag of scenarios whose agents may open raw sockets.
-const NET_RAW: &str = "net-raw";
 
 /// What a scenario needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,5 +80,46 @@ impl Needs {
             ));
         }
         reserved::obstacle(scenario).map(|why| format!("it cannot run on `{name}`: {why}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use expect_test::expect_file;
+
+    use super::*;
+    use crate::scenario::{LoadOptions, parse_scenario};
+
+    fn scenario(tag: &str, pod: &str, label: &str, source: &str) -> Scenario {
+        let text = format!(
+            "name: a\nabout: a\ntags: [{tag}]\ntopology:\n  namespaces:\n    app:\n      pods:\n        a: {{ ports: [8080] }}\n        b: {{ ports: [8080], labels: {{ {label}: x }}, {pod} }}\nsteps:\n  - name: open\n    expect: [\"any {source} -> app/a\", \"any * -> *\"]\n"
+        );
+        let (scenario, found) =
+            parse_scenario("scenario.yaml", &text, &BTreeMap::new(), &LoadOptions::default());
+        scenario.unwrap_or_else(|| panic!("{found:?}"))
+    }
+
+    #[test]
+    fn what_a_cluster_that_exists_does_not_give_is_told() {
+        let options = Options::new("kubeconfig:staging", "agent:1");
+        let told: Vec<String> = [
+            scenario("exact-names", "", "app", "*"),
+            scenario("free", "", "app", "node/node-1"),
+            scenario("free", "", "ringfence.dev/run", "*"),
+        ]
+        .iter()
+        .map(|scenario| Needs::of(scenario).obstacle(scenario, &options).unwrap() + "\n")
+        .collect();
+        expect_file!["golden/obstacles.txt"].assert_eq(&told.concat());
+        let allowed = Options { allow_host_network: true, ..options };
+        for scenario in [
+            scenario("net-raw", "", "app", "*"),
+            scenario("free", "hostNetwork: true", "app", "*"),
+            scenario("free", "", "app", "node/node-1"),
+        ] {
+            assert_eq!(Needs::of(&scenario).obstacle(&scenario, &allowed), None);
+        }
     }
 }

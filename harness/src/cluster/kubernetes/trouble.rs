@@ -58,6 +58,8 @@ fn waiting(container: &ContainerStatus) -> Option<Trouble> {
     if let Some(waiting) = &state.waiting {
         let reason = waiting.reason.as_deref()?;
         let message = waiting.message.as_deref().unwrap_or_default();
+        // A kubelet that waits before it pulls again says the image's name, then what went wrong.
+        let message = message.split_once(": ErrImagePull: ").map_or(message, |(_, cause)| cause);
         let may_pass = match reason {
             "CrashLoopBackOff" | "ErrImagePull" => true,
             reason if STUCK.contains(&reason) => false,
@@ -65,7 +67,7 @@ fn waiting(container: &ContainerStatus) -> Option<Trouble> {
         };
         let remedy = match reason {
             "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "InvalidImageName" => {
-                "; see `--agent-image`, `--agent-pull-policy` and `--agent-pull-secret`"
+                "; name one that the nodes have or can pull with `--agent-image`, and what they pull it with by `--agent-pull-secret`: `ringfence image push REF` puts one into a registry"
             }
             _ => "",
         };
@@ -100,6 +102,7 @@ pub(super) fn runs(pod: &Pod) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use expect_test::expect_file;
     use serde_json::{Value, json};
 
     use super::*;
@@ -119,39 +122,64 @@ mod tests {
         }]}))
     }
 
+    /// The texts are those of Kubernetes 1.36 and containerd.
     #[test]
     fn what_keeps_a_pod_from_starting_is_told() {
-        let waiting =
-            |reason: &str| container(json!({"waiting": {"reason": reason, "message": "m"}}));
+        let waiting = |reason: &str, message: &str| {
+            container(json!({"waiting": {"reason": reason, "message": message}}))
+        };
+        let pull = "failed to pull and unpack image \"docker.io/library/agent:1\": failed to resolve reference \"docker.io/library/agent:1\": docker.io/library/agent:1: not found";
         let unscheduled = json!({"phase": "Pending", "conditions": [
-            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes"},
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+             "message": "0/2 nodes are available: 2 Insufficient memory."},
         ]});
-        for (pod, what, may_pass) in [
+        let evicted = json!({"phase": "Failed", "reason": "Evicted",
+            "message": "The node was low on resource: memory."});
+        let back_off = format!("Back-off pulling image \"agent:1\": ErrImagePull: {pull}");
+        let told: Vec<String> = [
+            (waiting("ErrImagePull", pull), true),
+            (waiting("ImagePullBackOff", &back_off), false),
             (
-                waiting("ImagePullBackOff"),
-                "its container `agent` with the image `agent:1` does not start (ImagePullBackOff: m); see `--agent-image`, `--agent-pull-policy` and `--agent-pull-secret`",
+                waiting(
+                    "ErrImageNeverPull",
+                    "Container image \"agent:1\" is not present with pull policy of Never",
+                ),
                 false,
             ),
             (
-                waiting("ErrImagePull"),
-                "its container `agent` with the image `agent:1` does not start (ErrImagePull: m); see `--agent-image`, `--agent-pull-policy` and `--agent-pull-secret`",
-                true,
-            ),
-            (pod(unscheduled), "no node takes it (Unschedulable: 0/2 nodes)", true),
-            (
-                pod(json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"})),
-                "it has ended (Evicted: low on memory)",
+                waiting(
+                    "InvalidImageName",
+                    "Failed to apply default image tag \"Agent:1\": couldn't parse image name \"Agent:1\": invalid reference format: repository name (library/Agent) must be lowercase",
+                ),
                 false,
             ),
             (
-                container(json!({"terminated": {"exitCode": 2, "reason": "Error"}})),
-                "its container `agent` has ended with the code 2 (Error)",
+                waiting(
+                    "CreateContainerConfigError",
+                    "container has runAsNonRoot and image will run as root",
+                ),
+                false,
+            ),
+            (
+                waiting(
+                    "CrashLoopBackOff",
+                    "back-off 10s restarting failed container=agent pod=canary-0",
+                ),
                 true,
             ),
-        ] {
-            assert_eq!(trouble(&pod), Some(Trouble { what: what.into(), may_pass }));
+            (container(json!({"terminated": {"exitCode": 2, "reason": "Error"}})), true),
+            (pod(unscheduled), true),
+            (pod(evicted), false),
+        ]
+        .into_iter()
+        .map(|(pod, may_pass)| {
             assert!(!runs(&pod));
-        }
+            let trouble = trouble(&pod).unwrap();
+            assert_eq!(trouble.may_pass, may_pass, "{}", trouble.what);
+            trouble.what + "\n"
+        })
+        .collect();
+        expect_file!["golden/trouble.txt"].assert_eq(&told.concat());
     }
 
     #[test]
