@@ -14,6 +14,9 @@ use crate::semantics::why;
 /// How many cells of one finding are told in full.
 const TOLD: usize = 5;
 
+/// How many connections of which the same reason holds are named beside the first.
+const ALIKE: usize = 3;
+
 /// The findings that make a step fail or err, the gravest first.
 const ORDER: [Finding; 6] = [
     Finding::EnforcementFault,
@@ -103,6 +106,24 @@ impl<'a> Difference<'a> {
         sentences
     }
 
+    /// The first of those that could not be told for one reason, with the others: a dead
+    /// agent or a shut path is a matter of many cells.
+    fn by_reason(differences: Vec<Self>) -> Vec<(Self, Vec<Self>)> {
+        let mut reasons: Vec<(Self, Vec<Self>)> = Vec::new();
+        for difference in differences {
+            let why = |it: &Self| it.why().into_iter().map(without_family).collect::<Vec<_>>();
+            let outcome = |it: &Self| it.cells[0].observed.as_ref().map(|o| o.outcome.clone());
+            let alike = |(first, _): &&mut (Self, Vec<Self>)| {
+                outcome(first) == outcome(&difference) && why(first) == why(&difference)
+            };
+            match reasons.iter_mut().find(alike) {
+                Some((_, others)) => others.push(difference),
+                None => reasons.push((difference, Vec::new())),
+            }
+        }
+        reasons
+    }
+
     fn render(&self, lore: &Lore<'_>, look: Look) -> String {
         let first = self.cells[0];
         let mark = Mark::judged(first);
@@ -153,6 +174,17 @@ impl<'a> Difference<'a> {
         }
         text
     }
+}
+
+/// The other connections of which a reason holds, as many as are named.
+fn also(alike: &[Difference<'_>], look: Look) -> String {
+    if alike.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = alike.iter().take(ALIKE).map(Difference::connection).collect();
+    let more = if alike.len() > ALIKE { ", …" } else { "" };
+    let text = format!("{}: {}{more}", count(alike.len(), "more connection"), names.join(", "));
+    look.wrap("     also       ", &" ".repeat(16), &text)
 }
 
 /// Each text once, in order.
@@ -220,11 +252,17 @@ pub(crate) fn render(cells: &[CellJudgement], lore: &Lore<'_>, look: Look) -> St
         let title = format!("{}: {}", name(finding), count(found.len(), "cell"));
         let _ = writeln!(text, "\n  {}", look.paint(style, &title));
         let differences = Difference::group(found);
-        for difference in differences.iter().take(TOLD) {
+        let differences = match finding {
+            Finding::Inconclusive => Difference::by_reason(differences),
+            _ => differences.into_iter().map(|difference| (difference, vec![])).collect(),
+        };
+        for (difference, alike) in differences.iter().take(TOLD) {
             text.push('\n');
             text += &difference.render(lore, look);
+            text += &also(alike, look);
         }
-        let more = differences.len().saturating_sub(TOLD);
+        let untold = differences.iter().skip(TOLD);
+        let more: usize = untold.map(|(_, alike)| 1 + alike.len()).sum();
         if more > 0 {
             let told = format!(
                 "… and {} more; `--record PATH` keeps them all",

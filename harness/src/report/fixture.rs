@@ -366,6 +366,66 @@ pub(crate) fn errored() -> Vec<Line> {
     run("tiered-database", ABOUT, STEP, (Status::Errored, Some(reason)), cells)
 }
 
+/// Pods of whose connections most could not be told, for one reason, and one for another.
+pub(crate) fn undecided() -> Vec<Line> {
+    let why = "its path did not open before any policy, within 10000 ms: dropped";
+    let untold = |source: &str, port, why: &str| CellJudgement {
+        cell: cell(source, "prod/db", port, Family::Ipv4),
+        observed: Some(dropped()),
+        finding: Finding::Inconclusive,
+        why: Some(why.to_owned()),
+        ..good_cells().remove(2)
+    };
+    let mut cells: Vec<CellJudgement> = (1..=6)
+        .map(|n| untold("prod/web", 3300 + n, why))
+        .chain([untold("prod/api", 3306, why)])
+        .collect();
+    cells.push(untold("prod/web", 3399, "no answer from the agent of `prod/web`"));
+    let reason = "step `the database is fenced`: 8 of 8 cells could not be told; the first is \
+        `prod/web -> prod/db:3301/TCP over ipv4`: its path did not open before any policy, within \
+        10000 ms: dropped";
+    run("tiered-database", ABOUT, STEP, (Status::Errored, Some(reason)), cells)
+}
+
+/// A cluster of which an account may not do what a run does: every scenario has that reason.
+pub(crate) fn without_rights() -> Vec<Line> {
+    let reason = "expected the rights that a run needs, found that this account may not:\n  \
+        create, delete, get, list, patch, watch `namespaces`: every scenario gets namespaces of \
+        its own, which go with the run\n  list `nodes`: pods are spread over the nodes that take \
+        them\n`ringfence rbac` prints the least role; have it given to this account";
+    let mut lines = Vec::new();
+    for (n, id) in ["default-deny", "tiered-database"].into_iter().enumerate() {
+        let mut of = run(id, ABOUT, STEP, (Status::Errored, Some(reason)), vec![]);
+        // It broke off before there was a cluster to deploy to.
+        of.retain(|line| {
+            matches!(
+                line.event,
+                Event::RunStarted { .. }
+                    | Event::ScenarioStarted
+                    | Event::ScenarioFinished { .. }
+                    | Event::RunFinished { .. }
+            )
+        });
+        if n == 0 {
+            of.pop();
+        } else {
+            let started = of.remove(0);
+            if let (
+                Event::RunStarted { scenarios: more, .. },
+                Some(Line { event: Event::RunStarted { scenarios, .. }, .. }),
+            ) = (started.event, lines.first_mut())
+            {
+                scenarios.extend(more);
+            }
+            if let Some(Line { event: Event::RunFinished { counts, .. }, .. }) = of.last_mut() {
+                *counts = Counts { errored: 2, ..Counts::default() };
+            }
+        }
+        lines.extend(of);
+    }
+    lines
+}
+
 /// The cluster cannot do what the scenario needs.
 pub(crate) fn skipped() -> Vec<Line> {
     let reason = "no SCTP: the kernel has no SCTP sockets and raw ones are not permitted";

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use unicode_width::UnicodeWidthStr;
 
 use super::look::{BAD, DOUBTFUL, GOOD, Look, count, duration, tame};
 use super::summary::{Run, ScenarioRun, Stage};
@@ -14,6 +15,9 @@ use crate::run::{Event, Finding, Line, Status};
 
 /// How often the spinners of running scenarios turn.
 const TICK: Duration = Duration::from_millis(120);
+
+/// A reason of at most so many columns is given again, rather than referred to.
+const SHORT: usize = 60;
 
 /// A result as a word of five columns, in its colour.
 pub(crate) fn word(status: Option<Status>, look: Look) -> String {
@@ -27,14 +31,24 @@ pub(crate) fn word(status: Option<Status>, look: Look) -> String {
     look.paint(style, word)
 }
 
-/// The line of a finished scenario: `PASS  tiered-database  3 steps  412 cells  0.31s`.
-pub fn finished(scenario: &ScenarioRun, cluster: Option<&str>, look: Look) -> String {
+/// The line of a finished scenario: `PASS  tiered-database  3 steps  412 cells  0.31s`. A long
+/// reason that the line of another scenario gave already is not given again.
+fn finished(
+    scenario: &ScenarioRun,
+    cluster: Option<&str>,
+    given_by: Option<&str>,
+    look: Look,
+) -> String {
+    let reason = scenario.reason.as_deref().map(|reason| match given_by {
+        Some(other) if reason.width() > SHORT => format!("for the same reason as {other}"),
+        _ => reason.to_owned(),
+    });
     let mut text = format!("{} {}", word(scenario.status, look), scenario.info.id);
     if let Some(cluster) = cluster {
         let _ = write!(text, " on {cluster}");
     }
     if scenario.status == Some(Status::Skipped) || scenario.capabilities.is_none() {
-        let _ = write!(text, "  {}", scenario.reason.as_deref().unwrap_or("no reason given"));
+        let _ = write!(text, "  {}", reason.as_deref().unwrap_or("no reason given"));
         return tame(&text, look.color);
     }
     let took = scenario.took.unwrap_or_default().as_secs_f64();
@@ -71,7 +85,7 @@ pub fn finished(scenario: &ScenarioRun, cluster: Option<&str>, look: Look) -> St
         let _ = write!(text, "  {}", count(rejected, "known rejection"));
     }
     // What failed is told of in the report, with the same reason beside its cells.
-    if let (Some(reason), false) = (&scenario.reason, scenario.status == Some(Status::Failed)) {
+    if let (Some(reason), false) = (reason, scenario.status == Some(Status::Failed)) {
         let _ = write!(text, "  {reason}");
     }
     tame(&text, look.color)
@@ -80,6 +94,8 @@ pub fn finished(scenario: &ScenarioRun, cluster: Option<&str>, look: Look) -> St
 /// The display of a run that is under way.
 pub struct Live {
     look: Look,
+    /// Which scenario's line gave a reason first.
+    given: BTreeMap<String, String>,
     bars: Option<Bars>,
 }
 
@@ -92,7 +108,7 @@ struct Bars {
 impl Live {
     /// Plain lines, one for each finished scenario.
     pub const fn plain(look: Look) -> Self {
-        Self { look, bars: None }
+        Self { look, given: BTreeMap::new(), bars: None }
     }
 
     /// Bars on standard error; of finished scenarios only those that did not
@@ -105,7 +121,11 @@ impl Live {
         let all = MultiProgress::with_draw_target(target);
         let total = all.add(ProgressBar::new(0));
         total.set_style(style("{bar:24} {pos}/{len} scenarios  {msg}  {elapsed}"));
-        Self { look, bars: Some(Bars { all, total, running: BTreeMap::new() }) }
+        Self {
+            look,
+            given: BTreeMap::new(),
+            bars: Some(Bars { all, total, running: BTreeMap::new() }),
+        }
     }
 
     /// Shows one line of the record; `run` has it folded in already.
@@ -122,10 +142,13 @@ impl Live {
             return self.prepare(line, &tame(&text, false), *took, *failed, out);
         }
         let told = scenario.filter(|_| over).map(|scenario| {
-            (
-                scenario.status,
-                finished(scenario, several.then_some(line.cluster.as_str()), self.look),
-            )
+            let id = &scenario.info.id;
+            let given_by = scenario.reason.as_ref().and_then(|reason| {
+                let first = self.given.entry(reason.clone()).or_insert_with(|| id.clone());
+                (first != id).then_some(first.as_str())
+            });
+            let cluster = several.then_some(line.cluster.as_str());
+            (scenario.status, finished(scenario, cluster, given_by, self.look))
         });
         let Some(bars) = &mut self.bars else {
             return match told {
@@ -293,6 +316,12 @@ mod tests {
             let _ = write!(text, "{}", shown(&lines, Live::plain(Look::PLAIN)));
         }
         expect_file!["../../tests/golden/report/plain-progress.txt"].assert_eq(&text);
+    }
+
+    #[test]
+    fn a_long_reason_is_given_once() {
+        expect_file!["../../tests/golden/report/without-rights-progress.txt"]
+            .assert_eq(&shown(&fixture::without_rights(), Live::plain(Look::PLAIN)));
     }
 
     #[test]

@@ -48,16 +48,25 @@ impl Look {
 
     /// Prose, wrapped and indented; the first line's indent may differ.
     ///
-    /// A word is never broken, so that `file:line:column` stays clickable.
+    /// A word is never broken, so that `file:line:column` stays clickable. Of a text of
+    /// several lines, what is wrapped hangs below an indented line.
     pub(crate) fn wrap(&self, first: &str, rest: &str, text: &str) -> String {
-        let options = textwrap::Options::new(self.prose())
-            .initial_indent(first)
-            .subsequent_indent(rest)
-            .break_words(false)
-            .word_separator(textwrap::WordSeparator::AsciiSpace)
-            .word_splitter(textwrap::WordSplitter::NoHyphenation);
-        let mut wrapped = textwrap::fill(text, options);
-        wrapped.push('\n');
+        let mut wrapped = String::new();
+        for (number, line) in text.split('\n').enumerate() {
+            let own = line.len() - line.trim_start_matches(' ').len();
+            let hanging = match own {
+                0 => rest.to_owned(),
+                own => format!("{rest}{:1$}", "", own + 2),
+            };
+            let options = textwrap::Options::new(self.prose())
+                .initial_indent(if number == 0 { first } else { rest })
+                .subsequent_indent(&hanging)
+                .break_words(false)
+                .word_separator(textwrap::WordSeparator::AsciiSpace)
+                .word_splitter(textwrap::WordSplitter::NoHyphenation);
+            wrapped += &textwrap::fill(line, options);
+            wrapped.push('\n');
+        }
         wrapped
     }
 
@@ -171,6 +180,14 @@ mod tests {
             "\x1b[1mbold\x1b[0m \u{fffd}[2J\u{fffd}]0;title\u{fffd}\u{fffd}\u{fffd}31m\n"
         );
         assert_eq!(tame("\x1b[1ma", false), "\u{fffd}[1ma");
+    }
+
+    #[test]
+    fn an_indented_line_hangs_together() {
+        let narrow = Look { width: Some(24), color: false };
+        let text =
+            narrow.wrap("note: ", "  ", "found that:\n  create `pods`: they carry the probes");
+        assert_eq!(text, "note: found that:\n    create `pods`: they\n      carry the probes\n");
     }
 
     #[test]

@@ -13,9 +13,11 @@ pub(crate) fn cells(run: &Run) -> usize {
     run.scenarios.values().map(ScenarioRun::not_judged).sum()
 }
 
-/// Whether a sentence of a cluster is told as a reason: then it need not be told again.
+/// Whether why a cluster lacks something, as in `no SCTP: …`, is told as a reason: then it
+/// need not be told again.
 pub(crate) fn tells(run: &Run, cluster: &str, sentence: &str) -> bool {
-    told(run).iter().any(|told| told.cluster == cluster && told.reason.contains(sentence))
+    let why = sentence.split_once(": ").map_or(sentence, |(_, why)| why);
+    told(run).iter().any(|told| told.cluster == cluster && told.reason.contains(why))
 }
 
 /// Cells of one cluster that share a reason.

@@ -16,10 +16,7 @@ use crate::run::{CellJudgement, Finding, Status};
 pub fn render(run: &Run, look: Look) -> String {
     let mut text = String::new();
     for ((_, cluster), scenario) in &run.scenarios {
-        // Where many share a reason and there is nothing else to say of them, the summary does.
-        let only_a_reason =
-            scenario.steps.is_empty() && totals::shared(run, scenario) > totals::NAMED;
-        if matches!(scenario.status, Some(Status::Failed | Status::Errored)) && !only_a_reason {
+        if totals::has_section(run, scenario) {
             let _ = writeln!(text, "{}", self::scenario(scenario, cluster, look));
         }
     }
@@ -171,6 +168,11 @@ mod tests {
             ),
             (fixture::known_faults(), expect_file!["../../tests/golden/report/known-faults.txt"]),
             (fixture::errored(), expect_file!["../../tests/golden/report/errored.txt"]),
+            (fixture::undecided(), expect_file!["../../tests/golden/report/undecided.txt"]),
+            (
+                fixture::without_rights(),
+                expect_file!["../../tests/golden/report/without-rights.txt"],
+            ),
             (fixture::skipped(), expect_file!["../../tests/golden/report/skipped.txt"]),
             (fixture::unstable(), expect_file!["../../tests/golden/report/unstable.txt"]),
         ];

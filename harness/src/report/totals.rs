@@ -20,11 +20,19 @@ const LEAST_NAME: usize = 16;
 /// At most so many scenarios that share a reason are named.
 pub(crate) const NAMED: usize = 3;
 
-/// How many scenarios ended like this one, for the same reason.
-pub(crate) fn shared(run: &Run, scenario: &ScenarioRun) -> usize {
+/// Whether a scenario has a section of its own, which then tells its reason. Where there is
+/// nothing but a reason, or many share one and broke off before their first step, the summary
+/// tells it, once.
+pub(crate) fn has_section(run: &Run, scenario: &ScenarioRun) -> bool {
     let alike =
         |other: &&ScenarioRun| other.status == scenario.status && other.reason == scenario.reason;
-    run.scenarios.values().filter(alike).count()
+    let shared = || run.scenarios.values().filter(alike).count();
+    let told = match scenario.status {
+        Some(Status::Failed) => true,
+        Some(Status::Errored) => !scenario.steps.is_empty() || scenario.bundle.is_some(),
+        _ => false,
+    };
+    told && !(scenario.steps.is_empty() && shared() > NAMED)
 }
 
 /// The columns of numbers.
@@ -126,13 +134,15 @@ fn table(run: &Run, look: Look) -> String {
 /// clusters cannot do.
 fn reasons(run: &Run, look: Look) -> String {
     let mut text = String::new();
-    let mut said = BTreeMap::<(Status, String), Vec<String>>::new();
+    let mut said = BTreeMap::<(Status, &str, String), Vec<String>>::new();
     let several = run.is_on_several();
     for ((id, cluster), scenario) in &run.scenarios {
         let id = if several { format!("{id} on {cluster}") } else { id.clone() };
         match (scenario.status, &scenario.reason) {
             (Some(status @ (Status::Skipped | Status::Errored)), Some(reason)) => {
-                said.entry((status, reason.clone())).or_default().push(id);
+                if !has_section(run, scenario) {
+                    said.entry((status, "scenario", reason.clone())).or_default().push(id);
+                }
                 continue;
             }
             (Some(Status::Skipped), None) => continue,
@@ -141,14 +151,18 @@ fn reasons(run: &Run, look: Look) -> String {
         let skipped = |step: &&StepRun| step.status == Some(Status::Skipped);
         for step in scenario.steps.values().filter(skipped) {
             let about = format!("{id}, step `{}`", step.name);
-            said.entry((Status::Skipped, step.notes.join("; "))).or_default().push(about);
+            // What the cluster lacks is told below, with all the cells that it holds for.
+            let told_below: Vec<String> = step.not_judged.iter().map(ToString::to_string).collect();
+            let mut notes: Vec<&str> = step.notes.iter().map(String::as_str).collect();
+            notes.retain(|note| !told_below.iter().any(|told| told == note));
+            said.entry((Status::Skipped, "step", notes.join("; "))).or_default().push(about);
         }
     }
-    for ((status, reason), about) in said {
+    for ((status, noun, reason), about) in said {
         let word = live::word(Some(status), look);
         let line = match about.as_slice() {
             [first, .., last] if about.len() > NAMED => {
-                format!("{}, {first} to {last}: {reason}", count(about.len(), "scenario"))
+                format!("{}, {first} to {last}: {reason}", count(about.len(), noun))
             }
             _ => format!("{}: {reason}", about.join(", ")),
         };

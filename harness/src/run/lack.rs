@@ -175,9 +175,11 @@ fn sentence(lack: Lack, capabilities: &Capabilities) -> String {
     }
 }
 
-/// The cluster's own sentence about what it lacks, in brackets; empty where it has none.
+/// Why the cluster lacks it, after a colon, from its own sentence `no SCTP: …`; empty where it
+/// has none.
 pub(super) fn because(capabilities: &Capabilities, about: &str) -> String {
     let about = about.to_lowercase();
     let sentence = capabilities.missing.iter().find(|text| text.to_lowercase().contains(&about));
-    sentence.map(|text| format!(" ({text})")).unwrap_or_default()
+    let why = sentence.and_then(|text| text.split_once(": "));
+    why.map(|(_, why)| format!(": {why}")).unwrap_or_default()
 }

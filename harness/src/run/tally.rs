@@ -1,6 +1,7 @@
 //! Steps that are over: judged when their paths are known, and added up.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::model::{Cell, Observation, Verdict};
 use crate::scenario::Diagnostic;
@@ -10,6 +11,9 @@ use super::judge::{Control, Question, Sight, judge};
 use super::paths::{Path, Paths};
 use super::settle::Course;
 use super::{CellJudgement, Event, EventSink, Finding, NotJudged, Status, StepTiming};
+
+/// At most so many steps that share a reason are named.
+const NAMED: usize = 3;
 
 /// A step whose rounds are over.
 pub(super) struct Held {
@@ -38,6 +42,32 @@ impl Held {
     }
 }
 
+/// Steps of which the same is said.
+struct Reasoned {
+    /// Their names, in backticks.
+    steps: Vec<String>,
+    /// Why.
+    why: String,
+    /// Where cells could not be told: the first, how many, and of how many.
+    untold: Option<(String, usize, usize)>,
+}
+
+impl fmt::Display for Reasoned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.steps.as_slice() {
+            [only] => write!(f, "step {only}: ")?,
+            [first, .., last] if self.steps.len() > NAMED => {
+                write!(f, "{} steps, {first} to {last}: ", self.steps.len())?;
+            }
+            steps => write!(f, "steps {}: ", steps.join(", "))?,
+        }
+        if let Some((first, cells, of)) = &self.untold {
+            write!(f, "{cells} of {of} cells could not be told; the first is {first}")?;
+        }
+        f.write_str(&self.why)
+    }
+}
+
 /// The steps of a scenario so far.
 ///
 /// A step is judged, and its event emitted, as soon as every path that it
@@ -48,8 +78,10 @@ pub(super) struct Tally {
     held: Vec<Held>,
     worst: Option<Status>,
     judged: usize,
-    /// One sentence per step that could not be told or was not judged.
+    /// What befell the scenario as a whole, a sentence each.
     reasons: Vec<String>,
+    /// Steps that could not be told or in which nothing was judged, by what is said of them.
+    reasoned: Vec<Reasoned>,
 }
 
 impl Tally {
@@ -125,13 +157,9 @@ impl Tally {
                     .filter(|c| matches!(c.finding, Finding::Inconclusive | Finding::Unstable));
                 let first = untold
                     .clone()
-                    .find_map(|cell| Some(format!("`{}`: {}", cell.cell, cell.why.as_deref()?)));
-                self.reasons.push(format!(
-                    "step `{name}`: {} of {} cells could not be told; the first is {}",
-                    untold.count(),
-                    cells.len(),
-                    first.unwrap_or_default()
-                ));
+                    .find_map(|cell| Some((format!("`{}`: ", cell.cell), cell.why.clone()?)));
+                let (first, why) = first.unwrap_or_default();
+                self.reason(&name, why, Some((first, untold.count(), cells.len())));
             }
             Status::Skipped => {
                 let choices = count(Finding::Choice) + count(Finding::NotPortable);
@@ -139,7 +167,12 @@ impl Tally {
                     0 => "nothing was judged: no cell is left".to_owned(),
                     _ => format!("nothing was judged: the API leaves {choices} cells open"),
                 });
-                self.reasons.push(format!("step `{name}`: {}", notes.join("; ")));
+                // A step's cells are counted; what a reason says is the same for several steps.
+                let counted: Vec<String> = not_judged.iter().map(ToString::to_string).collect();
+                let mut why: Vec<&str> = notes.iter().map(String::as_str).collect();
+                why.retain(|note| !counted.iter().any(|told| told == note));
+                why.extend(not_judged.iter().map(|some| some.reason.as_str()));
+                self.reason(&name, why.join("; "), None);
             }
             Status::Passed | Status::Failed => {}
         }
@@ -154,6 +187,24 @@ impl Tally {
             notes,
             not_judged,
         });
+    }
+
+    /// Adds why a step could not be told, or why nothing was judged in it.
+    fn reason(&mut self, step: &str, why: String, untold: Option<(String, usize, usize)>) {
+        let step = format!("`{step}`");
+        let alike =
+            |known: &&mut Reasoned| known.why == why && known.untold.is_some() == untold.is_some();
+        match self.reasoned.iter_mut().find(alike) {
+            Some(known) => {
+                known.steps.push(step);
+                if let (Some((_, cells, of)), Some((_, more, of_more))) =
+                    (&mut known.untold, untold)
+                {
+                    (*cells, *of) = (*cells + more, *of + of_more);
+                }
+            }
+            None => self.reasoned.push(Reasoned { steps: vec![step], why, untold }),
+        }
     }
 
     /// Adds a result. A step in which nothing was judged does not weigh
@@ -189,6 +240,7 @@ impl Tally {
             Some(status) => status,
             None => Status::Skipped,
         };
+        self.reasons.extend(self.reasoned.iter().map(ToString::to_string));
         if status == Status::Skipped && self.reasons.is_empty() {
             self.reasons.push("nothing was judged: it has no step".to_owned());
         }

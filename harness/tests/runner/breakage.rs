@@ -33,7 +33,7 @@ async fn what_a_cluster_lacks_is_left_out_aloud() {
     assert_eq!(
         told.steps()[0].notes,
         [
-            "4 cells are not judged: `fake` cannot probe SCTP (no SCTP: the kernel has no module for it)",
+            "4 cells are not judged: `fake` cannot probe SCTP: the kernel has no module for it",
             "2 cells are not judged: `fake` has no IPv6",
         ]
     );
