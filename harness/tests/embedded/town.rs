@@ -7,8 +7,8 @@ use ringfence::cluster::embedded::Embedded;
 use ringfence::cluster::{Cluster, ClusterError, Round};
 use ringfence::model::{
     Cell, Endpoint, External, Family, LabelSelector, Labels, Name, Namespace, NetworkPolicy, Node,
-    Observation, Origin, Outcome, Phase, Pod, PodName, PolicyName, PolicyType, Port, Protocol,
-    Topology, Via,
+    Observation, Origin, Outcome, Pod, PodName, PolicyName, PolicyType, Port, Protocol, Topology,
+    Via,
 };
 
 pub(crate) fn origin() -> Origin {
@@ -26,15 +26,9 @@ pub(crate) const EVERY_PROTOCOL: &[(u16, Protocol)] =
 
 pub(crate) fn pod(namespace: &str, name: &str, list: &[(u16, Protocol)]) -> Pod {
     Pod {
-        name: PodName::new(namespace, name),
         labels: Labels::from([("app".to_owned(), name.to_owned())]),
         ports: ports(list),
-        node: None,
-        addresses: Vec::new(),
-        host_network: false,
-        phase: Phase::Running,
-        terminating: false,
-        origin: origin(),
+        ..Pod::new(PodName::new(namespace, name), origin())
     }
 }
 

@@ -186,6 +186,16 @@ pub(crate) async fn close(bed: &Bed, source: &KubernetesSource) -> Result<(), Cl
     Ok(())
 }
 
+/// Ends a scenario, and then the run.
+pub(crate) async fn leave(
+    bed: &Bed,
+    source: &KubernetesSource,
+    mut cluster: Box<dyn Cluster>,
+) -> Result<(), ClusterError> {
+    cluster.teardown().await.map_err(ended)?;
+    close(bed, source).await
+}
+
 pub(crate) fn ended(error: TeardownError) -> ClusterError {
     ClusterError::Other(error.into())
 }

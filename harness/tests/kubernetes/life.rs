@@ -12,7 +12,7 @@ use ringfence::model::{Change, LabelChanges, PodName, PolicyName};
 use serde_json::json;
 
 use crate::Outcome;
-use crate::bed::{Bed, close, ended, share};
+use crate::bed::{Bed, close, ended, leave, share};
 use crate::town::*;
 
 /// Why a trial does not run on a cluster that enforces nothing.
@@ -34,30 +34,24 @@ pub(crate) async fn every_cell_connects(bed: Bed) -> Outcome {
         deployed.pods.values().map(|pod| pod.node.clone()).collect();
     assert_eq!(nodes.len(), 2, "expected pods on both nodes, found {nodes:?}");
     all_open(&mut *cluster, &deployed).await?;
-    cluster.teardown().await.map_err(ended)?;
-    close(&bed, &source).await
+    leave(&bed, &source, cluster).await
 }
 
 pub(crate) async fn a_policy_stops_what_it_should(bed: Bed) -> Outcome {
     enforcing(&bed)?;
-    let source = bed.ready().await?;
-    let mut cluster = share(&source).await?;
-    cluster.deploy(&town(), 2, &[]).await?;
+    let (source, mut cluster) = open_town(&bed, 2).await?;
     let ways = [("a/one", "a/two"), ("b/three", "a/one"), ("a/two", "b/three")];
     settles(&mut *cluster, &ways, &["open", "open", "open"]).await?;
     cluster.change(&[deny_all("b")]).await?;
     settles(&mut *cluster, &ways, &["open", "shut", "shut"]).await?;
     cluster.change(&[Change::DeletePolicy(PolicyName::new("b", "deny-all"))]).await?;
     settles(&mut *cluster, &ways, &["open", "open", "open"]).await?;
-    cluster.teardown().await.map_err(ended)?;
-    close(&bed, &source).await
+    leave(&bed, &source, cluster).await
 }
 
 pub(crate) async fn labels_change_what_a_policy_selects(bed: Bed) -> Outcome {
     enforcing(&bed)?;
-    let source = bed.ready().await?;
-    let mut cluster = share(&source).await?;
-    cluster.deploy(&town(), 1, &[]).await?;
+    let (source, mut cluster) = open_town(&bed, 1).await?;
     let spec = json!({
         "podSelector": { "matchLabels": { "role": "server" } },
         "policyTypes": ["Ingress"],
@@ -79,14 +73,11 @@ pub(crate) async fn labels_change_what_a_policy_selects(bed: Bed) -> Outcome {
     settles(&mut *cluster, &ways, &["shut", "open"]).await?;
     cluster.change(&[team(None)]).await?;
     settles(&mut *cluster, &ways, &["shut", "shut"]).await?;
-    cluster.teardown().await.map_err(ended)?;
-    close(&bed, &source).await
+    leave(&bed, &source, cluster).await
 }
 
 pub(crate) async fn pods_and_namespaces_come_and_go(bed: Bed) -> Outcome {
-    let source = bed.ready().await?;
-    let mut cluster = share(&source).await?;
-    cluster.deploy(&town(), 2, &[]).await?;
+    let (source, mut cluster) = open_town(&bed, 2).await?;
     let changes = [
         Change::RemovePod(PodName::new("a", "two")),
         Change::AddNamespace(namespace("c")),
@@ -109,8 +100,7 @@ pub(crate) async fn pods_and_namespaces_come_and_go(bed: Bed) -> Outcome {
     assert_eq!(there, ["five", "one"]);
     // As declared: whoever is removed can come again at once.
     cluster.change(&[Change::AddNamespace(namespace("b"))]).await?;
-    cluster.teardown().await.map_err(ended)?;
-    close(&bed, &source).await
+    leave(&bed, &source, cluster).await
 }
 
 async fn listed<K>(api: &Api<K>) -> Result<Vec<K>, ClusterError>
@@ -121,9 +111,7 @@ where
 }
 
 pub(crate) async fn pods_stay_for_the_next_scenario(bed: Bed) -> Outcome {
-    let source = bed.ready().await?;
-    let mut cluster = share(&source).await?;
-    cluster.deploy(&town(), 1, &[]).await?;
+    let (source, mut cluster) = open_town(&bed, 1).await?;
     cluster.change(&[deny_all("a")]).await?;
     let home = cluster.names()[&name("a")].to_string();
     let pods: Api<Pod> = Api::namespaced(bed.client.clone(), &home);
@@ -149,14 +137,11 @@ pub(crate) async fn pods_stay_for_the_next_scenario(bed: Bed) -> Outcome {
     assert_eq!(uid(&before, "one"), uid(&after, "one"), "an equal pod stays");
     assert_ne!(uid(&before, "two"), uid(&after, "two"), "another one does not");
     all_open(&mut *cluster, &deployed).await?;
-    cluster.teardown().await.map_err(ended)?;
-    close(&bed, &source).await
+    leave(&bed, &source, cluster).await
 }
 
 pub(crate) async fn names_are_rewritten(bed: Bed) -> Outcome {
-    let source = bed.ready().await?;
-    let mut cluster = share(&source).await?;
-    cluster.deploy(&town(), 1, &[]).await?;
+    let (source, mut cluster) = open_town(&bed, 1).await?;
     // What nodes are called is told as well.
     cluster.rewritten();
     let spec = json!({
@@ -188,8 +173,7 @@ pub(crate) async fn names_are_rewritten(bed: Bed) -> Outcome {
         let ways = [("b/three", "a/two"), ("a/one", "a/two")];
         settles(&mut *cluster, &ways, &["open", "shut"]).await?;
     }
-    cluster.teardown().await.map_err(ended)?;
-    close(&bed, &source).await
+    leave(&bed, &source, cluster).await
 }
 
 pub(crate) async fn nothing_foreign_is_touched(bed: Bed) -> Outcome {
@@ -246,9 +230,7 @@ pub(crate) async fn nothing_foreign_is_touched(bed: Bed) -> Outcome {
 }
 
 pub(crate) async fn what_was_replaced_is_left_alone(bed: Bed) -> Outcome {
-    let source = bed.ready().await?;
-    let mut cluster = share(&source).await?;
-    cluster.deploy(&town(), 1, &[]).await?;
+    let (source, mut cluster) = open_town(&bed, 1).await?;
     cluster.change(&[deny_all("a")]).await?;
     let home = cluster.names()[&name("a")].to_string();
     let pods: Api<Pod> = Api::namespaced(bed.client.clone(), &home);
@@ -285,14 +267,11 @@ pub(crate) async fn what_was_replaced_is_left_alone(bed: Bed) -> Outcome {
     assert!(took < most, "what is gone needs no removal, found it took {took:?}");
     let there = pods.get_opt("one").await.map_err(anyhow::Error::from)?;
     assert!(there.is_some(), "expected the pod of somebody else to be left alone");
-    cluster.teardown().await.map_err(ended)?;
-    close(&bed, &source).await
+    leave(&bed, &source, cluster).await
 }
 
 pub(crate) async fn a_lost_scenario_leaves_nothing(bed: Bed) -> Outcome {
-    let source = bed.ready().await?;
-    let mut cluster = share(&source).await?;
-    cluster.deploy(&town(), 1, &[]).await?;
+    let (source, mut cluster) = open_town(&bed, 1).await?;
     cluster.change(&[deny_all("a")]).await?;
     assert!(bed.left_of(source.run()).await.len() >= 2);
     drop(cluster);

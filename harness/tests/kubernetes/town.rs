@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ringfence::cluster::kubernetes::KubernetesSource;
 use ringfence::cluster::{Capabilities, Cluster, ClusterError, Round};
 use ringfence::model::{
     Cell, Change, Endpoint, Labels, Name, Namespace, NetworkPolicy, Observation, Origin, Outcome,
@@ -10,6 +11,8 @@ use ringfence::model::{
 };
 use ringfence::scenario::{LoadOptions, parse_manifests};
 use serde_json::{Value, json};
+
+use crate::bed::{Bed, share};
 
 /// How long an attempt waits for an answer.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -50,6 +53,17 @@ pub(crate) fn town() -> Topology {
         pod("a", "two", &[("role", "server")]),
         pod("b", "three", &[]),
     ])
+}
+
+/// The town, on a cluster that is ready and a share of it.
+pub(crate) async fn open_town(
+    bed: &Bed,
+    nodes: usize,
+) -> Result<(KubernetesSource, Box<dyn Cluster>), ClusterError> {
+    let source = bed.ready().await?;
+    let mut cluster = share(&source).await?;
+    cluster.deploy(&town(), nodes, &[]).await?;
+    Ok((source, cluster))
 }
 
 pub(crate) fn policy(namespace: &str, name: &str, spec: &Value) -> Arc<NetworkPolicy> {

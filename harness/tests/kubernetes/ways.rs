@@ -13,7 +13,7 @@ use ringfence::model::{Cell, Change, Outcome, Port, Protocol, Topology, Via};
 use serde_json::json;
 
 use crate::Outcome as Ended;
-use crate::bed::{Bed, close, ended, on_node, share, tagged};
+use crate::bed::{Bed, close, ended, leave, on_node, share, tagged};
 use crate::double::{Failure, Fault};
 use crate::town::*;
 
@@ -165,8 +165,7 @@ pub(crate) async fn raw_sockets_speak_sctp(bed: Bed) -> Ended {
         shown(&mut *cluster, &cells, |_, seen| seen.is_stopped()).await?;
     }
     eprintln!("SCTP by {}", if kernel { "the kernel" } else { "raw sockets" });
-    cluster.teardown().await.map_err(ended)?;
-    close(&bed, &source).await
+    leave(&bed, &source, cluster).await
 }
 
 pub(crate) async fn a_port_that_is_taken_is_told(bed: Bed) -> Ended {
@@ -182,14 +181,11 @@ pub(crate) async fn a_port_that_is_taken_is_told(bed: Bed) -> Ended {
     let error = cluster.deploy(&topology([host]), 1, &[]).await.expect_err("it is taken");
     let text = format!("{:#}", anyhow::Error::new(error));
     assert!(text.contains("`a/host`") && text.contains("`10250/TCP`"), "{text}");
-    cluster.teardown().await.map_err(ended)?;
-    close(&bed, &source).await
+    leave(&bed, &source, cluster).await
 }
 
 pub(crate) async fn artifacts_tell_of_everything(bed: Bed) -> Ended {
-    let source = bed.ready().await?;
-    let mut cluster = share(&source).await?;
-    cluster.deploy(&town(), 2, &[]).await?;
+    let (source, mut cluster) = open_town(&bed, 2).await?;
     cluster.change(&[deny_all("b")]).await?;
     let names = cluster.names();
     let (a, b) = (&names[&name("a")], &names[&name("b")]);
@@ -209,8 +205,7 @@ pub(crate) async fn artifacts_tell_of_everything(bed: Bed) -> Ended {
     assert!(log.contains(said), "{log}");
     assert!(artifacts.keys().any(|path| path.starts_with("nodes/")));
     assert!(artifacts.keys().any(|path| path.starts_with("cni/")));
-    cluster.teardown().await.map_err(ended)?;
-    close(&bed, &source).await
+    leave(&bed, &source, cluster).await
 }
 
 pub(crate) async fn a_pull_secret_is_copied(bed: Bed) -> Ended {
@@ -265,6 +260,5 @@ async fn copied(bed: &Bed, options: Options, infra: &str) -> Ended {
         assert_eq!(copy.labels()[owner::RUN], source.run().as_str());
     }
     all_open(&mut *cluster, &deployed).await?;
-    cluster.teardown().await.map_err(ended)?;
-    close(bed, &source).await
+    leave(bed, &source, cluster).await
 }
