@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use ringfence_probe::agent::session::LONGEST_DEADLINE;
-use ringfence_probe::wire::{Listen, Sctp};
+use ringfence_probe::wire::{Listen, Sctp, Whereabouts};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
@@ -69,6 +69,8 @@ pub struct Agents {
     patience: Patience,
     targets: watch::Sender<Targets>,
     sessions: BTreeMap<Endpoint, Session>,
+    /// The addresses that agents must have for their answers to count.
+    places: BTreeMap<Endpoint, Vec<IpAddr>>,
     dials: Arc<Semaphore>,
     counter: Arc<Counter>,
 }
@@ -87,6 +89,7 @@ impl Agents {
             patience,
             targets: watch::Sender::new(Arc::from([])),
             sessions: BTreeMap::new(),
+            places: BTreeMap::new(),
             dials: Arc::new(Semaphore::new(MOST_DIALS)),
             counter: Arc::default(),
         }
@@ -110,12 +113,35 @@ impl Agents {
             self.patience.connect,
             Arc::clone(&self.counter),
         );
+        self.places.remove(&endpoint);
         self.sessions.insert(endpoint, session);
     }
 
     /// Ends the session with an agent, without waiting for it.
     pub fn remove(&mut self, endpoint: &Endpoint) {
         self.sessions.remove(endpoint);
+        self.places.remove(endpoint);
+    }
+
+    /// Says which addresses an agent has. From now on attempts of and at one that does not say
+    /// so itself, before and after, are broken: silence at an address that a pod has lost is no
+    /// deny, and what a pod does from another address is not what was asked about.
+    pub fn place(&mut self, endpoint: &Endpoint, addresses: Vec<IpAddr>) {
+        self.places.insert(endpoint.clone(), addresses);
+    }
+
+    /// Where an agent was when it last said so; nowhere before it has answered.
+    pub fn whereabouts(&self, endpoint: &Endpoint) -> Arc<Whereabouts> {
+        self.sessions.get(endpoint).map(|session| session.state().whereabouts).unwrap_or_default()
+    }
+
+    /// Waits until something about an agent is other than it is now: that it is somewhere else,
+    /// or how it stands with its session.
+    pub async fn changed(&self, endpoint: &Endpoint) {
+        match self.sessions.get(endpoint) {
+            Some(session) => session.changed().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Allows attempts to these addresses and to no others: those of this run's own endpoints.
@@ -201,6 +227,7 @@ impl Agents {
             for numbers in windows(&planned, left) {
                 let window = Window {
                     sessions: &self.sessions,
+                    places: &self.places,
                     planned: &planned,
                     numbers: &numbers,
                     deadline,
