@@ -226,6 +226,11 @@ impl Conversation {
         }
     }
 
+    /// How many sessions were lost.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// Where the agent was when it last said so.
     pub(super) fn whereabouts(&self) -> &Arc<Whereabouts> {
         &self.whereabouts

@@ -51,6 +51,10 @@ mod tests {
             astray(&both, &found(&[])),
             astray(&both, &Whereabouts { addresses: Vec::new(), unseen }),
         ];
-        expect![[r#""#]].assert_eq(&said.map(Option::unwrap_or_default).join("\n"));
+        expect![[r#"
+            at fd00::2, found it at 10.0.0.2 and fd00::3: its network was made anew, and what was dialled may be nobody's
+            at 10.0.0.2 and fd00::2, found it at 10.0.0.3 and fd00::3: its network was made anew, and what was dialled may be nobody's
+            at 10.0.0.2 and fd00::2, found it at no address
+            at 10.0.0.2 and fd00::2, which cannot be seen there: no netlink"#]].assert_eq(&said.map(Option::unwrap_or_default).join("\n"));
     }
 }

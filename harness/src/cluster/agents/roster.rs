@@ -17,6 +17,7 @@ use super::conversation::{Conversation, Targets};
 use super::course::Course;
 use super::dial::Dial;
 use super::listening::NotListening;
+use super::place::astray;
 use super::planned::Planned;
 use super::round::Window;
 use super::session::{Session, Unanswered};
@@ -135,13 +136,24 @@ impl Agents {
         self.sessions.get(endpoint).map(|session| session.state().whereabouts).unwrap_or_default()
     }
 
-    /// Waits until something about an agent is other than it is now: that it is somewhere else,
-    /// or how it stands with its session.
-    pub async fn changed(&self, endpoint: &Endpoint) {
+    /// Waits until an agent says that it is somewhere else.
+    pub async fn moved(&self, endpoint: &Endpoint, from: &Whereabouts) {
         match self.sessions.get(endpoint) {
-            Some(session) => session.changed().await,
+            Some(session) => session.moved(from).await,
             None => std::future::pending().await,
         }
+    }
+
+    /// Why an agent is not where [`Agents::place`] said, as far as it has told; `None` where it
+    /// is.
+    pub fn astray(&self, endpoint: &Endpoint) -> Option<String> {
+        let why = astray(self.places.get(endpoint)?, &self.whereabouts(endpoint))?;
+        Some(format!("expected the agent of `{endpoint}` {why}"))
+    }
+
+    /// How many sessions with an agent were lost so far: it was restarted at most so often.
+    pub fn lost(&self, endpoint: &Endpoint) -> u64 {
+        self.sessions.get(endpoint).map(|session| session.state().epoch).unwrap_or_default()
     }
 
     /// Allows attempts to these addresses and to no others: those of this run's own endpoints.

@@ -30,6 +30,8 @@ pub(super) struct State {
     pub(super) open: bool,
     /// How SCTP can be spoken there, once it has answered.
     pub(super) sctp: Option<Sctp>,
+    /// How many sessions there were before this one.
+    pub(super) epoch: u64,
     /// Where it was when it last said so; nowhere before it has answered.
     pub(super) whereabouts: Arc<Whereabouts>,
     /// What went wrong last.
@@ -93,11 +95,11 @@ impl Session {
         }
     }
 
-    /// Waits until the state is another than it is now, or for ever where it will not be.
-    pub(super) async fn changed(&self) {
+    /// Waits until the agent is somewhere else, or for ever where it will not be.
+    pub(super) async fn moved(&self, from: &Whereabouts) {
         let mut state = self.state.clone();
-        state.mark_unchanged();
-        if state.changed().await.is_err() {
+        let moved = state.wait_for(|state| *state.whereabouts != *from).await.is_ok();
+        if !moved {
             std::future::pending().await
         }
     }
@@ -311,6 +313,7 @@ impl Keeper {
                         self.state.send_modify(|state| {
                             state.open = true;
                             state.sctp = Some(sctp);
+                            state.epoch = self.conversation.epoch();
                             state.whereabouts = whereabouts;
                         });
                     }
