@@ -5,8 +5,8 @@
 
 use std::net::IpAddr;
 
-use futures_util::stream::FuturesUnordered;
 use futures_util::TryStreamExt;
+use futures_util::stream::FuturesUnordered;
 use ringfence_probe::wire::Whereabouts;
 use tokio::time::Instant;
 
