@@ -19,10 +19,8 @@ use std::net::SocketAddr;
 
 use super::cluster::Kubernetes;
 use super::round::exposure;
-use crate::model::{Cell, Endpoint, Name, Observation, Protocol, Via};
-
-/// From which node, to which address and port of a Service.
-pub(super) type Way = (Option<Name>, SocketAddr, Protocol);
+use super::service::Way;
+use crate::model::{Cell, Endpoint, Observation, Via};
 
 impl Kubernetes {
     /// Takes note of the Services that led to their pods in a round, and makes of silence at

@@ -1,17 +1,19 @@
 //! Services in front of pods, made when a round first asks for them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use futures_util::future::try_join_all;
 use k8s_openapi::api::core::v1::Service;
 use kube::{Api, ResourceExt};
 
-use super::led::Way;
 use super::objects::{Exposure, service as object};
 use super::slot::Slot;
 use crate::cluster::ClusterError;
-use crate::model::{Endpoint, Family, Pod, PodName, Protocol};
+use crate::model::{Endpoint, Family, Name, Pod, PodName, Protocol};
+
+/// From which node, to which address and port of a Service.
+pub(super) type Way = (Option<Name>, SocketAddr, Protocol);
 
 /// How a pod is reached through a Service.
 #[derive(Debug, Clone, PartialEq, Eq)]
