@@ -33,9 +33,9 @@ use kube::{Api, Client, Config, Error};
 use libtest_mimic::{Arguments, Completion, Trial};
 use ringfence::cluster::kubernetes::access::missing;
 use ringfence::cluster::kubernetes::owner::RunId;
-use ringfence::cluster::kubernetes::rbac::{Grant, Need, grants};
+use ringfence::cluster::kubernetes::rbac::{Grant, Need, READ_PULL_SECRET, grants};
 use ringfence::cluster::kubernetes::role::{binding, cluster_role, rule, service_account};
-use ringfence::cluster::kubernetes::{KubernetesSource, Options};
+use ringfence::cluster::kubernetes::{KubernetesSource, Options, PullSecret};
 use ringfence::cluster::{Source, Stages};
 use ringfence::exit::ExitCode as RunExit;
 use ringfence::run::{Event, EventSink, Settings, Stop, run_all};
@@ -119,7 +119,13 @@ async fn every_right_is_needed(account: &Account) -> Result<()> {
     let rights = || all.iter().flat_map(|grant| grant.verbs.iter().map(move |verb| (grant, *verb)));
     // Without a role everything is missing that a run cannot do without.
     let needed = rights().filter(|(grant, _)| grant.need != Need::Diagnosis).count();
-    ensure!(missing(&account.client, true).await?.len() == needed);
+    // The pull secret's own is asked for where it is.
+    let secret: PullSecret = "default/registry".parse()?;
+    let secret = Some(&secret);
+    let lacking = missing(&account.client, secret).await?;
+    ensure!(lacking.len() == needed + 1);
+    let last = lacking.last().and_then(|right| right.object.as_deref());
+    ensure!(last == Some("default/registry"), "{lacking:?}");
     for (grant, verb) in rights() {
         let refusal = account.refusal(grant, verb).await?;
         ensure!(refusal.is_some(), "{verb} {} without a role", grant.full_name());
@@ -129,7 +135,7 @@ async fn every_right_is_needed(account: &Account) -> Result<()> {
     for (grant, verb) in rights() {
         account.until(grant, verb, true).await?;
     }
-    ensure!(missing(&account.client, true).await?.is_empty());
+    ensure!(missing(&account.client, secret).await?.is_empty());
     // What no run does stays out of reach.
     let nodes = all.iter().find(|grant| grant.resource == "nodes").context("nodes")?;
     let refusal = account.refusal(nodes, "delete").await?;
@@ -161,7 +167,7 @@ async fn every_right_is_needed(account: &Account) -> Result<()> {
             ensure!(words.iter().all(|words| refusal.contains(words)), "{refusal}");
         }
         if grant.need == Need::Diagnosis {
-            ensure!(missing(&account.client, true).await?.is_empty());
+            ensure!(missing(&account.client, secret).await?.is_empty());
             continue;
         }
         let mut options = Options::new("kubeconfig", "ringfence-agent");
@@ -225,9 +231,10 @@ async fn a_scenario_runs(account: &Account, image: &str) -> Result<()> {
 }
 
 impl Account {
-    /// Gives the account these rights and no others.
+    /// Gives the account these rights, that to read the pull secret, and no others.
     async fn have(&self, grants: &[Grant]) -> Result<()> {
-        let role = cluster_role(&self.name, grants.iter().map(rule).collect());
+        let role =
+            cluster_role(&self.name, grants.iter().chain([&READ_PULL_SECRET]).map(rule).collect());
         let patch = Patch::Merge(json!({ "rules": role.rules }));
         self.roles.patch(&self.name, &Default::default(), &patch).await?;
         Ok(())

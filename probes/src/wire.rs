@@ -15,7 +15,7 @@ use crate::{HalfOpen, Outcome, Protocol};
 
 /// The version of this protocol. Any change to a frame's meaning raises it. What never changes is
 /// that the first frame is a `hello` with a number as its `version`.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The longest frame that either side accepts, in bytes of JSON.
 pub const MAX_FRAME: usize = 64 << 20;
@@ -121,6 +121,18 @@ pub struct Arrival {
     pub from: SocketAddr,
 }
 
+/// Where an agent is in the network: a pod whose network is made anew gets other addresses, and
+/// an attempt at the old ones says nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Whereabouts {
+    /// The addresses of the interfaces that are up, in order and each once; not those that every
+    /// network has: `127.0.0.0/8`, `::1` and `fe80::/10`.
+    pub addresses: Vec<IpAddr>,
+    /// Why they could not be listed, where they could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<String>,
+}
+
 /// Why a side ends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -179,6 +191,8 @@ pub enum Message {
     Opened {
         /// How many numbered messages of the session the agent has received; 0 in a new one.
         received: u64,
+        /// Where the agent was when the connection came.
+        whereabouts: Whereabouts,
     },
     /// Numbered messages that arrived: the other side need not keep them any longer.
     Acknowledge {
@@ -210,6 +224,8 @@ pub enum Message {
         round: u32,
         /// One for each attempt, in order of `id`.
         results: Vec<AttemptResult>,
+        /// Where the agent was when the last of them ended.
+        whereabouts: Whereabouts,
     },
     /// Tell what arrived, and forget it.
     TakeArrivals,
@@ -225,6 +241,8 @@ pub enum Message {
         half_open: Vec<HalfOpen>,
         /// Why half-open handshakes could not be seen, where they could not.
         half_open_unseen: Option<String>,
+        /// Where the agent was afterwards.
+        whereabouts: Whereabouts,
     },
     /// Are you there?
     Ping {

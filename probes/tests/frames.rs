@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use ringfence_probe::frame::{Decoder, FrameError, encode, read, write};
 use ringfence_probe::wire::{
     Arrival, Attempt, AttemptResult, Evidence, Listen, MAX_FRAME, Message, Reason, Round, Sctp,
-    VERSION,
+    VERSION, Whereabouts,
 };
 use ringfence_probe::{HalfOpen, Outcome, Protocol};
 
@@ -53,6 +53,10 @@ fn messages() -> Vec<(&'static str, Message)> {
         client: "10.0.0.1:40001".parse().unwrap(),
     };
     let session = "5f1d".to_owned();
+    let whereabouts = Whereabouts {
+        addresses: vec!["10.0.0.2".parse().unwrap(), "fd00::2".parse().unwrap()],
+        unseen: None,
+    };
     vec![
         (
             "hello",
@@ -60,7 +64,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ),
         ("open", Message::Open { session: session.clone() }),
         ("resume", Message::Resume { session, received: 7 }),
-        ("opened", Message::Opened { received: 5 }),
+        ("opened", Message::Opened { received: 5, whereabouts: whereabouts.clone() }),
         ("acknowledge", Message::Acknowledge { received: 8 }),
         ("close", Message::Close),
         (
@@ -75,7 +79,7 @@ fn messages() -> Vec<(&'static str, Message)> {
             "round",
             Message::Round(Round { round: 3, deadline_us: 300_000, attempts: vec![attempt] }),
         ),
-        ("results", Message::Results { round: 3, results: results.collect() }),
+        ("results", Message::Results { round: 3, results: results.collect(), whereabouts }),
         ("take-arrivals", Message::TakeArrivals),
         (
             "arrivals",
@@ -84,6 +88,10 @@ fn messages() -> Vec<(&'static str, Message)> {
                 lost: 2,
                 half_open: vec![half_open],
                 half_open_unseen: Some("no /proc".to_owned()),
+                whereabouts: Whereabouts {
+                    addresses: Vec::new(),
+                    unseen: Some("no netlink".to_owned()),
+                },
             },
         ),
         ("ping", Message::Ping { number: 1 }),

@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `record.jsonl` | the scenario's lines of the record |
+//! | `record.jsonl` | the scenario's lines of the record, behind the line of a run's start, so that it is a record by itself |
 //! | `rounds.txt` | every round's matrix, a line for each cell |
 //! | `judgements.txt` | every step's judgements, with their sentences |
 //! | `policies/` | the scenario's policies as it has them, and `rewritten.txt`: where the cluster was given other names |
@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context as _, anyhow};
 
 use self::files::{Folder, file_name};
-use super::{Event, EventSink, Line};
+use super::{Event, EventSink, Line, SCHEMA, ScenarioInfo};
 use crate::cluster::Artifact;
 use crate::model::Change;
 use crate::scenario::Scenario;
@@ -62,8 +62,14 @@ pub(super) struct Written {
 }
 
 impl Bundle {
-    /// Keeps a scenario's lines from now on: those of the sink that is returned.
-    pub(super) fn begin(root: &Path, sink: &EventSink) -> anyhow::Result<(Self, EventSink)> {
+    /// Keeps a scenario's lines from now on: those of the sink that is returned. They are a
+    /// record of a run of this scenario alone.
+    pub(super) fn begin(
+        root: &Path,
+        sink: &EventSink,
+        scenario: &Scenario,
+        seed: u64,
+    ) -> anyhow::Result<(Self, EventSink)> {
         let open = || {
             fs::create_dir_all(root)?;
             tempfile::tempfile_in(root)
@@ -71,7 +77,15 @@ impl Bundle {
         let file = open().with_context(|| {
             format!("expected a folder that can be written to at `{}`", root.display())
         })?;
-        let lines = Arc::new(Mutex::new(Lines { file: BufWriter::new(file), failed: None }));
+        let mut lines = Lines { file: BufWriter::new(file), failed: None };
+        lines.append(&sink.of("", "").line(Event::RunStarted {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            seed,
+            clusters: vec![sink.cluster().to_owned()],
+            scenarios: vec![ScenarioInfo::from(scenario)],
+        }));
+        let lines = Arc::new(Mutex::new(lines));
         let keeper = lines.clone();
         let kept = sink.also(move |line| {
             if let Ok(mut lines) = keeper.lock() {

@@ -33,7 +33,10 @@ pub async fn run_scenario(
     stop: &Stop,
 ) -> Status {
     let begun = Instant::now();
-    let bundle = settings.bundles.as_deref().map(|folder| Bundle::begin(folder, sink));
+    let bundle = settings
+        .bundles
+        .as_deref()
+        .map(|folder| Bundle::begin(folder, sink, scenario, settings.seed));
     let (bundle, kept) = match bundle.transpose() {
         Ok(bundle) => bundle.map_or((None, None), |(bundle, kept)| (Some(Ok(bundle)), Some(kept))),
         Err(error) => (Some(Err(error)), None),

@@ -73,11 +73,16 @@ impl EventSink {
 
     /// Hands on what happened now.
     pub fn emit(&self, event: Event) {
-        (self.take)(Line {
+        (self.take)(self.line(event));
+    }
+
+    /// The line of what happened now.
+    pub(super) fn line(&self, event: Event) -> Line {
+        Line {
             at: self.started.elapsed(),
             cluster: self.cluster.to_string(),
             scenario: self.scenario.to_string(),
             event,
-        });
+        }
     }
 }

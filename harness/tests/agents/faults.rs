@@ -196,9 +196,8 @@ pub(crate) async fn destination_restarted() {
     let (found, ()) = tokio::join!(agents.probe(plan, SILENCE), kill);
     let found: Vec<_> = found.into_iter().map(|it| it.outcome).collect();
     assert_eq!(found, [Outcome::Dropped, Outcome::Refused, Outcome::Connected]);
-    // What seemed stopped was attempted again, and whoever had got an answer was believed.
-    let attempts = agents.traffic().attempts;
-    assert!((5..=6).contains(&attempts), "{attempts}");
+    // All was attempted again: an answer may be the former agent's or the next one's.
+    assert_eq!(agents.traffic().attempts, 6);
     agents.close().await;
 }
 

@@ -8,12 +8,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ringfence::cluster::kubernetes::KubernetesSource;
 use ringfence::cluster::{Cluster, ClusterError, Source, Stages};
-use ringfence::model::{Change, PodName, PolicyName};
+use ringfence::model::{Cell, Change, PodName, PolicyName, Via};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::Outcome;
-use crate::bed::{Bed, close, ended, share};
+use crate::bed::{Bed, close, ended, share, tagged};
 use crate::double::{Failure, Fault, IMAGE};
 use crate::town::*;
 
@@ -208,6 +208,97 @@ pub(crate) async fn an_agent_that_starts_anew_is_found(bed: Bed) -> Outcome {
     let ways = [("a/one", "a/two"), ("a/two", "b/three")];
     settles(&mut *cluster, &ways, &["open", "open"]).await?;
     over(&bed, &source, cluster).await
+}
+
+pub(crate) async fn a_pod_whose_network_is_made_anew_denies_nothing(bed: Bed) -> Outcome {
+    let (source, mut cluster) = deployed(&bed).await?;
+    let home = cluster.names()[&name("a")].to_string();
+    cluster.change(&[deny_all("b")]).await?;
+    settles(&mut *cluster, &[("a/one", "b/three")], &["shut"]).await?;
+    // What is shut makes the round last while the other pod moves.
+    let ways = [("a/one", "a/two"), ("a/two", "a/one"), ("a/one", "b/three")];
+    for during in [true, false] {
+        let (seen, ()) = tokio::join!(look(&mut *cluster, &ways), async {
+            if during {
+                // All are asked what has arrived, and both sources for their attempts.
+                bed.fake().asked(5).await;
+                bed.fake().remake(&home, "two");
+            }
+        });
+        let seen = seen?;
+        let useless = |seen: &String| seen != "open" && seen != "shut";
+        assert!(seen[..2].iter().all(useless), "{seen:?}");
+        assert_eq!(seen[2], "shut");
+    }
+    cluster.teardown().await.map_err(ended)?;
+    // The next scenario gets another pod in its place.
+    let mut cluster = share(&source).await?;
+    let town = cluster.deploy(&town(), 2, &[]).await?;
+    all_open(&mut *cluster, &town).await?;
+    over(&bed, &source, cluster).await
+}
+
+/// The double's Services lead nowhere, as those do that no node's proxy knows yet.
+pub(crate) async fn a_service_that_leads_nowhere_denies_nothing(bed: Bed) -> Outcome {
+    let (source, mut cluster) = deployed(&bed).await?;
+    let direct = cells(cluster.capabilities(), &[("a/one", "b/three")]);
+    let by_service = direct.iter().map(|cell| Cell { via: Via::Service, ..cell.clone() });
+    let both: Vec<Cell> = direct.iter().cloned().chain(by_service).collect();
+    let seen = probe(&mut *cluster, &both).await?;
+    assert_eq!(word(&seen[0].outcome), "open");
+    let said = word(&seen[1].outcome);
+    assert!(said.contains("at the Service of `b/three`, by which nothing has come"), "{said}");
+    // Where the pod does not answer by itself either, the Service says no more and no less.
+    cluster.change(&[deny_all("b")]).await?;
+    settles(&mut *cluster, &[("a/one", "b/three")], &["shut"]).await?;
+    let seen = probe(&mut *cluster, &both).await?;
+    assert_eq!(seen.iter().map(|seen| word(&seen.outcome)).collect::<Vec<_>>(), ["shut", "shut"]);
+    over(&bed, &source, cluster).await
+}
+
+pub(crate) async fn a_service_that_is_not_served_is_named(bed: Bed) -> Outcome {
+    let source = bed.ready().await?;
+    let mut cluster = share(&source).await?;
+    let mut witnessed = town();
+    for name in ["source", "target"] {
+        witnessed.pods.extend(topology([pod("ringfence-witness", name, &[])]).pods);
+    }
+    witnessed.namespaces.insert(name("ringfence-witness"), namespace("ringfence-witness"));
+    cluster.deploy(&witnessed, 2, &[]).await?;
+    let mut cells = cells(cluster.capabilities(), &[("a/one", "b/three")]);
+    cells[0].via = Via::Service;
+    let begun = Instant::now();
+    let error = probe(&mut *cluster, &cells).await.expect_err("its Services lead nowhere");
+    let most = bed.options().deadlines.call * 2;
+    assert!(begun.elapsed() < most, "it took {:?}", begun.elapsed());
+    assert!(matches!(error, ClusterError::Deadline { .. }), "{error:?}");
+    let said = error.to_string();
+    for words in [
+        "expected a Service at `",
+        "` to lead from `ringfence-witness/",
+        "`, which no policy selects (",
+        ") within 5000 ms",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+    over(&bed, &source, cluster).await
+}
+
+pub(crate) async fn a_share_that_was_dropped_is_in_nobodys_way(bed: Bed) -> Outcome {
+    let mut options = bed.options();
+    options.ephemeral = true;
+    let source = bed.source(options).await?;
+    source.prepare(&Stages::silent()).await?;
+    let home = bed.own_name();
+    for _ in 0..2 {
+        let mut cluster = tagged(&source, "exact-names").await?;
+        let deployed = cluster.deploy(&topology([pod(&home, "one", &[])]), 1, &[]).await?;
+        assert_eq!(deployed.pods.len(), 1);
+        cluster.change(&[deny_all(&home)]).await?;
+        // Without a teardown.
+        drop(cluster);
+    }
+    close(&bed, &source).await
 }
 
 pub(crate) async fn denials_are_one_clear_error(bed: Bed) -> Outcome {

@@ -110,6 +110,10 @@ fn main() -> ExitCode {
         an_evicted_pod_says_nothing,
         a_node_that_is_gone_says_nothing,
         an_agent_that_starts_anew_is_found,
+        a_pod_whose_network_is_made_anew_denies_nothing,
+        a_service_that_leads_nowhere_denies_nothing,
+        a_service_that_is_not_served_is_named,
+        a_share_that_was_dropped_is_in_nobodys_way,
         denials_are_one_clear_error,
         a_second_interrupt_says_what_is_left,
     );

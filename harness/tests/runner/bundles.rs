@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use ringfence::cluster::Artifact;
 use ringfence::model::Outcome;
-use ringfence::run::{Event, Line, Settings, Status, Stop};
+use ringfence::run::record::read;
+use ringfence::run::{Event, Settings, Status, Stop};
 
 use crate::fake::{Fake, Scene};
 use crate::script::{X_TO_Y, fenced, run_with};
@@ -74,10 +75,15 @@ async fn a_failed_scenario_leaves_its_rounds_judgements_policies_and_its_cluster
     let rounds = told.events.iter().filter(|event| matches!(event, Event::Round { .. })).count();
     assert_eq!(files["rounds.txt"].matches("; silence is a drop after").count(), rounds);
     assert!(files["rounds.txt"].contains(&format!("  {X_TO_Y}  connected after 1.0 ms\n")));
-    let lines: Vec<Line> =
-        files["record.jsonl"].lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let events: Vec<_> = lines.into_iter().map(|line| line.event).collect();
-    assert_eq!(events.len(), told.events.len() - 2, "all but `bundled` and the end");
+    let record = read(&Path::new(&folder).join("record.jsonl")).unwrap();
+    assert!(!record.cut);
+    let [start, lines @ ..] = &record.lines[..] else { panic!("expected lines, found none") };
+    let Event::RunStarted { clusters, scenarios, .. } = &start.event else {
+        panic!("expected the start of a run, found {:?}", start.event)
+    };
+    assert_eq!((&clusters[..], scenarios.len()), (&["fake".to_owned()][..], 1));
+    assert_eq!(scenarios[0].id, "test");
+    assert_eq!(lines.len(), told.events.len() - 2, "all but `bundled` and the end");
     // Nothing else is there, and no file without a name is left.
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
     assert_eq!(fake.log.lock().unwrap().torn_down, 1);

@@ -8,6 +8,7 @@ use crate::wire::{AttemptResult, Listen, Message, Round};
 use crate::{Here, Outcome, Prober, ProberOptions, Servers, half_open};
 
 use super::session::{LONGEST_DEADLINE, Work};
+use super::whereabouts::whereabouts;
 
 /// The most arrivals in one answer, so that it fits a frame: about 12 MB.
 const MOST_ARRIVALS: usize = 100_000;
@@ -54,7 +55,9 @@ impl Executor {
             }
             Work::Listen(ports) => Some(Message::Listening { failed: self.listen(&ports) }),
             Work::Round(round) => {
-                Some(Message::Results { round: round.round, results: self.round(&round) })
+                let results = self.round(&round);
+                let whereabouts = whereabouts();
+                Some(Message::Results { round: round.round, results, whereabouts })
             }
             Work::TakeArrivals => Some(self.arrivals()),
         }
@@ -120,6 +123,7 @@ impl Executor {
             }
         };
         let arrivals = arrived.into_iter().map(|(_, arrival)| arrival).collect();
-        Message::Arrivals { arrivals, lost, half_open, half_open_unseen }
+        let whereabouts = whereabouts();
+        Message::Arrivals { arrivals, lost, half_open, half_open_unseen, whereabouts }
     }
 }

@@ -24,6 +24,7 @@ use crate::wire::Reason;
 
 use super::executor::Executor;
 use super::session::{GREETING, Next, Sessions, attempts_of};
+use super::whereabouts::whereabouts;
 use super::{ServeOptions, abstract_socket};
 
 /// Connections at once. A run has one, and two for a moment when it resumes.
@@ -147,8 +148,9 @@ fn welcome(desk: &Arc<Desk>, stream: UnixStream) -> io::Result<()> {
     stream.set_write_timeout(Some(GREETING))?;
     let peer = getsockopt(&stream, sockopt::PeerCredentials).map_err(io::Error::from)?;
     let reading = stream.try_clone()?;
+    let whereabouts = whereabouts();
     let number = desk.change(|sessions| {
-        let number = sessions.connect(Instant::now());
+        let number = sessions.connect(Instant::now(), whereabouts);
         let own = Uid::effective();
         if peer.uid() != own.as_raw() {
             let message = format!("expected user {own}, found user {}", peer.uid());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use ringfence_probe::agent::session::{ClientSession, Event, Frame};
 use ringfence_probe::frame::FrameError;
-use ringfence_probe::wire::{Attempt, AttemptResult, Listen, Reason, Round, Sctp};
+use ringfence_probe::wire::{Attempt, AttemptResult, Listen, Reason, Round, Sctp, Whereabouts};
 use tokio::sync::watch;
 
 use super::request::{Arrivals, Reply, Request, Said};
@@ -68,6 +68,8 @@ pub(super) struct Conversation {
     listening: Option<Vec<Listen>>,
     rounds: u32,
     takeovers: u32,
+    /// As the agent said last.
+    whereabouts: Arc<Whereabouts>,
     counter: Arc<Counter>,
 }
 
@@ -91,6 +93,7 @@ impl Conversation {
             listening: None,
             rounds: 0,
             takeovers: 0,
+            whereabouts: Arc::default(),
             counter,
         }
     }
@@ -186,7 +189,10 @@ impl Conversation {
     /// What has happened next, if anything.
     pub(super) fn turn(&mut self) -> Option<Turn> {
         Some(match self.client.as_mut()?.next_event()? {
-            Event::Opened { identity, sctp, .. } if identity == self.identity => Turn::Opened(sctp),
+            Event::Opened { identity, sctp, whereabouts, .. } if identity == self.identity => {
+                self.find(whereabouts);
+                Turn::Opened(sctp)
+            }
             Event::Opened { identity, .. } => Turn::Over(format!(
                 "expected the agent of `{}`, found the one of `{identity}`: their sockets have \
                  the same name",
@@ -220,14 +226,29 @@ impl Conversation {
         }
     }
 
+    /// How many sessions were lost.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Where the agent was when it last said so.
+    pub(super) fn whereabouts(&self) -> &Arc<Whereabouts> {
+        &self.whereabouts
+    }
+
+    fn find(&mut self, whereabouts: Whereabouts) {
+        if *self.whereabouts != whereabouts {
+            self.whereabouts = Arc::new(whereabouts);
+        }
+    }
+
     fn answered(&mut self, answer: Event) -> Turn {
-        let epoch = self.epoch;
         match (self.pending.pop_front(), answer) {
             (Some(Pending::Listen(ports, reply)), Event::Listening { failed }) => {
                 if failed.is_empty() {
                     self.listening = Some(ports);
                 }
-                tell(reply, epoch, failed);
+                self.tell(reply, failed);
             }
             (Some(Pending::ListenAgain), Event::Listening { failed }) if failed.is_empty() => {}
             (Some(Pending::ListenAgain), Event::Listening { failed }) => {
@@ -236,18 +257,21 @@ impl Conversation {
                     "expected the agent to listen again after it was restarted: {ports}"
                 ));
             }
-            (Some(Pending::Round(number, reply)), Event::Results { round, results })
-                if number == round =>
-            {
+            (
+                Some(Pending::Round(number, reply)),
+                Event::Results { round, results, whereabouts },
+            ) if number == round => {
                 self.counter.attempts(results.len());
-                tell(reply, epoch, results);
+                self.find(whereabouts);
+                self.tell(reply, results);
             }
             (
                 Some(Pending::TakeArrivals(reply)),
-                Event::Arrivals { arrivals, lost, half_open, half_open_unseen },
+                Event::Arrivals { arrivals, lost, half_open, half_open_unseen, whereabouts },
             ) => {
+                self.find(whereabouts);
                 let arrivals = Arrivals { arrivals, lost, half_open, half_open_unseen };
-                tell(reply, epoch, arrivals);
+                self.tell(reply, arrivals);
             }
             (_, answer) => {
                 let found = match answer {
@@ -262,6 +286,12 @@ impl Conversation {
         }
         self.takeovers = 0;
         Turn::Heard
+    }
+
+    /// Answers; whoever does not wait any more need not be told.
+    fn tell<T>(&self, reply: Reply<T>, what: T) {
+        let whereabouts = Arc::clone(&self.whereabouts);
+        drop(reply.send(Ok(Said { epoch: self.epoch, whereabouts, what })));
     }
 
     /// Gives the session up: whoever waits for an answer is told why none will come.
@@ -280,11 +310,6 @@ impl Conversation {
             }
         }
     }
-}
-
-/// Answers; whoever does not wait any more need not be told.
-fn tell<T>(reply: Reply<T>, epoch: u64, what: T) {
-    drop(reply.send(Ok(Said { epoch, what })));
 }
 
 /// A request that cannot be sent.

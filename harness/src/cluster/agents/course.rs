@@ -27,7 +27,12 @@ impl Course {
         matches!(self, Self::Planned)
     }
 
-    /// Whether its source saw it stopped, so that its destination must be asked.
+    /// Whether it was made, so that its destination is asked what it knows of it.
+    pub(super) fn is_made(&self) -> bool {
+        matches!(self, Self::Made(_))
+    }
+
+    /// Whether its source saw it stopped.
     pub(super) fn is_stopped(&self) -> bool {
         matches!(self, Self::Made(result) if result.outcome.is_stopped())
     }

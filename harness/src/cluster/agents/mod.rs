@@ -12,6 +12,7 @@ mod conversation;
 mod course;
 mod dial;
 mod listening;
+mod place;
 mod planned;
 mod request;
 mod roster;

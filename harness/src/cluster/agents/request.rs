@@ -1,9 +1,10 @@
 //! What is asked of one agent, and what it says.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringfence_probe::HalfOpen;
-use ringfence_probe::wire::{Arrival, Attempt, AttemptResult, Listen};
+use ringfence_probe::wire::{Arrival, Attempt, AttemptResult, Listen, Whereabouts};
 use tokio::sync::oneshot;
 
 /// An answer, and the session in which it was given.
@@ -12,6 +13,8 @@ pub(super) struct Said<T> {
     /// How many sessions there were with the agent before this one. Where two answers differ in
     /// it, the agent was restarted between them.
     pub(super) epoch: u64,
+    /// Where the agent was then.
+    pub(super) whereabouts: Arc<Whereabouts>,
     /// The answer.
     pub(super) what: T,
 }

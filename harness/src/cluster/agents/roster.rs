@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use ringfence_probe::agent::session::LONGEST_DEADLINE;
-use ringfence_probe::wire::{Listen, Sctp};
+use ringfence_probe::wire::{Listen, Sctp, Whereabouts};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
@@ -17,6 +17,7 @@ use super::conversation::{Conversation, Targets};
 use super::course::Course;
 use super::dial::Dial;
 use super::listening::NotListening;
+use super::place::astray;
 use super::planned::Planned;
 use super::round::Window;
 use super::session::{Session, Unanswered};
@@ -69,6 +70,8 @@ pub struct Agents {
     patience: Patience,
     targets: watch::Sender<Targets>,
     sessions: BTreeMap<Endpoint, Session>,
+    /// The addresses that agents must have for their answers to count.
+    places: BTreeMap<Endpoint, Vec<IpAddr>>,
     dials: Arc<Semaphore>,
     counter: Arc<Counter>,
 }
@@ -87,6 +90,7 @@ impl Agents {
             patience,
             targets: watch::Sender::new(Arc::from([])),
             sessions: BTreeMap::new(),
+            places: BTreeMap::new(),
             dials: Arc::new(Semaphore::new(MOST_DIALS)),
             counter: Arc::default(),
         }
@@ -110,12 +114,46 @@ impl Agents {
             self.patience.connect,
             Arc::clone(&self.counter),
         );
+        self.places.remove(&endpoint);
         self.sessions.insert(endpoint, session);
     }
 
     /// Ends the session with an agent, without waiting for it.
     pub fn remove(&mut self, endpoint: &Endpoint) {
         self.sessions.remove(endpoint);
+        self.places.remove(endpoint);
+    }
+
+    /// Says which addresses an agent has. From now on attempts of and at one that does not say
+    /// so itself, before and after, are broken: silence at an address that a pod has lost is no
+    /// deny, and what a pod does from another address is not what was asked about.
+    pub fn place(&mut self, endpoint: &Endpoint, addresses: Vec<IpAddr>) {
+        self.places.insert(endpoint.clone(), addresses);
+    }
+
+    /// Where an agent was when it last said so; nowhere before it has answered.
+    pub fn whereabouts(&self, endpoint: &Endpoint) -> Arc<Whereabouts> {
+        self.sessions.get(endpoint).map(|session| session.state().whereabouts).unwrap_or_default()
+    }
+
+    /// Waits until an agent says that it is somewhere else.
+    pub async fn moved(&self, endpoint: &Endpoint, from: &Whereabouts) {
+        match self.sessions.get(endpoint) {
+            Some(session) => session.moved(from).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Why an agent is not where [`Agents::place`] said, as far as it has told; `None` where it
+    /// is.
+    pub fn astray(&self, endpoint: &Endpoint) -> Option<String> {
+        let why = astray(self.places.get(endpoint)?, &self.whereabouts(endpoint))?;
+        Some(format!("expected the agent of `{endpoint}` {why}"))
+    }
+
+    /// How many sessions with an agent were lost so far: it was restarted at most so often.
+    pub fn lost(&self, endpoint: &Endpoint) -> u64 {
+        self.sessions.get(endpoint).map(|session| session.state().epoch).unwrap_or_default()
     }
 
     /// Allows attempts to these addresses and to no others: those of this run's own endpoints.
@@ -201,6 +239,7 @@ impl Agents {
             for numbers in windows(&planned, left) {
                 let window = Window {
                     sessions: &self.sessions,
+                    places: &self.places,
                     planned: &planned,
                     numbers: &numbers,
                     deadline,

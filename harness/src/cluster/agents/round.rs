@@ -1,6 +1,7 @@
 //! A window of attempts: all sources dial together, and destinations say what arrived.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use futures_util::future::join_all;
 use ringfence_probe::wire::{Attempt, AttemptResult};
 
 use super::course::{Course, Heard, hear};
+use super::place::astray;
 use super::planned::Planned;
 use super::request::{Arrivals, Said};
 use super::session::{Session, Unanswered};
@@ -30,6 +32,8 @@ type Answer<T> = Result<Said<T>, Unanswered>;
 /// Attempts that are made together.
 pub(super) struct Window<'a> {
     pub(super) sessions: &'a BTreeMap<Endpoint, Session>,
+    /// The addresses that agents must have.
+    pub(super) places: &'a BTreeMap<Endpoint, Vec<IpAddr>>,
     /// All that is planned.
     pub(super) planned: &'a [Planned],
     /// Those of this window, by their numbers in it.
@@ -49,34 +53,35 @@ impl<'a> Window<'a> {
         let destinations = self.group(&courses, Course::is_planned, |it| &it.destination);
         let mut epochs = BTreeMap::new();
         for (destination, answer) in self.take_arrivals(&destinations).await {
-            match answer {
+            match self.trust(destination, answer) {
                 Ok(said) => drop(epochs.insert(destination, said.epoch)),
-                Err(unanswered) => {
-                    give_up(&mut courses, &destinations[destination], destination, unanswered);
-                }
+                Err(course) => give_up(&mut courses, &destinations[destination], &course),
             }
         }
 
         let first = NONCE.fetch_add(self.numbers.len() as u64, Ordering::Relaxed) + 1;
         let sources = self.group(&courses, Course::is_planned, |it| &it.source);
         for (source, answer) in self.dial(&sources, first).await {
-            match answer {
+            match self.trust(source, answer) {
                 Ok(said) => place(&mut courses, &sources[source], source, said.what),
-                Err(unanswered) => give_up(&mut courses, &sources[source], source, unanswered),
+                Err(course) => give_up(&mut courses, &sources[source], &course),
             }
         }
 
-        // Whoever got an answer knows enough; whoever was stopped may have got there.
-        let stopped = self.group(&courses, Course::is_stopped, |it| &it.destination);
+        // Whoever was stopped may have got there. And whatever became of an attempt, it tells of
+        // a destination only if that is still the agent, and where, it was before.
+        let made = self.group(&courses, Course::is_made, |it| &it.destination);
         let mut told = BTreeMap::new();
-        for (destination, answer) in self.take_arrivals(&stopped).await {
-            let positions = &stopped[destination];
-            match answer {
+        for (destination, answer) in self.take_arrivals(&made).await {
+            match self.trust(destination, answer) {
                 Ok(said) if epochs.get(destination) == Some(&said.epoch) => {
                     told.insert(destination, said.what);
                 }
-                Ok(_) => give_up(&mut courses, positions, destination, restarted()),
-                Err(unanswered) => give_up(&mut courses, positions, destination, unanswered),
+                Ok(_) => {
+                    let course = unanswered(destination, restarted());
+                    give_up(&mut courses, &made[destination], &course);
+                }
+                Err(course) => give_up(&mut courses, &made[destination], &course),
             }
         }
         let heard: Heard<'_> = told
@@ -85,8 +90,10 @@ impl<'a> Window<'a> {
                 told.arrivals.iter().map(|arrival| (arrival.nonce, *destination))
             })
             .collect();
-        for (destination, told) in &told {
-            let (attempts, results) = stopped[destination]
+        let stopped = self.group(&courses, Course::is_stopped, |it| &it.destination);
+        for (destination, positions) in stopped {
+            let Some(told) = told.get(destination) else { continue };
+            let (attempts, results) = positions
                 .iter()
                 .filter_map(|at| match &courses[*at] {
                     Course::Made(result) => Some((self.attempt(*at, first), result.clone())),
@@ -114,6 +121,20 @@ impl<'a> Window<'a> {
             }
         }
         groups
+    }
+
+    /// An agent's answer, unless there is none or the agent is not where it should be: what then
+    /// becomes of its attempts.
+    fn trust<T>(&self, endpoint: &Endpoint, answer: Answer<T>) -> Result<Said<T>, Course> {
+        let said = answer.map_err(|reason| unanswered(endpoint, reason))?;
+        let wanted = self.places.get(endpoint).map(Vec::as_slice).unwrap_or_default();
+        match astray(wanted, &said.whereabouts) {
+            None => Ok(said),
+            Some(why) => {
+                let words = format!("expected the agent of `{endpoint}` {why}");
+                Err(Course::Settled(Observation::broken(words)))
+            }
+        }
     }
 
     /// Asks all of them what arrived.
@@ -173,26 +194,25 @@ fn restarted() -> Unanswered {
     Unanswered::Lost("it was restarted meanwhile".to_owned())
 }
 
-/// Says of attempts that an agent did not answer.
-fn give_up(
-    courses: &mut [Course],
-    positions: &[usize],
-    endpoint: &Endpoint,
-    unanswered: Unanswered,
-) {
+/// What becomes of attempts whose agent did not answer.
+fn unanswered(endpoint: &Endpoint, unanswered: Unanswered) -> Course {
     let words = |reason| format!("no answer from the agent of `{endpoint}`: {reason}");
-    let course = match unanswered {
+    match unanswered {
         Unanswered::Lost(reason) => Course::Unknown(words(reason)),
         Unanswered::Late(reason) | Unanswered::Over(reason) => {
             Course::Settled(Observation::broken(words(reason)))
         }
-    };
+    }
+}
+
+/// Says of attempts what became of all of them.
+fn give_up(courses: &mut [Course], positions: &[usize], course: &Course) {
     for at in positions {
         courses[*at] = course.clone();
     }
 }
 
-/// Takes a source's results; what is stopped is not settled yet.
+/// Takes a source's results; nothing is settled by them yet.
 fn place(
     courses: &mut [Course],
     positions: &[usize],
@@ -208,8 +228,7 @@ fn place(
         // Both are in order.
         let result = results.next_if(|result| result.id as usize == *at);
         courses[*at] = match result {
-            Some(result) if result.outcome.is_stopped() => Course::Made(result),
-            Some(result) => Course::Settled(Observation::from(result)),
+            Some(result) => Course::Made(result),
             None => forgotten(),
         };
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringfence_probe::agent::session::{Frame, HEARTBEAT};
-use ringfence_probe::wire::{Attempt, AttemptResult, Listen, Sctp};
+use ringfence_probe::wire::{Attempt, AttemptResult, Listen, Sctp, Whereabouts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -30,6 +30,10 @@ pub(super) struct State {
     pub(super) open: bool,
     /// How SCTP can be spoken there, once it has answered.
     pub(super) sctp: Option<Sctp>,
+    /// How many sessions there were before this one.
+    pub(super) epoch: u64,
+    /// Where it was when it last said so; nowhere before it has answered.
+    pub(super) whereabouts: Arc<Whereabouts>,
     /// What went wrong last.
     pub(super) failure: Option<String>,
     /// Why it will never answer again.
@@ -88,6 +92,15 @@ impl Session {
             (true, _) => Ok(()),
             (false, Some(failure)) => Err(failure),
             (false, None) => Err("it has not answered yet".to_owned()),
+        }
+    }
+
+    /// Waits until the agent is somewhere else, or for ever where it will not be.
+    pub(super) async fn moved(&self, from: &Whereabouts) {
+        let mut state = self.state.clone();
+        let moved = state.wait_for(|state| *state.whereabouts != *from).await.is_ok();
+        if !moved {
+            std::future::pending().await
         }
     }
 
@@ -296,12 +309,25 @@ impl Keeper {
                     Turn::Opened(sctp) => {
                         open = true;
                         alarm = Instant::now() + HEARTBEAT;
+                        let whereabouts = Arc::clone(self.conversation.whereabouts());
                         self.state.send_modify(|state| {
                             state.open = true;
                             state.sctp = Some(sctp);
+                            state.epoch = self.conversation.epoch();
+                            state.whereabouts = whereabouts;
                         });
                     }
-                    Turn::Heard => self.backoff.reset(),
+                    Turn::Heard => {
+                        self.backoff.reset();
+                        self.state.send_if_modified(|state| {
+                            let found = self.conversation.whereabouts();
+                            let moved = state.whereabouts != *found;
+                            if moved {
+                                state.whereabouts = Arc::clone(found);
+                            }
+                            moved
+                        });
+                    }
                     Turn::Broken(reason) => return End::Broken(reason),
                     Turn::Renewed(reason) => return End::Renewed(reason),
                     Turn::Over(reason) => return End::Over(reason),

@@ -57,6 +57,9 @@ pub struct Kubernetes {
     pub(super) rewritten: Vec<String>,
     /// Whether every call so far came to its end: only then it is known what stands.
     pub(super) whole: bool,
+    /// Whether its pods are in the way of others that come later: by the names of their
+    /// namespaces, or by the ports of nodes.
+    apart: bool,
     _tenancy: Tenancy,
     _nodes_to_itself: Option<OwnedMutexGuard<()>>,
 }
@@ -71,6 +74,7 @@ impl Kubernetes {
         externals: Externals,
         (tenancy, nodes_to_itself): (Tenancy, Option<OwnedMutexGuard<()>>),
     ) -> Self {
+        let apart = slot.naming == Naming::Exact || nodes_to_itself.is_some();
         Self {
             capabilities,
             needs,
@@ -83,6 +87,7 @@ impl Kubernetes {
             placement: Placement::default(),
             rewritten: Vec::new(),
             whole: true,
+            apart,
             _tenancy: tenancy,
             _nodes_to_itself: nodes_to_itself,
         }
@@ -386,33 +391,49 @@ impl Cluster for Kubernetes {
     }
 
     async fn teardown(&mut self) -> Result<(), TeardownError> {
-        let Some(mut slot) = self.slot.take() else { return Ok(()) };
+        // What this breaks off of is not known for certain any more, and is nobody's again.
+        let whole = std::mem::replace(&mut self.whole, false);
+        let Some(slot) = &mut self.slot else { return Ok(()) };
         let hosts_left = self.externals.raze(&mut slot.agents).await;
         let services = &mut self.services;
         let all: Vec<Name> = slot.namespaces().cloned().collect();
-        let ended = if !self.whole {
-            // What stands is not known for certain: nothing of it is used again.
-            slot.abandon().await
-        } else if slot.naming == Naming::Exact {
+        let exact = slot.naming == Naming::Exact;
+        let ended = if !whole {
+            slot.abandon(self.apart).await
+        } else if exact {
             slot.raze_namespaces(&all, true).await
         } else {
             let on_nodes = slot.on_nodes();
             let left = slot.raze_pods(&on_nodes).await;
             let (lifted, razed) =
-                futures_util::future::join(slot.lift_policies(), services.raze(&slot, |_| true))
+                futures_util::future::join(slot.lift_policies(), services.raze(slot, |_| true))
                     .await;
             left.and(lifted).and(razed)
         };
+        // Whoever comes next has other pods to dial.
+        slot.agents.allow_targets([]);
         let prefix = slot.naming.prefix();
         let mut left = hosts_left.err().map(|TeardownError(left)| left).unwrap_or_default();
-        match ended {
-            Ok(()) if self.whole && slot.naming != Naming::Exact => self.pool.give(slot),
-            Ok(()) => {}
-            Err(error) => left.push(format!(
-                "objects of the slot `{prefix}`, which the end of the run tries to delete again: {}",
-                super::call::words(&error)
-            )),
+        let slot = self.slot.take();
+        match (ended, slot) {
+            (Ok(()), Some(slot)) if whole && !exact => self.pool.give(slot),
+            (Ok(()), _) => {}
+            (Err(error), slot) => {
+                left.push(format!(
+                    "objects of the slot `{prefix}`, which the end of the run tries to delete again: {}",
+                    super::call::words(&error)
+                ));
+                self.pool.lose(slot.filter(|_| self.apart));
+            }
         }
         if left.is_empty() { Ok(()) } else { Err(TeardownError(left)) }
+    }
+}
+
+impl Drop for Kubernetes {
+    /// A share that is dropped without its teardown still has its pods: those that must be alone
+    /// wait until they are gone.
+    fn drop(&mut self) {
+        self.pool.lose(self.slot.take().filter(|_| self.apart));
     }
 }

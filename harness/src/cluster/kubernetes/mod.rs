@@ -26,6 +26,7 @@ mod change;
 mod cluster;
 mod connect;
 mod exec;
+mod led;
 mod mirror;
 pub mod naming;
 mod needs;
@@ -50,6 +51,7 @@ mod slot;
 mod source;
 mod start;
 mod trouble;
+mod whereabouts;
 
 pub use call::Denied;
 pub use cluster::Kubernetes;

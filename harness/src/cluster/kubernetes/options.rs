@@ -83,6 +83,14 @@ pub struct Deadlines {
     pub gone: Duration,
 }
 
+impl Deadlines {
+    /// How long a pod may stay in a state that may pass by itself, before it starts: other pods
+    /// make room, a node pulls again. A ninth of what it has in all.
+    pub fn trouble(&self) -> Duration {
+        self.pods / 9
+    }
+}
+
 impl Default for Deadlines {
     fn default() -> Self {
         Self {

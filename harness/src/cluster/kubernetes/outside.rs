@@ -80,6 +80,10 @@ impl Externals {
             let endpoint = Endpoint::External(name.clone());
             agents.add(endpoint, name.to_string(), Arc::new(host.clone()));
         }
+        // A container that starts anew has lost its declared addresses.
+        for host in &hosts {
+            agents.place(&Endpoint::External(host.name.clone()), host.addresses.clone());
+        }
         let endpoints: Vec<Endpoint> =
             deployment.hosts.keys().cloned().map(Endpoint::External).collect();
         let addresses = hosts.iter().flat_map(|host| host.addresses.clone()).collect();

@@ -9,12 +9,15 @@ use super::naming::Naming;
 use super::owner::{Owner, RunId};
 use super::site::Site;
 use super::slot::Slot;
+use crate::cluster::ClusterError;
 
 /// The slots of a run on a cluster.
 pub(super) struct Pool {
     site: Arc<Site>,
     run: RunId,
     free: Mutex<Vec<Slot>>,
+    /// Slots whose scenarios ended without a teardown, and which are in the way of others.
+    lost: Mutex<Vec<Slot>>,
     next: AtomicU32,
     /// Scenarios with names as declared are alone; all others share.
     tenants: Arc<RwLock<()>>,
@@ -33,8 +36,8 @@ pub(super) enum Tenancy {
 impl Pool {
     /// Without slots yet.
     pub(super) fn new(site: Arc<Site>, run: RunId) -> Self {
-        let (free, next, tenants, nodes) = Default::default();
-        Self { site, run, free, next, tenants, nodes }
+        let (free, lost, next, tenants, nodes) = Default::default();
+        Self { site, run, free, lost, next, tenants, nodes }
     }
 
     /// A slot that is free, or a new one.
@@ -54,9 +57,30 @@ impl Pool {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
     }
 
+    /// Takes note of a slot that nobody uses again, and that is still there.
+    pub(super) fn lose(&self, slot: Option<Slot>) {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).extend(slot);
+    }
+
+    /// Deletes the slots that were lost, and waits until they are gone.
+    ///
+    /// # Errors
+    /// Where one is not: it is still lost.
+    pub(super) async fn recover(&self) -> Result<(), ClusterError> {
+        let next = || self.lost.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        while let Some(mut slot) = next() {
+            if let Err(error) = slot.abandon(true).await {
+                self.lose(Some(slot));
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
     /// Drops the slots that are free, and with them the sessions with their agents.
     pub(super) fn empty(&self) {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Waits until a scenario may be on the cluster.

@@ -114,6 +114,16 @@ pub const PULL_SECRET: Grant = Grant {
     why: "the secret to pull the agent's image with is copied into the run's namespaces",
 };
 
+/// With a pull secret: the right on that one secret, where it is. It is asked for, and is no part
+/// of the role, which does not know its name.
+pub const READ_PULL_SECRET: Grant = Grant {
+    group: "",
+    resource: "secrets",
+    verbs: &["get"],
+    need: Need::PullSecret,
+    why: "the secret to pull the agent's image with is read where it is",
+};
+
 /// The rights of a run, with or without a pull secret.
 pub fn grants(pull_secret: bool) -> impl Iterator<Item = Grant> {
     ROLE.into_iter().chain(pull_secret.then_some(PULL_SECRET))

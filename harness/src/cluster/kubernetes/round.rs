@@ -10,7 +10,7 @@ use crate::cluster::{ClusterError, Round};
 use crate::model::{Cell, Endpoint, Observation, Pod, PodName, Via};
 
 /// Through which kind of Service a way leads.
-fn exposure(via: Via) -> Option<Exposure> {
+pub(super) fn exposure(via: Via) -> Option<Exposure> {
     match via {
         Via::Pod => None,
         Via::Service => Some(Exposure::Cluster),
@@ -30,10 +30,12 @@ impl Kubernetes {
         let mut seen: Vec<Option<Observation>> = vec![None; round.cells.len()];
         let mut planned = Vec::with_capacity(round.cells.len());
         let mut numbers = Vec::with_capacity(round.cells.len());
+        let mut targets = BTreeMap::new();
         let plan = self.plan(&round.cells)?;
         for (number, attempt) in plan.into_iter().enumerate() {
             match attempt {
                 Ok(attempt) => {
+                    targets.insert(number, attempt.target);
                     planned.push(attempt);
                     numbers.push(number);
                 }
@@ -43,12 +45,26 @@ impl Kubernetes {
         let allowed = self.own_addresses()?;
         let slot = self.slot()?;
         slot.agents.allow_targets(allowed);
-        let found = slot.agents.probe(planned, round.deadline).await;
-        for (number, observation) in numbers.into_iter().zip(found) {
-            seen[number] = Some(observation);
+        let found = slot.agents.probe(planned.clone(), round.deadline).await;
+        let ailments = self.ailments();
+        for ((number, attempt), observation) in numbers.into_iter().zip(&planned).zip(found) {
+            // What ails an end now may have ailed it while it was dialled.
+            let ends = [&attempt.source, &attempt.destination];
+            let ailment = ends.into_iter().find_map(|end| ailments.get(end)).cloned();
+            seen[number] = Some(ailment.map_or(observation, Observation::broken));
         }
+        self.weigh(&round.cells, &targets, &mut seen);
         let forgotten = || Observation::broken("its agent said nothing of it");
         Ok(seen.into_iter().map(|seen| seen.unwrap_or_else(forgotten)).collect())
+    }
+
+    /// What is wrong with the pods that stand, by whose agent they hold.
+    fn ailments(&self) -> BTreeMap<Endpoint, String> {
+        let pods = self.slot.iter().flat_map(|slot| slot.pods.iter().map(move |pod| (slot, pod)));
+        pods.filter_map(|(slot, (name, placed))| {
+            Some((placed.endpoint.clone(), slot.ailment(name)?))
+        })
+        .collect()
     }
 
     /// The addresses that attempts may target: those of the slot's own pods and Services,
@@ -91,10 +107,7 @@ impl Kubernetes {
         };
         let agents: BTreeMap<&Endpoint, &PodName> =
             slot.pods.iter().map(|(name, placed)| (&placed.endpoint, name)).collect();
-        let ailments: BTreeMap<&Endpoint, String> = agents
-            .iter()
-            .filter_map(|(endpoint, pod)| Some((*endpoint, slot.ailment(pod)?)))
-            .collect();
+        let ailments = self.ailments();
         // The name that the agent of an end gives itself.
         let well = |end: &Endpoint| match (ailments.get(end), end) {
             (Some(ailment), _) => Err(ailment.clone()),

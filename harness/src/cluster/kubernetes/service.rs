@@ -1,7 +1,7 @@
 //! Services in front of pods, made when a round first asks for them.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 
 use futures_util::future::try_join_all;
 use k8s_openapi::api::core::v1::Service;
@@ -10,7 +10,10 @@ use kube::{Api, ResourceExt};
 use super::objects::{Exposure, service as object};
 use super::slot::Slot;
 use crate::cluster::ClusterError;
-use crate::model::{Family, Pod, PodName, Protocol};
+use crate::model::{Endpoint, Family, Name, Pod, PodName, Protocol};
+
+/// From which node, to which address and port of a Service.
+pub(super) type Way = (Option<Name>, SocketAddr, Protocol);
 
 /// How a pod is reached through a Service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,10 @@ pub(super) struct Access {
     pub(super) addresses: Vec<IpAddr>,
     /// The nodes' ports, by the pod's.
     ports: BTreeMap<(Protocol, u16), u16>,
+    /// The ways by which it was seen to lead to its pod.
+    led: BTreeSet<Way>,
+    /// How many sessions with its pod's agent were lost when it was made.
+    lost: u64,
 }
 
 impl Access {
@@ -49,6 +56,21 @@ impl Services {
         self.0.values()
     }
 
+    /// Takes note that something came through, when so many sessions with the pod's agent had
+    /// been lost: where more were than when the Service was made, nothing follows from it.
+    pub(super) fn lead(&mut self, pod: &PodName, exposure: Exposure, way: Way, lost: u64) {
+        let access = self.0.get_mut(&(pod.clone(), exposure));
+        if let Some(access) = access.filter(|access| access.lost == lost) {
+            access.led.insert(way);
+        }
+    }
+
+    /// Whether something came through by this way, and the pod's agent was not restarted since.
+    pub(super) fn led(&self, pod: &PodName, exposure: Exposure, way: &Way, lost: u64) -> bool {
+        let access = self.get(pod, exposure);
+        access.is_some_and(|access| access.lost == lost && access.led.contains(way))
+    }
+
     /// Makes those that are not there yet, and waits until they lead to their pods. A pod
     /// without ports has none.
     pub(super) async fn raise(
@@ -66,7 +88,8 @@ impl Services {
             let namespace = standing.naming.namespace(&key.0.namespace);
             let api: Api<Service> = Api::namespaced(standing.site.client.clone(), &namespace);
             let made = standing.site.create(&api, &object, &standing.owner).await?;
-            Ok::<_, ClusterError>((key, access(&made)))
+            let lost = standing.agents.lost(&Endpoint::Pod(key.0.clone()));
+            Ok::<_, ClusterError>((key, Access { lost, ..access(&made) }))
         });
         let made = try_join_all(made.collect::<Vec<_>>()).await?;
         if made.is_empty() {
@@ -114,5 +137,7 @@ pub(super) fn access(service: &Service) -> Access {
                 Some(((protocol, u16::try_from(port.port).ok()?), node_port))
             })
             .collect(),
+        led: BTreeSet::new(),
+        lost: 0,
     }
 }

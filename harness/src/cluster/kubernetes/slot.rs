@@ -37,8 +37,8 @@ pub(super) struct Ground {
 #[derive(Debug, Clone)]
 pub(super) struct Placed {
     /// As it was wanted: on a node of the cluster, without addresses.
-    wanted: Wanted,
-    uid: String,
+    pub(super) wanted: Wanted,
+    pub(super) uid: String,
     /// Whose agent it is.
     pub(super) endpoint: Endpoint,
     /// Its `podIPs`.
@@ -190,6 +190,7 @@ impl Slot {
         let endpoints: Vec<Endpoint> =
             wanted.iter().map(|wanted| wanted.endpoint.clone()).collect();
         let missing: Vec<Wanted> = wanted.into_iter().filter(|pod| !self.stands(pod)).collect();
+        let new: Vec<PodName> = missing.iter().map(|wanted| wanted.pod.name.clone()).collect();
         let listening: Vec<(Endpoint, Pod)> =
             missing.iter().map(|wanted| (wanted.endpoint.clone(), wanted.pod.clone())).collect();
         let mut starting: FuturesUnordered<_> = missing
@@ -220,6 +221,7 @@ impl Slot {
                 "expected every pod's agent to answer, since pods that run may still not work",
             ))
         })?;
+        self.locate(&new, end).await?;
         let listening = listening.iter().map(|(endpoint, pod)| self.listen(endpoint, pod));
         listening.collect::<FuturesUnordered<_>>().try_collect().await
     }
@@ -269,7 +271,7 @@ impl Slot {
             Some(pod) if addresses(pod) != placed.addresses => {
                 Some(format!("the pod `{name}` has other addresses than before"))
             }
-            Some(_) => None,
+            Some(_) => self.agents.astray(&placed.endpoint),
             None => Some(format!("the pod `{name}` is gone: evicted, or its node with it?")),
         })
     }
@@ -400,15 +402,16 @@ fn apply(labels: &mut Labels, changes: &LabelChanges) {
 
 impl Slot {
     /// Deletes everything that carries the slot's labels, whether or not it is known to
-    /// stand, and does not wait.
-    pub(super) async fn abandon(&mut self) -> Result<(), ClusterError> {
+    /// stand; waits until it is gone if asked to.
+    pub(super) async fn abandon(&mut self, wait: bool) -> Result<(), ClusterError> {
         let site = &*self.site;
-        let there: Vec<(String, String)> = site.namespaces.look(|shown| {
-            let ours = shown.values().filter(|it| self.owner.owns(it.metadata.labels.as_ref()));
-            ours.map(|it| (it.name_any(), it.uid().unwrap_or_default())).collect()
+        let there: Vec<(Key, String)> = site.namespaces.look(|shown| {
+            let ours = shown.iter().filter(|(_, it)| self.owner.owns(it.metadata.labels.as_ref()));
+            ours.map(|(key, it)| (key.clone(), it.uid().unwrap_or_default())).collect()
         });
         let api: &Api<core::Namespace> = &Api::all(site.client.clone());
-        let deleted = there.iter().map(|(name, uid)| site.delete(api, name, uid));
-        deleted.collect::<FuturesUnordered<_>>().try_collect::<()>().await
+        let deleted = there.iter().map(|((_, name), uid)| site.delete(api, name, uid));
+        deleted.collect::<FuturesUnordered<_>>().try_collect::<()>().await?;
+        if wait { site.gone(&site.namespaces, &there).await } else { Ok(()) }
     }
 }

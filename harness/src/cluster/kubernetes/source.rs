@@ -84,7 +84,7 @@ impl KubernetesSource {
     /// Asks whether everything may be done that a run does, before it has done any of it.
     async fn rights(&self) -> Result<(), ClusterError> {
         let calls = Calls::new(self.options.deadlines.call.min(FIRST_ANSWER));
-        let pull_secret = self.options.pull_secret.is_some();
+        let pull_secret = self.options.pull_secret.as_ref();
         let ask = asked("create", "selfsubjectaccessreviews.authorization.k8s.io", "");
         let missing = calls.call(ask, || access::missing(&self.client, pull_secret)).await;
         let missing = missing.map_err(|failed| match failed.into() {
@@ -194,6 +194,9 @@ impl Source for KubernetesSource {
             true => Some(pool.nodes_to_itself().await),
             false => None,
         };
+        if needs.exact_names || nodes.is_some() {
+            pool.recover().await?;
+        }
         let slot = pool.take(needs.exact_names);
         let externals = Externals::new(self.outside.clone());
         let (pool, guards) = (pool.clone(), (tenancy, nodes));

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::owner::Owner;
 use super::site::{Site, path};
-use super::trouble::{PATIENCE, runs, trouble};
+use super::trouble::{runs, trouble};
 use crate::cluster::ClusterError;
 
 /// Creates a pod; returns it as it is when it runs and has addresses.
@@ -19,12 +19,13 @@ pub(super) async fn start(site: &Site, object: &Pod, owner: &Owner) -> Result<Po
     let made = site.create(&api, object, owner).await?;
     let uid = made.metadata.uid;
     let deadline = site.options.deadlines.pods;
+    let patience = site.options.deadlines.trouble();
     let end = Instant::now() + deadline;
     let mut troubled = false;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let mut last = None;
-        let waited = site.pods.until(String::new, left.min(PATIENCE), |pods| {
+        let waited = site.pods.until(String::new, left.min(patience), |pods| {
             let pod = pods.get(&key).filter(|pod| pod.metadata.uid == uid)?;
             if runs(pod) && !addresses(pod).is_empty() {
                 return Some(Ok(pod.clone()));
@@ -43,8 +44,9 @@ pub(super) async fn start(site: &Site, object: &Pod, owner: &Owner) -> Result<Po
             Some(why) if troubled => {
                 let name = path(&key);
                 let error = anyhow!(
-                    "expected the pod `{name}` to start: {why}, for {} s",
-                    PATIENCE.as_secs()
+                    "expected the pod `{name}` to start: {why}, for {} ms, a ninth of the {} ms that pods are given",
+                    patience.as_millis(),
+                    deadline.as_millis()
                 );
                 return Err(error.into());
             }

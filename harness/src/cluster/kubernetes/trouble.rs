@@ -1,11 +1,6 @@
 //! Why a pod does not start, read from its status.
 
-use std::time::Duration;
-
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-
-/// How long a state may last that may pass by itself: other pods make room, a node pulls again.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What keeps a pod from starting.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -179,6 +179,12 @@ impl Double {
         self.command(Command::Crash(Key::new("pods", namespace, pod)));
     }
 
+    /// Makes a pod's network anew, as a kubelet does whose sandbox ended: what runs in it is
+    /// started again, at other addresses.
+    pub(crate) fn remake(&self, namespace: &str, pod: &str) {
+        self.command(Command::Remake(Key::new("pods", namespace, pod)));
+    }
+
     /// Takes a node away, with the pods on it.
     pub(crate) fn remove_node(&self, name: &str) {
         self.command(Command::RemoveNode(name.to_owned()));

@@ -25,6 +25,7 @@ pub(super) enum Command {
     Event(Event),
     Evict(Key),
     Crash(Key),
+    Remake(Key),
     RemoveNode(String),
 }
 
@@ -49,6 +50,7 @@ impl Machine {
                 Command::Event(event) => self.event(event).await,
                 Command::Evict(key) => self.evict(&key).await,
                 Command::Crash(key) => self.crash(&key).await,
+                Command::Remake(key) => self.remake(&key).await,
                 Command::RemoveNode(name) => self.remove_node(&name).await,
             }
         }
@@ -183,9 +185,15 @@ impl Machine {
                 status["containerStatuses"] = Value::Array(waiting);
             });
         }
+        self.bring_up(key, object, &node, 0).await;
+    }
+
+    /// Gives a pod a network on a node, and what runs in it.
+    async fn bring_up(&mut self, key: &Key, object: &Value, node: &str, restarts: u64) {
+        let containers = list(&object["spec"]["containers"]);
         let mut pod = Pod::new(pod_name(key), Origin::synthetic("double"));
         pod.labels = labels(object);
-        pod.node = Some(Name::from(node.as_str()));
+        pod.node = Some(Name::from(node));
         pod.host_network = object["spec"]["hostNetwork"] == true;
         let topology = match self.embedded.change(&[Change::AddPod(pod)]).await {
             Ok(topology) => topology,
@@ -197,15 +205,15 @@ impl Machine {
             .flatten()
             .map(|address| json!({ "ip": address.to_string() }))
             .collect();
-        let host = topology.nodes.get(node.as_str()).and_then(|node| node.addresses.first());
+        let host = topology.nodes.get(node).and_then(|node| node.addresses.first());
         let host = host.map(ToString::to_string);
         self.start(key, object, &addresses);
-        self.report(key, Some(&node), |status| {
+        self.report(key, Some(node), |status| {
             status["podIP"] = addresses.first().map(|one| one["ip"].clone()).unwrap_or_default();
             status["podIPs"] = addresses.into();
             status["hostIP"] = host.into();
             status["startTime"] = now().into();
-            run(status, &containers, 0);
+            run(status, &containers, restarts);
         });
     }
 
@@ -259,6 +267,13 @@ impl Machine {
         let containers = list(&object["spec"]["containers"]);
         let restarts = restarts.unwrap_or_default() + 1;
         self.report(key, None, |status| run(status, &containers, restarts));
+    }
+
+    async fn remake(&mut self, key: &Key) {
+        let Some(object) = self.store.get(key) else { return };
+        let node = object["spec"]["nodeName"].as_str().unwrap_or_default().to_owned();
+        self.stop(key).await;
+        self.bring_up(key, &object, &node, 1).await;
     }
 
     async fn remove_node(&mut self, name: &str) {

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use crate::HalfOpen;
 use crate::frame::{Decoder, FrameError, encode};
-use crate::wire::{Arrival, AttemptResult, Listen, Message, Reason, Round, Sctp, VERSION};
+use crate::wire::{
+    Arrival, AttemptResult, Listen, Message, Reason, Round, Sctp, VERSION, Whereabouts,
+};
 
 use super::ledger::{Frame, Ledger};
 
@@ -20,6 +22,8 @@ pub enum Event {
         sctp: Sctp,
         /// Whether the session goes on, rather than begins.
         resumed: bool,
+        /// Where the agent is.
+        whereabouts: Whereabouts,
     },
     /// The answer to [`ClientSession::listen`]: the ports that could not be opened, and why.
     Listening {
@@ -32,6 +36,8 @@ pub enum Event {
         round: u32,
         /// One for each attempt, in order of `id`.
         results: Vec<AttemptResult>,
+        /// Where the agent was when the last of them ended.
+        whereabouts: Whereabouts,
     },
     /// The answer to [`ClientSession::take_arrivals`]; see [`Message::Arrivals`].
     Arrivals {
@@ -43,6 +49,8 @@ pub enum Event {
         half_open: Vec<HalfOpen>,
         /// Why half-open handshakes could not be seen, where they could not.
         half_open_unseen: Option<String>,
+        /// Where the agent was afterwards.
+        whereabouts: Whereabouts,
     },
     /// The answer to [`ClientSession::ping`].
     Pong {
@@ -255,12 +263,17 @@ impl ClientSession {
                     self.end(Reason::Version, message);
                 }
             }
-            (Stage::Greeted { identity, sctp }, Message::Opened { received }) => {
+            (Stage::Greeted { identity, sctp }, Message::Opened { received, whereabouts }) => {
                 match self.ledger.resume(received) {
                     Ok(()) => {
                         let resumed = std::mem::replace(&mut self.opened, true);
                         self.stage = Stage::Open;
-                        self.events.push_back(Event::Opened { identity, sctp, resumed });
+                        self.events.push_back(Event::Opened {
+                            identity,
+                            sctp,
+                            resumed,
+                            whereabouts,
+                        });
                     }
                     Err(error) => self.end(Reason::Protocol, error.to_string()),
                 }
@@ -293,12 +306,12 @@ impl ClientSession {
                 return;
             }
             Message::Listening { failed } => Event::Listening { failed },
-            Message::Results { round, results } => {
+            Message::Results { round, results, whereabouts } => {
                 self.rounds.remove(&round);
-                Event::Results { round, results }
+                Event::Results { round, results, whereabouts }
             }
-            Message::Arrivals { arrivals, lost, half_open, half_open_unseen } => {
-                Event::Arrivals { arrivals, lost, half_open, half_open_unseen }
+            Message::Arrivals { arrivals, lost, half_open, half_open_unseen, whereabouts } => {
+                Event::Arrivals { arrivals, lost, half_open, half_open_unseen, whereabouts }
             }
             other => {
                 let found = super::sessions::kind(&other);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::frame::{Decoder, encode};
-use crate::wire::{Listen, Message, Reason, Round, Sctp, VERSION};
+use crate::wire::{Listen, Message, Reason, Round, Sctp, VERSION, Whereabouts};
 
 use super::ledger::{Frame, Ledger};
 use super::{GREETING, KEPT, LONGEST_SESSION, MOST_ATTEMPTS, MOST_KEPT, MOST_REQUESTS, SILENCE};
@@ -94,6 +94,8 @@ struct Session {
 pub(in crate::agent) struct Sessions {
     identity: String,
     sctp: Sctp,
+    /// As the newest connection found it.
+    whereabouts: Whereabouts,
     connections: BTreeMap<u64, Connection>,
     next_connection: u64,
     session: Option<Session>,
@@ -110,6 +112,7 @@ impl Sessions {
         Self {
             identity: identity.into(),
             sctp,
+            whereabouts: Whereabouts::default(),
             connections: BTreeMap::new(),
             next_connection: 0,
             session: None,
@@ -117,8 +120,9 @@ impl Sessions {
         }
     }
 
-    /// A connection came; its number.
-    pub(in crate::agent) fn connect(&mut self, now: Instant) -> u64 {
+    /// A connection came; its number. `whereabouts` is where the agent is now.
+    pub(in crate::agent) fn connect(&mut self, now: Instant, whereabouts: Whereabouts) -> u64 {
+        self.whereabouts = whereabouts;
         let mut connection = Connection {
             stage: Stage::Greeting,
             decoder: Decoder::new(),
@@ -268,7 +272,8 @@ impl Sessions {
         let older = session.connection.replace(number);
         if let Some(connection) = self.connections.get_mut(&number) {
             connection.stage = Stage::Attached;
-            connection.tell(&Message::Opened { received });
+            let whereabouts = self.whereabouts.clone();
+            connection.tell(&Message::Opened { received, whereabouts });
         }
         if let Some(older) = older {
             self.end(older, Reason::TakenOver, taken_over());

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::frame::{encode, read};
-use crate::wire::{Attempt, Message, Reason, Round, Sctp, VERSION};
+use crate::wire::{Attempt, Message, Reason, Round, Sctp, VERSION, Whereabouts};
 use crate::{Outcome, Protocol};
 
 fn attempt(id: u32) -> Attempt {
@@ -19,6 +19,11 @@ fn attempt(id: u32) -> Attempt {
         target: "10.0.0.2:80".parse().unwrap(),
         expect: "a/b".to_owned(),
     }
+}
+
+/// Where the agent is.
+fn here() -> Whereabouts {
+    Whereabouts { addresses: vec!["10.0.0.2".parse().unwrap()], unseen: None }
 }
 
 fn round(number: u32, attempts: u32) -> Round {
@@ -43,14 +48,17 @@ impl Agent {
             let answer = match &work {
                 Work::Begin | Work::AllowTargets(_) => None,
                 Work::Listen(_) => Some(Message::Listening { failed: Vec::new() }),
-                Work::Round(round) => {
-                    Some(Message::Results { round: round.round, results: Vec::new() })
-                }
+                Work::Round(round) => Some(Message::Results {
+                    round: round.round,
+                    results: Vec::new(),
+                    whereabouts: here(),
+                }),
                 Work::TakeArrivals => Some(Message::Arrivals {
                     arrivals: Vec::new(),
                     lost: self.done.len() as u64,
                     half_open: Vec::new(),
                     half_open_unseen: None,
+                    whereabouts: here(),
                 }),
             };
             let attempts = attempts_of(&work);
@@ -88,7 +96,7 @@ impl Agent {
 
     /// A connection that has greeted.
     fn greeted(&mut self) -> u64 {
-        let connection = self.sessions.connect(self.now);
+        let connection = self.sessions.connect(self.now, here());
         let (said, _) = self.says(connection, &[hello(VERSION)]);
         let hello =
             Message::Hello { version: VERSION, identity: "prod/db".to_owned(), sctp: Sctp::Raw };
@@ -110,6 +118,10 @@ fn open(session: &str) -> Message {
     Message::Open { session: session.to_owned() }
 }
 
+fn opened(received: u64) -> Message {
+    Message::Opened { received, whereabouts: here() }
+}
+
 fn resume(session: &str, received: u64) -> Message {
     Message::Resume { session: session.to_owned(), received }
 }
@@ -126,8 +138,8 @@ fn refusal((said, ends): (Vec<Message>, bool)) -> (Reason, String) {
 #[test]
 fn another_version_is_refused_by_both_with_both_named() {
     let mut agent = Agent::new();
-    let connection = agent.sessions.connect(agent.now);
-    let words = "expected version 1 of the protocol, found version 7 from `run`; use a run and an \
+    let connection = agent.sessions.connect(agent.now, here());
+    let words = "expected version 2 of the protocol, found version 7 from `run`; use a run and an \
                  agent of the same release";
     assert_eq!(
         refusal(agent.says(connection, &[hello(7), open("s")])),
@@ -147,7 +159,7 @@ fn another_version_is_refused_by_both_with_both_named() {
 fn strangers_are_refused_while_the_session_is_kept() {
     let mut agent = Agent::new();
     let first = agent.greeted();
-    assert_eq!(agent.says(first, &[open("s")]).0, [Message::Opened { received: 0 }]);
+    assert_eq!(agent.says(first, &[open("s")]).0, [opened(0)]);
     let stranger = agent.greeted();
     let (reason, message) = refusal(agent.says(stranger, &[open("t")]));
     assert_eq!(reason, Reason::Busy);
@@ -160,12 +172,12 @@ fn strangers_are_refused_while_the_session_is_kept() {
     assert!(message.contains("597 s ago and is kept for 3 s more"), "{message}");
     agent.pass(Duration::from_secs(3));
     let stranger = agent.greeted();
-    assert_eq!(agent.says(stranger, &[open("t")]).0, [Message::Opened { received: 0 }]);
+    assert_eq!(agent.says(stranger, &[open("t")]).0, [opened(0)]);
 
     // Whoever says that it is done makes room at once.
     assert_eq!(agent.says(stranger, &[Message::Close]), (Vec::new(), true));
     let next = agent.greeted();
-    assert_eq!(agent.says(next, &[open("u")]).0, [Message::Opened { received: 0 }]);
+    assert_eq!(agent.says(next, &[open("u")]).0, [opened(0)]);
     agent.work();
     assert_eq!(agent.done, [Work::Begin], "sessions that ended before their work began");
 }
@@ -176,7 +188,7 @@ fn a_newer_connection_takes_over() {
     let older = agent.greeted();
     agent.says(older, &[open("s"), Message::TakeArrivals]);
     let newer = agent.greeted();
-    assert_eq!(agent.says(newer, &[resume("s", 0)]).0, [Message::Opened { received: 1 }]);
+    assert_eq!(agent.says(newer, &[resume("s", 0)]).0, [opened(1)]);
     assert_eq!(refusal(agent.says(older, &[])).0, Reason::TakenOver);
     agent.sessions.disconnect(older);
     agent.work();
@@ -194,7 +206,7 @@ fn an_older_connection_that_is_heard_late_takes_nothing_back() {
     let first = agent.greeted();
     agent.says(first, &[open("s")]);
     let (older, newer) = (agent.greeted(), agent.greeted());
-    assert_eq!(agent.says(newer, &[resume("s", 0)]).0, [Message::Opened { received: 0 }]);
+    assert_eq!(agent.says(newer, &[resume("s", 0)]).0, [opened(0)]);
     assert_eq!(refusal(agent.says(older, &[resume("s", 0)])).0, Reason::TakenOver);
     let (said, ends) = agent.says(newer, &[Message::Ping { number: 4 }]);
     assert!(matches!(said[..], [Message::Pong { number: 4 }]), "{said:?}");
@@ -221,7 +233,7 @@ fn silence_ends_the_connection_and_not_the_session() {
     agent.sessions.disconnect(connection);
     assert_eq!(agent.sessions.expires(), Some(agent.now - SILENCE + KEPT));
     let again = agent.greeted();
-    assert_eq!(agent.says(again, &[resume("s", 0)]).0, [Message::Opened { received: 0 }]);
+    assert_eq!(agent.says(again, &[resume("s", 0)]).0, [opened(0)]);
 }
 
 #[test]
@@ -230,10 +242,10 @@ fn what_the_protocol_does_not_allow_is_named() {
     let cases = [
         (vec![open("s")], "expected `hello`, found `open`"),
         (
-            vec![hello(1), Message::TakeArrivals],
+            vec![hello(VERSION), Message::TakeArrivals],
             "expected `open` or `resume`, found `take-arrivals`",
         ),
-        (vec![hello(1), open("")], "expected an identifier of 1 to 64 bytes, found 0"),
+        (vec![hello(VERSION), open("")], "expected an identifier of 1 to 64 bytes, found 0"),
         (opened(vec![open("s")]), "expected a request, found `open`"),
         (
             opened(vec![Message::Acknowledge { received: 1 }]),
@@ -247,13 +259,13 @@ fn what_the_protocol_does_not_allow_is_named() {
     ];
     for (messages, expected) in cases {
         let mut agent = Agent::new();
-        let connection = agent.sessions.connect(agent.now);
+        let connection = agent.sessions.connect(agent.now, here());
         let found = refusal(agent.says(connection, &messages));
         assert_eq!(found, (Reason::Protocol, expected.to_owned()));
         assert_eq!(agent.sessions.next_work(), None, "a session that is over has no work");
     }
     let mut agent = Agent::new();
-    let connection = agent.sessions.connect(agent.now);
+    let connection = agent.sessions.connect(agent.now, here());
     agent.sessions.on_bytes(connection, b"\0\0\0\x02{}", agent.now);
     let (reason, message) = refusal(agent.says(connection, &[]));
     assert_eq!(reason, Reason::Protocol);
@@ -279,11 +291,15 @@ fn work_waits_while_too_many_answers_are_kept() {
         tries: 0,
         waited_us: 0,
     };
-    agent.sessions.finish(1, 1, &Message::Results { round: 1, results: vec![result] });
+    agent.sessions.finish(
+        1,
+        1,
+        &Message::Results { round: 1, results: vec![result], whereabouts: here() },
+    );
     assert_eq!(agent.sessions.next_work(), None);
     let again = agent.greeted();
     let (said, _) = agent.says(again, &[resume("s", 0)]);
-    assert!(matches!(said[..], [Message::Opened { received: 2 }, Message::Results { .. }]));
+    assert!(matches!(said[..], [Message::Opened { received: 2, .. }, Message::Results { .. }]));
     agent.says(again, &[Message::Acknowledge { received: 1 }]);
     assert!(matches!(agent.sessions.next_work(), Some((1, Work::Round(_)))));
 }
@@ -353,7 +369,7 @@ struct Network {
 
 impl Network {
     fn connect(&mut self, client: &mut ClientSession, agent: &mut Agent) {
-        self.connection = agent.sessions.connect(agent.now);
+        self.connection = agent.sessions.connect(agent.now, here());
         self.to_agent.clear();
         self.to_client.clear();
         self.gather(client, agent);
@@ -442,6 +458,7 @@ proptest! {
                         lost: asked.len() as u64,
                         half_open: Vec::new(),
                         half_open_unseen: None,
+ whereabouts: here(),
                     });
                     asked.push(Work::TakeArrivals);
                 }
@@ -449,7 +466,7 @@ proptest! {
                     rounds += 1;
                     client.round(round(rounds, 2)).unwrap();
                     asked.push(Work::Round(round(rounds, 2)));
-                    expected.push(Event::Results { round: rounds, results: Vec::new() });
+                    expected.push(Event::Results { round: rounds, results: Vec::new(), whereabouts: here() });
                 }
                 Happening::Deliver { up, down } => {
                     network.deliver(&mut client, &mut agent, up, down);
@@ -477,7 +494,7 @@ proptest! {
     #[test]
     fn neither_half_panics(bytes: Vec<u8>, greet: bool) {
         let mut agent = Agent::new();
-        let connection = if greet { agent.greeted() } else { agent.sessions.connect(agent.now) };
+        let connection = if greet { agent.greeted() } else { agent.sessions.connect(agent.now, here()) };
         agent.sessions.on_bytes(connection, &bytes, agent.now);
         agent.sent(connection);
         let mut client = ClientSession::new("s", "run");

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use async_trait::async_trait;
 use ringfence_probe::frame::{Decoder, encode};
 use ringfence_probe::wire::{
-    Arrival, AttemptResult, Listen, Message, Reason, Round, Sctp, VERSION,
+    Arrival, AttemptResult, Listen, Message, Reason, Round, Sctp, VERSION, Whereabouts,
 };
 use ringfence_probe::{HalfOpen, Outcome, Protocol};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -51,6 +51,7 @@ pub(super) struct Script {
     pub(super) half_open: Vec<HalfOpen>,
     pub(super) unseen: Option<String>,
     pub(super) lost: u64,
+    pub(super) whereabouts: Whereabouts,
     /// Ports that cannot be opened.
     pub(super) taken: Vec<Listen>,
     /// How long a round takes.
@@ -94,6 +95,7 @@ impl Fake {
             half_open: Vec::new(),
             unseen: None,
             lost: 0,
+            whereabouts: Whereabouts::default(),
             taken: Vec::new(),
             slow: Duration::ZERO,
             session: None,
@@ -198,12 +200,12 @@ impl Script {
             Message::Ping { number } => return vec![Message::Pong { number: *number }],
             Message::Open { session } => {
                 self.session = Some((session.clone(), 0, Vec::new()));
-                return vec![Message::Opened { received: 0 }];
+                return vec![self.opened(0)];
             }
             Message::Resume { session, received } => {
                 return match &self.session {
                     Some((kept, count, answers)) if kept == session => {
-                        let mut messages = vec![Message::Opened { received: *count }];
+                        let mut messages = vec![self.opened(*count)];
                         messages.extend_from_slice(&answers[*received as usize..]);
                         messages
                     }
@@ -229,6 +231,7 @@ impl Script {
                 lost: self.lost,
                 half_open: self.half_open.clone(),
                 half_open_unseen: self.unseen.clone(),
+                whereabouts: self.whereabouts.clone(),
             }),
             other => panic!("{other:?}"),
         };
@@ -238,6 +241,10 @@ impl Script {
             answers.extend(answer.clone());
         }
         answer.into_iter().collect()
+    }
+
+    fn opened(&self, received: u64) -> Message {
+        Message::Opened { received, whereabouts: self.whereabouts.clone() }
     }
 
     fn round(&self, round: &Round) -> Message {
@@ -252,7 +259,7 @@ impl Script {
             waited_us: 0,
         };
         let results = round.attempts.iter().map(result).collect();
-        Message::Results { round: round.round, results }
+        Message::Results { round: round.round, results, whereabouts: self.whereabouts.clone() }
     }
 }
 

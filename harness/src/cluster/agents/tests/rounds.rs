@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use expect_test::expect;
-use ringfence_probe::wire::{Arrival, Message};
+use ringfence_probe::wire::{Arrival, Message, Whereabouts};
 use ringfence_probe::{HalfOpen, Outcome, Protocol};
 use tokio::time::Instant;
 
@@ -207,6 +207,49 @@ async fn a_restart_that_cost_no_answer_counts_as_well() {
     assert_eq!(words(&found), ["dropped"]);
     let rounds = x.asked(|message| matches!(message, Message::Round(_)).then_some(()));
     assert_eq!(rounds.len(), 2, "the first was not believed");
+}
+
+/// The address is the pod's no more: whatever was seen there says nothing of the pod.
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_moved_says_nothing_whichever_end_it_is() {
+    let at =
+        |address: &str| Whereabouts { addresses: vec![address.parse().unwrap()], unseen: None };
+    for outcome in [Outcome::Connected, Outcome::Dropped, Outcome::Refused] {
+        for moved in ["x", "y"] {
+            let [x, y] = ["x", "y"].map(|name| Fake::new(name, []));
+            let mut agents = agents(&[("x", &x), ("y", &y)]);
+            for (name, fake, address) in [("x", &x, "10.0.0.1"), ("y", &y, "10.0.0.2")] {
+                fake.set(|script| {
+                    script.outcome = outcome.clone();
+                    script.whereabouts = at(address);
+                    script.slow = Duration::from_secs(1);
+                });
+                agents.place(&endpoint(name), at(address).addresses);
+            }
+            agents.ready(&[endpoint("x"), endpoint("y")], SOON).await.unwrap();
+            let plan = vec![planned("x", "y", Protocol::Tcp)];
+            let found = agents.probe(plan.clone(), SOON).await;
+            assert_eq!(found[0].outcome, outcome);
+            assert_eq!(agents.astray(&endpoint(moved)), None);
+
+            // In the middle of a round, and then for good.
+            let move_away = async {
+                tokio::time::sleep(SOON).await;
+                let fake = if moved == "x" { &x } else { &y };
+                fake.set(|script| script.whereabouts = at("10.0.0.3"));
+            };
+            let (found, ()) = tokio::join!(agents.probe(plan.clone(), SOON), move_away);
+            let again = agents.probe(plan, SOON).await;
+            for found in [&found, &again] {
+                let said = words(found).join("");
+                let wanted =
+                    format!("could not tell: expected the agent of `a/{moved}` at 10.0.0.");
+                assert!(said.starts_with(&wanted), "{said}");
+                assert!(said.contains("found it at 10.0.0.3"), "{said}");
+            }
+            assert!(agents.astray(&endpoint(moved)).is_some());
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
