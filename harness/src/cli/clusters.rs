@@ -15,7 +15,9 @@ use crate::cluster::kind::{
     ClusterFolder, DockerImage, Machine, Plan, State, check_name, client, close, clusters_folder,
     kind_name, list, open, own_names,
 };
-use crate::cluster::{StageState, Stages, kubernetes};
+use crate::cluster::kubernetes::owner::RunId;
+use crate::cluster::kubernetes::{self, Alive, Scope};
+use crate::cluster::{StageState, Stages};
 use crate::exit::ExitCode;
 
 /// Makes, shows or removes clusters.
@@ -28,8 +30,11 @@ pub(super) fn clusters(args: Clusters) -> Result<ExitCode, Failure> {
         }
         ClustersCommand::Down { name } => runtime.block_on(down(all, &name)),
         ClustersCommand::List => show(all),
-        ClustersCommand::Prune { on: Some(cluster), .. } => runtime.block_on(prune_on(&cluster)),
-        ClustersCommand::Prune { on: None, unknown } => runtime.block_on(prune(all, unknown)),
+        ClustersCommand::Prune { on: Some(cluster), run, .. } => {
+            runtime.block_on(prune_on(&cluster, run))
+        }
+        ClustersCommand::Prune { run: Some(run), .. } => runtime.block_on(prune_run(&run)),
+        ClustersCommand::Prune { unknown, .. } => runtime.block_on(prune(all, unknown)),
     };
     done.map_err(Failure::untold)?;
     Ok(ExitCode::Passed)
@@ -58,20 +63,20 @@ async fn up(all: PathBuf, cluster: &str, name: Option<String>, files: &Files) ->
     let ClusterKind::Kind(cni) = cluster.parse()? else {
         bail!("expected `kind:CNI[@VERSION]`, found `{cluster}`: no other cluster is made");
     };
-    let (choice, noted) = files.choose(&cni)?;
-    let name = name.unwrap_or_else(|| choice.cni.name.clone());
+    let options = files.options(&cni)?;
+    let name = name.unwrap_or_else(|| options.kept_name().to_owned());
     let folder = ClusterFolder::take(&all, &name)?;
     let folder = folder.with_context(|| format!("`{name}` is in use by another process"))?;
-    let plan = files.plan(&choice, &name, folder.path())?.without_agent();
+    let plan = options.plan(&name, folder.path())?.without_agent();
     match folder.state()? {
-        Some(state) if state.ready && state.cni == noted => {}
+        Some(state) if state.ready && state.cni == options.noted => {}
         Some(state) => bail!(
             "expected no cluster under the name `{name}`, found `{}`: `ringfence clusters down {name}` removes it",
             state.cni
         ),
         None => {
             let (name, run) = (name.clone(), None);
-            let mut state = State { name, cni: noted, kept: true, ready: false, run };
+            let mut state = State { name, cni: options.noted, kept: true, ready: false, run };
             folder.note(&state)?;
             let (hands, stages) = (machine(), stages());
             let mut terminate =
@@ -176,18 +181,14 @@ async fn prune(all: PathBuf, unknown: bool) -> Result<()> {
             Err(error) => left.push(format!("`{}`: {error:#}", state.name)),
         }
     }
-    if lines.is_empty() && left.is_empty() {
-        lines.push("nothing was left behind".to_owned());
-    }
-    screen::print((lines.join("\n") + "\n").as_bytes())?;
-    if left.is_empty() { Ok(()) } else { bail!("{}", left.join("; ")) }
+    told(lines, &left)
 }
 
 /// Removes what a run left on a cluster that stays.
 async fn left_on(folder: &ClusterFolder, run: &str) -> Result<Vec<String>> {
     let kubeconfig = Plan::removal(kind_name(folder.name()), folder.path().to_owned()).kubeconfig;
     let client = client(&kubeconfig).await?;
-    Ok(kubernetes::prune(&client, Some(&run.parse()?)).await?)
+    Ok(kubernetes::prune(&client, &Scope::Run(run.parse()?)).await?.removed)
 }
 
 /// Removes hosts outside of clusters, and their networks: those of runs that have ended.
@@ -199,35 +200,66 @@ async fn prune_docker(
     left: &mut Vec<String>,
 ) -> Result<()> {
     for run in docker::runs(engine).await? {
-        let of = noted.iter().find(|(state, _)| state.run.as_ref() == Some(&run));
-        match of {
-            Some((_, true)) => continue,
-            None if !unknown => {
-                lines.push(format!(
-                    "left what the run `{run}` has in Docker, of which nothing is noted here: `--unknown` removes it"
-                ));
-                continue;
-            }
-            Some((_, false)) | None => {}
+        match noted.iter().find(|(state, _)| state.run.as_ref() == Some(&run)) {
+            Some((state, true)) => lines.push(format!(
+                "left what the run `{run}` has in Docker, which is under way on `{}`: `--run {run}` removes it all the same",
+                state.name
+            )),
+            None if !unknown => lines.push(format!(
+                "left what the run `{run}` has in Docker, of which nothing is noted here: `--run {run}` or `--unknown` removes it"
+            )),
+            Some((_, false)) | None => prune_scope(engine, run, lines, left).await?,
         }
-        let pruned = docker::prune(engine, &docker::Scope::Run(run), false).await?;
-        let containers =
-            pruned.containers.iter().map(|name| format!("removed the container `{name}`"));
-        let networks = pruned.networks.iter().map(|name| format!("removed the network `{name}`"));
-        lines.extend(containers.chain(networks));
-        left.extend(pruned.left);
     }
     Ok(())
 }
 
-async fn prune_on(cluster: &str) -> Result<()> {
+/// Removes what a run has in Docker.
+async fn prune_scope(
+    engine: &Engine,
+    run: String,
+    lines: &mut Vec<String>,
+    left: &mut Vec<String>,
+) -> Result<()> {
+    let pruned = docker::prune(engine, &docker::Scope::Run(run), false).await?;
+    let containers = pruned.containers.iter().map(|name| format!("removed the container `{name}`"));
+    let networks = pruned.networks.iter().map(|name| format!("removed the network `{name}`"));
+    lines.extend(containers.chain(networks));
+    left.extend(pruned.left);
+    Ok(())
+}
+
+/// Removes what one run has in Docker, whether or not it is under way.
+async fn prune_run(run: &RunId) -> Result<()> {
+    let (mut lines, mut left) = (Vec::new(), Vec::new());
+    prune_scope(&Engine::connect().await?, run.to_string(), &mut lines, &mut left).await?;
+    told(lines, &left)
+}
+
+async fn prune_on(cluster: &str, run: Option<RunId>) -> Result<()> {
     let ClusterKind::Kubeconfig(context) = cluster.parse()? else {
         bail!("expected `kubeconfig[:CONTEXT]` for `--on`, found `{cluster}`");
     };
     let client = kubernetes::connect(context.as_deref()).await?;
-    let mut removed = kubernetes::prune(&client, None).await?;
-    if removed.is_empty() {
-        removed.push("nothing was left behind".to_owned());
+    let scope = run.map_or(Scope::Ended, Scope::Run);
+    let pruned = kubernetes::prune(&client, &scope).await?;
+    let removed = pruned.removed.iter().map(|name| format!("removed the namespace `{name}`"));
+    let alive = pruned.alive.iter().map(|Alive { run, ago }| {
+        format!(
+            "left the run `{run}`, which is under way (last sign of life {} s ago): `--run {run}` removes it all the same",
+            ago.as_secs()
+        )
+    });
+    told(removed.chain(alive).collect(), &[])
+}
+
+/// Prints what was removed, and ends with what could not be.
+fn told(mut lines: Vec<String>, left: &[String]) -> Result<()> {
+    if lines.is_empty() && left.is_empty() {
+        lines.push("nothing was left behind".to_owned());
     }
-    Ok(screen::print((removed.join("\n") + "\n").as_bytes())?)
+    if !lines.is_empty() {
+        screen::print((lines.join("\n") + "\n").as_bytes())?;
+    }
+    if left.is_empty() { Ok(()) } else { bail!("{}", left.join("; ")) }
 }
