@@ -4,6 +4,7 @@
 //! the reason, and never counted as passed; under `RINGFENCE_REQUIRE=embedded` they fail.
 
 mod clusters;
+mod doctor;
 mod input;
 mod machine;
 mod manifests;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         clusters::cnis_are_listed_and_shown,
         clusters::what_is_no_cni_ends_with_2,
         clusters::clusters_are_listed_and_removed,
+        doctor::what_kind_needs_is_checked,
     ];
     let clusters = tests![
         runs::a_scenario_that_holds_ends_with_0,
