@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         shared::of_processes_at_once_one_makes_the_cluster_and_all_use_it,
         shared::within_a_process_too,
         shared::a_cluster_that_never_got_ready_is_made_anew,
-        shared::another_version_under_the_name_is_told,
+        shared::another_cluster_under_the_name_is_told,
         shared::what_is_not_prepared_makes_nothing,
         https::a_file_comes_by_https_and_is_the_one_that_was_pinned,
     ];

@@ -8,7 +8,8 @@ use ringfence::cluster::kind::{KindOptions, KindSource, Tenure, check_name, clos
 use ringfence::cluster::{ClusterError, Source, Stages};
 
 use crate::block_on;
-use crate::fakes::{Half, NoAgent, Programs, Recording, machine};
+use crate::fakes::{Half, NoAgent, Programs, Recording, cni_file, machine};
+use crate::plans::catalogue;
 
 /// Set where this program plays a process of several: the folder of all clusters.
 pub(crate) const ROLE: &str = "RINGFENCE_TEST_CLUSTERS";
@@ -72,13 +73,10 @@ pub(crate) fn of_processes_at_once_one_makes_the_cluster_and_all_use_it() {
     said.sort();
     assert_eq!(said, ["found it\n", "found it\n", "found it\n", "made it\n"]);
     let calls = programs.calls(home.path());
-    let made: Vec<&String> = calls.iter().filter(|call| call.starts_with("kind create")).collect();
-    assert_eq!(
-        made,
-        [
-            "kind create cluster --name ringfence-kindnet --config FOLDER/kindnet/kind.yaml --kubeconfig FOLDER/kindnet/kubeconfig"
-        ]
-    );
+    let made = "kind create cluster --name ringfence-kindnet --config FOLDER/kindnet/kind.yaml \
+                --kubeconfig FOLDER/kindnet/kubeconfig ";
+    let made = calls.iter().filter(|call| call.starts_with(made)).count();
+    assert_eq!(made, 1, "{calls:?}");
     assert!(!calls.iter().any(|call| call.starts_with("kind delete")), "{calls:?}");
 }
 
@@ -114,22 +112,44 @@ pub(crate) fn a_cluster_that_never_got_ready_is_made_anew() {
     });
 }
 
-pub(crate) fn another_version_under_the_name_is_told() {
+pub(crate) fn another_cluster_under_the_name_is_told() {
     let programs = Programs::new(&[("kind", KIND), ("docker", "")]);
     let home = tempfile::tempdir().unwrap();
-    let older = options(home.path(), "calico@v3.31.7");
-    let newer = options(home.path(), "calico");
+    // A file of the user's own may change under one version.
+    let mine = |about: &str| {
+        let text = format!(
+            "name: mine\nabout: {about}\nlink: mine\nkind: {{ pod-subnets: [10.244.0.0/16], \
+             service-subnets: [10.96.0.0/16] }}\ndefault: dev\nversions: {{ dev: {{}} }}\n\
+             ready: [daemonset kube-system/mine]\n"
+        );
+        let file = cni_file(home.path(), &text, &[]);
+        let mut catalogue = catalogue();
+        let name = catalogue.add_file(&file).unwrap();
+        let choice = catalogue.choose(&name).unwrap();
+        let options = KindOptions::new(&name, choice, Some(&file)).unwrap();
+        KindOptions {
+            keep: true,
+            all: home.path().join("clusters"),
+            agent: Arc::new(NoAgent),
+            ..options
+        }
+    };
+    let (older, newer) = (mine("one"), mine("two"));
     block_on(async {
         drop(stand(&older, &half(programs.path())).await.unwrap());
         let error = Tenure::take(&newer).await.unwrap_err().to_string();
+        assert!(older.noted.starts_with("mine@dev#"), "{}", older.noted);
         assert_eq!(
             error,
-            "expected no other cluster under the name `calico`, found `calico@v3.31.7`: \
-             `ringfence clusters down calico` removes it"
+            format!(
+                "expected no other cluster under the name `mine`, found `{}`: `ringfence clusters \
+                 down mine` removes it",
+                older.noted
+            )
         );
         // One that is not to be kept gets a name of its own.
         let tenure = Tenure::take(&KindOptions { keep: false, ..newer }).await.unwrap();
-        assert!(tenure.folder().name().starts_with("calico-") && !tenure.state().kept);
+        assert!(tenure.folder().name().starts_with("mine-") && !tenure.state().kept);
         check_name(tenure.folder().name()).unwrap();
         let hands = half(programs.path());
         tenure.stand(&hands, &Stages::silent()).await.unwrap();

@@ -211,7 +211,7 @@ impl Source for KubernetesSource {
         let (run, name) = (&self.run, &self.options.name);
         let finds = match self.options.ephemeral {
             true => String::new(),
-            false => format!("; `ringfence clusters prune --on {name}` finds them by the label"),
+            false => format!("; `ringfence clusters prune --on {name} --run {run}` removes them"),
         };
         vec![format!(
             "namespaces `rf-{run}-…` on `{name}`, with the label `{}={run}`{finds}",
