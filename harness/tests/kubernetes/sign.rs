@@ -72,7 +72,7 @@ pub(crate) async fn prune_leaves_living_runs_alone(bed: Bed) -> Outcome {
     let mut cluster = share(&living).await?;
     let deployed = cluster.deploy(&town(), 2, &[]).await?;
     // A run that was killed gives no sign any more; what it made before stays.
-    let killed = ready(&bed, Duration::from_hours(24)).await?;
+    let killed = ready(&bed, Duration::from_secs(24 * 60 * 60)).await?;
     let mut lost = share(&killed).await?;
     lost.deploy(&town(), 1, &[]).await?;
     let (run, ended) = (living.run().clone(), killed.run().clone());
