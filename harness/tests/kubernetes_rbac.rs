@@ -35,7 +35,7 @@ use ringfence::cluster::kubernetes::access::missing;
 use ringfence::cluster::kubernetes::owner::RunId;
 use ringfence::cluster::kubernetes::rbac::{Grant, Need, READ_PULL_SECRET, grants};
 use ringfence::cluster::kubernetes::role::{binding, cluster_role, rule, service_account};
-use ringfence::cluster::kubernetes::{KubernetesSource, Options, PullSecret};
+use ringfence::cluster::kubernetes::{KubernetesSource, Options, PullSecret, under_way};
 use ringfence::cluster::{Source, Stages};
 use ringfence::exit::ExitCode as RunExit;
 use ringfence::run::{Event, EventSink, Settings, Stop, run_all};
@@ -227,6 +227,8 @@ async fn a_scenario_runs(account: &Account, image: &str) -> Result<()> {
         }
     }
     ensure!(ran.exit_code == RunExit::Passed, "{told:#?}");
+    // `prune` asks for no more.
+    under_way(&account.client).await?;
     Ok(())
 }
 

@@ -5,11 +5,15 @@
 //! runs, and removed after the last. On a cluster that exists already each process, as
 //! `cargo nextest` starts one for each trial, has namespaces of its own.
 //!
+//! A kind cluster is kept under its CNI's name, as by `ringfence run --keep`, and processes share
+//! it: the first one makes it, the others wait for its lock and use it one after the other. None
+//! of them removes it: `ringfence clusters down NAME` does.
+//!
 //! | variable | meaning | default |
 //! |---|---|---|
-//! | `RINGFENCE_ON` | the clusters, with commas between: `embedded`, `kubeconfig[:CONTEXT]` | `embedded` |
+//! | `RINGFENCE_ON` | the clusters, with commas between: `embedded`, `kind:CNI[@VERSION]`, `kubeconfig[:CONTEXT]` | `embedded` |
 //! | `RINGFENCE_REQUIRE` | clusters without which a trial fails, where it would otherwise be ignored | none |
-//! | `RINGFENCE_AGENT_IMAGE` | the agent's image for `kubeconfig[:CONTEXT]`, as its nodes pull it | none |
+//! | `RINGFENCE_AGENT_IMAGE` | the agent's image: for `kubeconfig[:CONTEXT]` as its nodes pull it, for `kind:CNI` as this machine's Docker has it | for `kind:CNI` the one that is built here |
 //! | `RINGFENCE_AGENT_PULL_POLICY` | when they pull it: `Always`, `IfNotPresent` or `Never` | `IfNotPresent` |
 //! | `RINGFENCE_EVIDENCE` | `none`: drops are known by silence alone | `nflog` |
 
@@ -24,6 +28,7 @@ use async_trait::async_trait;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use ringfence::cluster::embedded::doctor::checks;
 use ringfence::cluster::embedded::{EmbeddedOptions, EmbeddedSource};
+use ringfence::cluster::kind::{DockerImage, KindOptions, KindSource};
 use ringfence::cluster::kubernetes::{self, KubernetesSource, Options, PullPolicy};
 use ringfence::cluster::{Cluster, ClusterError, Source, Stages};
 use ringfence::report::{Look, Run, findings, prerequisites, terminal};
@@ -36,6 +41,9 @@ use requirement::required;
 
 /// A cluster that exists already.
 const KUBECONFIG: &str = "kubeconfig";
+
+/// A cluster that is made by kind, and kept.
+const KIND: &str = "kind";
 
 /// The cluster that is taken where none is named.
 const EMBEDDED: &str = "embedded";
@@ -63,10 +71,11 @@ fn main() -> ExitCode {
                     Err(told) => {
                         trials.push(Trial::test(cluster, move || Err(Failed::from(told))));
                     }
-                    Ok(source) => {
+                    Ok((source, stays)) => {
                         let most = source.most_at_once().unwrap_or(Semaphore::MAX_PERMITS);
                         let free = Semaphore::new(most.max(1));
-                        let source = Arc::new(Shared { source, made: OnceCell::new(), free });
+                        let source =
+                            Arc::new(Shared { source, stays, made: OnceCell::new(), free });
                         shared.push(source.clone());
                         trials.extend(of_cluster(&scenarios, &source, &runtime));
                     }
@@ -91,25 +100,39 @@ fn load(library: &Path) -> Result<Vec<Arc<Scenario>>, String> {
     Ok(loaded.scenarios.into_iter().map(Arc::new).collect())
 }
 
+/// Says what stays of a cluster that was closed.
+type Stays = Box<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// What a name in `RINGFENCE_ON` stands for; making it creates nothing.
-async fn source(cluster: &str) -> Result<Box<dyn Source>, String> {
-    let (kind, context) = match cluster.split_once(':') {
-        Some((kind, context)) => (kind, Some(context)),
+async fn source(cluster: &str) -> Result<(Arc<dyn Source>, Stays), String> {
+    let (kind, rest) = match cluster.split_once(':') {
+        Some((kind, rest)) => (kind, Some(rest)),
         None => (cluster, None),
     };
-    match kind {
-        EMBEDDED if context.is_none() => {
+    let nothing: Stays = Box::new(|| None);
+    match (kind, rest) {
+        (EMBEDDED, None) => {
             let evidence = words("RINGFENCE_EVIDENCE", "nflog") != ["none"];
             let options = EmbeddedOptions { evidence, ..EmbeddedOptions::default() };
-            Ok(Box::new(EmbeddedSource::new(options)))
+            Ok((Arc::new(EmbeddedSource::new(options)), nothing))
         }
-        KUBECONFIG => {
+        (KIND, Some(cni)) => {
+            let options = KindOptions::shipped(cni).map_err(|error| format!("{error:#}"))?;
+            let mut options = KindOptions { keep: true, ..options };
+            if let Ok(image) = env::var("RINGFENCE_AGENT_IMAGE") {
+                options.agent = Arc::new(DockerImage(image));
+            }
+            let source = Arc::new(KindSource::new(options));
+            let kept = source.clone();
+            Ok((source, Box::new(move || kept.stays())))
+        }
+        (KUBECONFIG, context) => {
             let client = kubernetes::connect(context).await;
             let client = client.map_err(|error| format!("{error:#}"))?;
-            Ok(Box::new(KubernetesSource::new(client, existing(cluster)?)))
+            Ok((Arc::new(KubernetesSource::new(client, existing(cluster)?)), nothing))
         }
         _ => Err(format!(
-            "expected `{EMBEDDED}` or `{KUBECONFIG}[:CONTEXT]` in RINGFENCE_ON, found `{cluster}`"
+            "expected `{EMBEDDED}`, `{KIND}:CNI[@VERSION]` or `{KUBECONFIG}[:CONTEXT]` in RINGFENCE_ON, found `{cluster}`"
         )),
     }
 }
@@ -136,7 +159,8 @@ fn existing(cluster: &str) -> Result<Options, String> {
 /// A source that every trial of its cluster uses: prepared once, and closed when all of
 /// them are over rather than after each.
 struct Shared {
-    source: Box<dyn Source>,
+    source: Arc<dyn Source>,
+    stays: Stays,
     /// Why it could not be prepared, for every trial.
     made: OnceCell<Result<(), Refusal>>,
     /// How many trials may still use it at the same time.
@@ -163,6 +187,9 @@ impl Source for Shared {
     async fn prepare(&self, stages: &Stages) -> Result<(), ClusterError> {
         let prepare = async || {
             self.source.prepare(stages).await.map_err(|error| match error {
+                ClusterError::Unsupported(why) if required(self.name()) => {
+                    Refusal::Other(format!("RINGFENCE_REQUIRE={}: {why}", self.name()))
+                }
                 ClusterError::Unsupported(why) => Refusal::Unsupported(why),
                 ClusterError::Other(error) => Refusal::Other(format!("{error:#}")),
                 error => Refusal::Other(error.to_string()),
@@ -187,6 +214,9 @@ fn close(runtime: &Runtime, shared: &[Arc<Shared>]) -> bool {
         if let Err(error) = runtime.block_on(shared.source.close()) {
             eprintln!("`{}`: {error}", shared.name());
             clean = false;
+        }
+        if let Some(told) = (shared.stays)() {
+            eprintln!("{told}");
         }
     }
     clean

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::cluster::kubernetes::owner::RunId;
+
 /// How kind clusters are made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Kind clusters")]
@@ -98,15 +100,19 @@ pub(super) enum ClustersCommand {
     },
     /// List the clusters that there are.
     List,
-    /// Remove what runs left that were killed.
+    /// Remove what runs left that were killed. What belongs to a run that is under way stays.
     Prune {
-        /// Remove what is left on a cluster that exists already, `kubeconfig[:CONTEXT]`. Runs that
-        /// are under way there lose what they have made.
+        /// Remove what is left on a cluster that exists already, `kubeconfig[:CONTEXT]`. A run that
+        /// has given no sign of life there for a minute has ended.
         #[arg(long, value_name = "CLUSTER")]
         on: Option<String>,
+        /// Remove what this run has made, in Docker or with `--on` on that cluster, and nothing
+        /// else: also if it is under way.
+        #[arg(long, value_name = "RUN")]
+        run: Option<RunId>,
         /// Remove kind clusters as well that have Ringfence's names, and containers and networks that
         /// have its labels, of which nothing is noted here. They may be those of another user.
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = ["on", "run"])]
         unknown: bool,
     },
 }

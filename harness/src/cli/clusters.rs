@@ -12,13 +12,14 @@ use super::cluster_args::{Clusters, ClustersCommand, Files};
 use super::cluster_kind::ClusterKind;
 use super::failure::Failure;
 use super::screen;
-use crate::cluster::cni::CniChoice;
 use crate::cluster::docker::{self, Engine};
 use crate::cluster::kind::{
-    ClusterFolder, DockerImage, Machine, Noting, Plan, State, check_name, client, close,
-    clusters_folder, kind_name, list, open, own_names,
+    ClusterFolder, DockerImage, KindOptions, Machine, Noting, Plan, State, check_name, client,
+    close, clusters_folder, kind_name, list, open, own_names,
 };
-use crate::cluster::{StageState, Stages, kubernetes};
+use crate::cluster::kubernetes::owner::RunId;
+use crate::cluster::kubernetes::{self, Alive, Scope};
+use crate::cluster::{StageState, Stages};
 use crate::exit::ExitCode;
 
 /// Makes, shows or removes clusters.
@@ -28,18 +29,19 @@ pub(super) fn clusters(args: Clusters) -> Result<ExitCode, Failure> {
     let done = match args.command {
         ClustersCommand::Up { cluster, name, files } => {
             let wanted = wanted(&cluster, name, &files).map_err(Failure::usage)?;
-            runtime.block_on(up(all, wanted, &files))
+            runtime.block_on(up(all, wanted))
         }
         ClustersCommand::Down { name } => {
             check_name(&name).map_err(Failure::usage)?;
             runtime.block_on(down(all, &name))
         }
         ClustersCommand::List => show(all),
-        ClustersCommand::Prune { on: Some(cluster), .. } => {
+        ClustersCommand::Prune { on: Some(cluster), run, .. } => {
             let client = runtime.block_on(existing(&cluster)).map_err(Failure::usage)?;
-            runtime.block_on(prune_on(&client))
+            runtime.block_on(prune_on(&client, run))
         }
-        ClustersCommand::Prune { on: None, unknown } => runtime.block_on(prune(all, unknown)),
+        ClustersCommand::Prune { run: Some(run), .. } => runtime.block_on(prune_run(&run)),
+        ClustersCommand::Prune { unknown, .. } => runtime.block_on(prune(all, unknown)),
     };
     done.map_err(Failure::untold)?;
     Ok(ExitCode::Passed)
@@ -64,38 +66,30 @@ fn stages() -> Stages {
     })
 }
 
-/// What a cluster is to be made of, how that is noted, and under which name.
-fn wanted(
-    cluster: &str,
-    name: Option<String>,
-    files: &Files,
-) -> Result<(CniChoice, String, String)> {
+/// What a cluster is to be made of, and under which name.
+fn wanted(cluster: &str, name: Option<String>, files: &Files) -> Result<(KindOptions, String)> {
     let Ok(ClusterKind::Kind(cni)) = cluster.parse() else {
         bail!("expected `kind:CNI[@VERSION]`, found `{cluster}`: no other cluster is made");
     };
-    let (choice, noted) = files.choose(&cni)?;
-    let name = name.unwrap_or_else(|| choice.cni.name.clone());
+    let options = files.options(&cni)?;
+    let name = name.unwrap_or_else(|| options.kept_name().to_owned());
     check_name(&name)?;
-    Ok((choice, noted, name))
+    Ok((options, name))
 }
 
-async fn up(
-    all: PathBuf,
-    (choice, noted, name): (CniChoice, String, String),
-    files: &Files,
-) -> Result<()> {
+async fn up(all: PathBuf, (options, name): (KindOptions, String)) -> Result<()> {
     let folder = ClusterFolder::take(&all, &name)?;
     let folder = folder.with_context(|| format!("`{name}` is in use by another process"))?;
-    let plan = files.plan(&choice, &name, folder.path())?.without_agent();
+    let plan = options.plan(&name, folder.path())?.without_agent();
     match folder.state()? {
-        Some(state) if state.ready && state.cni == noted => {}
+        Some(state) if state.ready && state.cni == options.noted => {}
         Some(state) => bail!(
             "expected no cluster under the name `{name}`, found `{}`: `ringfence clusters down {name}` removes it",
             state.cni
         ),
         None => {
             let (name, run) = (name.clone(), None);
-            let mut state = State { name, cni: noted, kept: true, ready: false, run };
+            let mut state = State { name, cni: options.noted, kept: true, ready: false, run };
             folder.note(&state)?;
             let (machine, begun, stages) = (machine(), AtomicBool::new(false), stages());
             let hands = Noting { hands: &machine, begun: &begun };
@@ -202,18 +196,14 @@ async fn prune(all: PathBuf, unknown: bool) -> Result<()> {
             Err(error) => left.push(format!("`{}`: {error:#}", state.name)),
         }
     }
-    if lines.is_empty() && left.is_empty() {
-        lines.push("nothing was left behind".to_owned());
-    }
-    screen::print((lines.join("\n") + "\n").as_bytes())?;
-    if left.is_empty() { Ok(()) } else { bail!("{}", left.join("; ")) }
+    told(lines, &left)
 }
 
 /// Removes what a run left on a cluster that stays.
 async fn left_on(folder: &ClusterFolder, run: &str) -> Result<Vec<String>> {
     let kubeconfig = Plan::removal(kind_name(folder.name()), folder.path().to_owned()).kubeconfig;
     let client = client(&kubeconfig).await?;
-    Ok(kubernetes::prune(&client, Some(&run.parse()?)).await?)
+    Ok(kubernetes::prune(&client, &Scope::Run(run.parse()?)).await?.removed)
 }
 
 /// Removes hosts outside of clusters, and their networks: those of runs that have ended.
@@ -225,23 +215,16 @@ async fn prune_docker(
     left: &mut Vec<String>,
 ) -> Result<()> {
     for run in docker::runs(engine).await? {
-        let of = noted.iter().find(|(state, _)| state.run.as_ref() == Some(&run));
-        match of {
-            Some((_, true)) => continue,
-            None if !unknown => {
-                lines.push(format!(
-                    "left what the run `{run}` has in Docker, of which nothing is noted here: `--unknown` removes it"
-                ));
-                continue;
-            }
-            Some((_, false)) | None => {}
+        match noted.iter().find(|(state, _)| state.run.as_ref() == Some(&run)) {
+            Some((state, true)) => lines.push(format!(
+                "left what the run `{run}` has in Docker, which is under way on `{}`: `--run {run}` removes it all the same",
+                state.name
+            )),
+            None if !unknown => lines.push(format!(
+                "left what the run `{run}` has in Docker, of which nothing is noted here: `--run {run}` or `--unknown` removes it"
+            )),
+            Some((_, false)) | None => prune_scope(engine, run, lines, left).await?,
         }
-        let pruned = docker::prune(engine, &docker::Scope::Run(run), false).await?;
-        let containers =
-            pruned.containers.iter().map(|name| format!("removed the container `{name}`"));
-        let networks = pruned.networks.iter().map(|name| format!("removed the network `{name}`"));
-        lines.extend(containers.chain(networks));
-        left.extend(pruned.left);
     }
     Ok(())
 }
@@ -254,10 +237,48 @@ async fn existing(cluster: &str) -> Result<Client> {
     kubernetes::connect(context.as_deref()).await
 }
 
-async fn prune_on(client: &Client) -> Result<()> {
-    let mut removed = kubernetes::prune(client, None).await?;
-    if removed.is_empty() {
-        removed.push("nothing was left behind".to_owned());
+/// Removes what a run has in Docker.
+async fn prune_scope(
+    engine: &Engine,
+    run: String,
+    lines: &mut Vec<String>,
+    left: &mut Vec<String>,
+) -> Result<()> {
+    let pruned = docker::prune(engine, &docker::Scope::Run(run), false).await?;
+    let containers = pruned.containers.iter().map(|name| format!("removed the container `{name}`"));
+    let networks = pruned.networks.iter().map(|name| format!("removed the network `{name}`"));
+    lines.extend(containers.chain(networks));
+    left.extend(pruned.left);
+    Ok(())
+}
+
+/// Removes what one run has in Docker, whether or not it is under way.
+async fn prune_run(run: &RunId) -> Result<()> {
+    let (mut lines, mut left) = (Vec::new(), Vec::new());
+    prune_scope(&Engine::connect().await?, run.to_string(), &mut lines, &mut left).await?;
+    told(lines, &left)
+}
+
+async fn prune_on(client: &Client, run: Option<RunId>) -> Result<()> {
+    let scope = run.map_or(Scope::Ended, Scope::Run);
+    let pruned = kubernetes::prune(client, &scope).await?;
+    let removed = pruned.removed.iter().map(|name| format!("removed the namespace `{name}`"));
+    let alive = pruned.alive.iter().map(|Alive { run, ago }| {
+        format!(
+            "left the run `{run}`, which is under way (last sign of life {} s ago): `--run {run}` removes it all the same",
+            ago.as_secs()
+        )
+    });
+    told(removed.chain(alive).collect(), &[])
+}
+
+/// Prints what was removed, and ends with what could not be.
+fn told(mut lines: Vec<String>, left: &[String]) -> Result<()> {
+    if lines.is_empty() && left.is_empty() {
+        lines.push("nothing was left behind".to_owned());
     }
-    Ok(screen::print((removed.join("\n") + "\n").as_bytes())?)
+    if !lines.is_empty() {
+        screen::print((lines.join("\n") + "\n").as_bytes())?;
+    }
+    if left.is_empty() { Ok(()) } else { bail!("{}", left.join("; ")) }
 }

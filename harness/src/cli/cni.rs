@@ -21,7 +21,7 @@ pub(super) fn cni(args: Cni) -> Result<ExitCode, Failure> {
         }
         CniCommand::Show { cni, cni_file } => {
             let files = Files { cni_file, ..Files::default() };
-            let (choice, _) = files.choose(&cni).map_err(Failure::usage)?;
+            let choice = files.choose(&cni).map_err(Failure::usage)?;
             screen::print(show(&choice).as_bytes())?;
         }
         CniCommand::Fetch { cnis, files } => {
@@ -32,7 +32,7 @@ pub(super) fn cni(args: Cni) -> Result<ExitCode, Failure> {
             }
             let chosen: Result<Vec<_>> = cnis.iter().map(|cni| files.choose(cni)).collect();
             let runtime = super::runtime()?;
-            for (choice, _) in chosen.map_err(Failure::usage)? {
+            for choice in chosen.map_err(Failure::usage)? {
                 runtime.block_on(get(&choice, &files)).map_err(Failure::untold)?;
             }
         }

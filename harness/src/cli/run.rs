@@ -170,7 +170,7 @@ async fn source(cluster: &ClusterKind, settings: &RunSettings) -> Result<Arc<dyn
         }
         ClusterKind::Kind(cni) => {
             let image = settings.on_kubernetes.image.as_deref();
-            kind::source(cni, &settings.kind, image).await
+            kind::source(cni, &settings.kind, image)
         }
         ClusterKind::Kubeconfig(context) => {
             let options = settings.on_kubernetes.existing(cluster, &settings.kind.files)?;

@@ -4,6 +4,7 @@
 //! the reason, and never counted as passed; under `RINGFENCE_REQUIRE=embedded` they fail.
 
 mod clusters;
+mod doctor;
 mod input;
 mod machine;
 mod manifests;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         clusters::what_is_no_cni_ends_with_2,
         clusters::what_cannot_be_is_refused_with_the_remedy,
         clusters::clusters_are_listed_and_removed,
+        doctor::what_kind_needs_is_checked,
     ];
     let clusters = tests![
         runs::a_scenario_that_holds_ends_with_0,

@@ -22,6 +22,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use ringfence::cluster::docker::{
     AgentBinary, AgentImage, AgentSource, Architecture, Engine, Scope, prune,
 };
+use ringfence::cluster::kubernetes::owner::RunId;
 
 use requirement::required;
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         trial("the_same_address_is_waited_for", hosts::waited_for),
         trial("a_container_that_is_gone_is_told", hosts::gone),
         trial("prune_finds_what_a_killed_run_left", left::by_a_killed_run),
+        trial("so_does_the_command", left::by_a_killed_run_and_found_by_the_command),
         trial("the_image_command_says_what_it_made", command::build),
         trial_unless(
             node::lacking(),
@@ -76,7 +78,7 @@ where
                 Err(error) if required("docker") => return Err(Failed::from(format!("{error:#}"))),
                 Err(error) => return Ok(Completion::ignored_with(error.to_string())),
             };
-            let run = format!("t{:x}{}", std::process::id(), name.len());
+            let run = RunId::random().to_string();
             let place = Place { engine: engine.clone(), run: run.clone() };
             let ended = AssertUnwindSafe(test(place)).catch_unwind().await;
             let pruned = prune(&engine, &Scope::Run(run), false).await;

@@ -13,6 +13,7 @@ mod programs;
 mod real;
 #[path = "../requirement/mod.rs"]
 mod requirement;
+mod shared;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,9 @@ macro_rules! tests {
 }
 
 fn main() -> ExitCode {
+    if let Some(all) = std::env::var_os(shared::ROLE) {
+        return shared::play(&all.to_string_lossy());
+    }
     let anywhere = tests![
         plans::every_entry_has_its_plan,
         plans::a_plan_from_disk_names_every_file,
@@ -43,6 +47,11 @@ fn main() -> ExitCode {
         programs::what_kind_says_is_shown,
         programs::a_missing_program_comes_with_the_remedy,
         programs::a_file_at_hand_that_is_another_is_refused,
+        shared::of_processes_at_once_one_makes_the_cluster_and_all_use_it,
+        shared::within_a_process_too,
+        shared::a_cluster_that_never_got_ready_is_made_anew,
+        shared::another_cluster_under_the_name_is_told,
+        shared::what_is_not_prepared_makes_nothing,
         https::a_file_comes_by_https_and_is_the_one_that_was_pinned,
     ];
     let with_kind = tests![

@@ -9,7 +9,9 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, ListParams};
 use kube::config::Kubeconfig;
 use kube::{Api, Client, ResourceExt};
-use ringfence::cluster::kubernetes::{Deadlines, KubernetesSource, Options, client, owner, prune};
+use ringfence::cluster::kubernetes::{
+    Deadlines, KubernetesSource, Options, Scope, client, owner, prune,
+};
 use ringfence::cluster::{Cluster, ClusterError, Source, Stages, TeardownError};
 use ringfence::scenario::{LoadOptions, Scenario, parse_scenario};
 
@@ -37,7 +39,7 @@ pub(crate) async fn sweep() -> Result<(), ClusterError> {
     // The client of the trial has ended with its runtime.
     let client = Bed::real().await?.client;
     for run in &runs {
-        prune(&client, Some(run)).await?;
+        prune(&client, &Scope::Run(run.clone())).await?;
     }
     let namespaces: Api<Namespace> = Api::all(client);
     let there = namespaces.list(&ListParams::default()).await.map_err(anyhow::Error::from)?;

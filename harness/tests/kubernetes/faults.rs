@@ -375,6 +375,6 @@ pub(crate) async fn a_second_interrupt_says_what_is_left(bed: Bed) -> Outcome {
     let [told, what] = &left[..] else { panic!("expected two lines, found {left:?}") };
     assert!(told.ends_with("ended without teardown, and this is left:"), "{told}");
     assert!(what.contains("namespaces `rf-") && what.contains("with the label"), "{what}");
-    assert!(what.contains("`ringfence clusters prune --on kubeconfig`"), "{what}");
+    assert!(what.contains("`ringfence clusters prune --on kubeconfig --run "), "{what}");
     Ok(())
 }

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::{Api, ResourceExt};
-use ringfence::cluster::kubernetes::{PullPolicy, owner, prune};
+use ringfence::cluster::kubernetes::{PullPolicy, Scope, owner, prune};
 use ringfence::cluster::{ClusterError, Source, Stages};
 use ringfence::model::{Change, LabelChanges, PodName, PolicyName};
 use serde_json::json;
@@ -288,7 +288,8 @@ pub(crate) async fn prune_finds_what_a_killed_run_left(bed: Bed) -> Outcome {
     let left = bed.left_of(&run).await;
     let kept = bed.left_of(other.run()).await;
     assert!(!left.is_empty() && !kept.is_empty());
-    let mut pruned = prune(&bed.own_client().await?, Some(&run)).await?;
+    let pruned = prune(&bed.own_client().await?, &Scope::Run(run.clone())).await?;
+    let mut pruned = pruned.removed;
     pruned.sort();
     assert_eq!(pruned, left);
     assert!(bed.left_of(&run).await.is_empty());

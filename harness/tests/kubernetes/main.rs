@@ -11,6 +11,7 @@ mod outside;
 #[path = "../requirement/mod.rs"]
 mod requirement;
 mod server;
+mod sign;
 mod town;
 mod ways;
 
@@ -64,6 +65,13 @@ fn main() -> ExitCode {
     let test =
         || async { outside::hosts_outside_are_reached_and_removed(Bed::real().await?).await };
     trials.push(trial("real::hosts_outside_are_reached_and_removed", test));
+    let test = || async { sign::a_run_shows_that_it_is_under_way(Bed::double().await?).await };
+    trials.push(trial("double::a_run_shows_that_it_is_under_way", test));
+    let test = || async { sign::a_run_shows_that_it_is_under_way(Bed::real().await?).await };
+    trials.push(trial("real::a_run_shows_that_it_is_under_way", test));
+    // Only the double has a clock that can be set, and no runs of others.
+    let test = || async { sign::prune_leaves_living_runs_alone(Bed::double().await?).await };
+    trials.push(trial("double::prune_leaves_living_runs_alone", test));
     macro_rules! ways_on_both {
         ($($name:ident),* $(,)?) => {$(
             let test = || async { ways::$name(Bed::double().await?).await };

@@ -1,22 +1,22 @@
 //! What `--on kind:CNI` names: a kind cluster, made for the run or kept from an earlier one.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use async_trait::async_trait;
 use kube::config::Kubeconfig;
 use tokio::sync::Semaphore;
 
-use super::execute::{Noting, close, open};
+use super::execute::{Noting, close};
 use super::machine::Machine;
+use super::options::KindOptions;
 use super::outside::outside;
-use super::plan::Plan;
-use super::state::{ClusterFolder, State};
+use super::tenure::Tenure;
 use crate::cluster::docker::{Engine, Scope, prune};
 use crate::cluster::kubernetes::{self, KubernetesSource, Options, PullPolicy};
-use crate::cluster::{Cluster, ClusterError, Dataplane, Source, Stages, TeardownError};
+use crate::cluster::{Cluster, ClusterError, Source, Stages, TeardownError};
 use crate::scenario::Scenario;
 
 /// How many clusters start at the same time: more of them starve each other until
@@ -24,13 +24,21 @@ use crate::scenario::Scenario;
 static STARTS: Semaphore = Semaphore::const_new(2);
 
 /// A kind cluster.
+///
+/// ```no_run
+/// # fn example() -> anyhow::Result<()> {
+/// use ringfence::cluster::kind::{KindOptions, KindSource};
+///
+/// let options = KindOptions { keep: true, ..KindOptions::shipped("calico")? };
+/// let source = KindSource::new(options);
+/// # Ok(())
+/// # }
+/// ```
 pub struct KindSource {
-    name: String,
-    plan: Plan,
-    state: State,
-    dataplane: Dataplane,
-    folder: ClusterFolder,
-    machine: Arc<Machine>,
+    options: KindOptions,
+    machine: Machine,
+    /// The cluster that it was given to use.
+    tenure: OnceLock<Tenure>,
     /// Whether nodes were begun to be made, or stood already.
     begun: AtomicBool,
     /// The cluster itself, and the Engine that has its nodes.
@@ -38,48 +46,61 @@ pub struct KindSource {
 }
 
 impl KindSource {
-    /// A cluster by this plan, in a folder of its own. `name` is what `--on` was given; the
-    /// state says what the cluster is, and whether it is kept. Where it is ready already, the
-    /// plan is that of [`Plan::again`].
-    pub fn new(
-        name: impl Into<String>,
-        plan: Plan,
-        state: State,
-        dataplane: Dataplane,
-        folder: ClusterFolder,
-        machine: Arc<Machine>,
-    ) -> Self {
-        let begun = AtomicBool::new(state.ready);
-        let name = name.into();
-        Self { name, plan, state, dataplane, folder, machine, begun, inner: OnceLock::new() }
+    /// Such a cluster. It is looked for, waited for and made when it is prepared.
+    pub fn new(options: KindOptions) -> Self {
+        let machine = Machine::new(options.agent.clone());
+        let (tenure, begun, inner) = Default::default();
+        Self { options, machine, tenure, begun, inner }
+    }
+
+    /// That a cluster stays when this is closed, and what removes it; `None` where none does.
+    pub fn stays(&self) -> Option<String> {
+        let tenure = self.tenure.get().filter(|tenure| tenure.stays())?;
+        let name = tenure.folder().name();
+        Some(format!(
+            "the kind cluster `{name}` is kept: `ringfence clusters down {name}` removes it"
+        ))
+    }
+
+    /// Waits for the cluster where it is kept, and takes it.
+    async fn take(&self, stages: &Stages) -> Result<&Tenure, ClusterError> {
+        let taken = Tenure::take(&self.options);
+        let taken = if self.options.keep {
+            let what = format!("wait until `{}` is free", self.options.kept_name());
+            stages.stage("lock", what, taken).await?
+        } else {
+            taken.await?
+        };
+        self.begun.store(taken.state().ready, Ordering::Relaxed);
+        Ok(self.tenure.get_or_init(|| taken))
     }
 
     async fn make(&self, stages: &Stages) -> Result<(), ClusterError> {
+        let tenure = self.take(stages).await?;
         let start = STARTS.acquire().await.map_err(|error| anyhow::anyhow!(error))?;
-        self.folder.note(&self.state)?;
-        let hands = Noting { hands: &*self.machine, begun: &self.begun };
-        open(&self.plan, &hands, stages).await?;
+        let hands = Noting { hands: &self.machine, begun: &self.begun };
+        tenure.stand(&hands, stages).await?;
         drop(start);
-        let client = kubernetes_client(&self.plan.kubeconfig).await?;
+        let client = kubernetes_client(&tenure.plan().kubeconfig).await?;
         let engine = Engine::connect().await?;
-        if let Some(run) = &self.state.run {
+        if let Some(run) = &tenure.state().run {
             // The folder's lock is ours: the run that it names has ended.
             let left = left_by(run, &client, &engine);
             stages.stage("left", format!("remove what the run {run} left"), left).await?;
         }
         let image = self.machine.agent_image().unwrap_or_default();
+        let choice = &self.options.choice;
         let options = Options {
             // It was loaded; a registry has none of this name.
             pull_policy: PullPolicy::Never,
             ephemeral: true,
-            dataplane: self.dataplane.clone(),
-            ..Options::new(&self.name, image)
+            dataplane: choice.cni.dataplane(&choice.version_name),
+            ..Options::new(&self.options.name, image)
         };
         let inner = KubernetesSource::new(client.clone(), options);
         let run = inner.run().clone();
-        let state = self.state.clone();
-        self.folder.note(&State { ready: true, run: Some(run.to_string()), ..state })?;
-        let outside = outside(&client, &engine, &self.plan, image, &run).await?;
+        tenure.used_by(run.as_str())?;
+        let outside = outside(&client, &engine, tenure.plan(), image, &run).await?;
         let inner = inner.with_outside(outside);
         let (inner, _) = self.inner.get_or_init(|| (inner, engine));
         inner.prepare(stages).await
@@ -104,11 +125,11 @@ impl KindSource {
 #[async_trait]
 impl Source for KindSource {
     fn name(&self) -> &str {
-        &self.name
+        &self.options.name
     }
 
     fn most_at_once(&self) -> Option<usize> {
-        self.inner.get().and_then(|(inner, _)| inner.most_at_once())
+        Some(Options::SLOTS.get())
     }
 
     async fn prepare(&self, stages: &Stages) -> Result<(), ClusterError> {
@@ -123,30 +144,29 @@ impl Source for KindSource {
     }
 
     fn standing(&self) -> Vec<String> {
-        if !self.begun.load(Ordering::Relaxed) {
-            return Vec::new();
-        }
-        if self.state.kept && self.folder.state().ok().flatten().is_some_and(|state| state.ready) {
+        let begun = self.begun.load(Ordering::Relaxed);
+        let Some(tenure) = self.tenure.get().filter(|_| begun) else { return Vec::new() };
+        if tenure.stays() {
             return self.inner.get().map(|(inner, _)| inner.standing()).unwrap_or_default();
         }
         vec![format!(
             "the kind cluster `{}` with its nodes in Docker; `ringfence clusters prune` finds it by \
              its note in `{}`",
-            self.plan.name,
-            self.folder.path().display()
+            tenure.plan().name,
+            tenure.folder().path().display()
         )]
     }
 
     async fn close(&self) -> Result<(), TeardownError> {
+        let Some(tenure) = self.tenure.get() else { return Ok(()) };
         // A cluster that was to be kept and never got ready is of no use to anybody.
-        let ready = self.folder.state().ok().flatten().is_some_and(|state| state.ready);
-        if self.state.kept && ready {
+        if tenure.stays() {
             return self.end(true).await;
         }
         let ended = self.end(false).await;
-        let plan = self.plan.clone();
+        let plan = tenure.plan().clone();
         let plan = if self.begun.load(Ordering::Relaxed) { plan } else { plan.without_nodes() };
-        let closed = close(&plan, &*self.machine).await;
+        let closed = close(&plan, &self.machine).await;
         if closed.is_ok() {
             self.begun.store(false, Ordering::Relaxed);
         }
@@ -170,7 +190,7 @@ async fn kubernetes_client(kubeconfig: &Path) -> anyhow::Result<kube::Client> {
 /// Removes what an earlier run left on a cluster that was kept, and beside it.
 async fn left_by(run: &str, client: &kube::Client, engine: &Engine) -> Result<(), ClusterError> {
     let id = run.parse().map_err(anyhow::Error::from)?;
-    kubernetes::prune(client, Some(&id)).await?;
+    kubernetes::prune(client, &kubernetes::Scope::Run(id)).await?;
     let pruned = prune(engine, &Scope::Run(run.to_owned()), false).await?;
     match pruned.left.is_empty() {
         true => Ok(()),

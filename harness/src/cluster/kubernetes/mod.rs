@@ -16,7 +16,7 @@
 //! | `source`, `pool`, `needs` | who runs where |
 //! | `cluster`, `change`, `round`, `outside` | one scenario: deploy, change, probe, with hosts outside the cluster |
 //! | `artifact` | what helps when something goes wrong |
-//! | `prune` | removes what runs left |
+//! | `life`, `prune` | whether a run is under way; removes what runs left |
 
 pub mod access;
 mod artifact;
@@ -27,6 +27,7 @@ mod cluster;
 mod connect;
 mod exec;
 mod led;
+mod life;
 mod mirror;
 pub mod naming;
 mod needs;
@@ -56,7 +57,8 @@ mod whereabouts;
 pub use call::Denied;
 pub use cluster::Kubernetes;
 pub use connect::{client, connect};
+pub use life::{Alive, BEAT, SILENCE};
 pub use options::{Deadlines, Options, ParsePullSecretError, PullPolicy, PullSecret};
 pub use outside::Outside;
-pub use prune::prune;
+pub use prune::{Pruned, Scope, prune, under_way};
 pub use source::KubernetesSource;

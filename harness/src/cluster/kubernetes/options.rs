@@ -129,12 +129,15 @@ pub struct Options {
     pub deadlines: Deadlines,
     /// How long agents are waited for.
     pub patience: Patience,
+    /// How often the run shows in the cluster that it is under way. A run that has not done so
+    /// for [`super::SILENCE`] counts as ended.
+    pub beat: Duration,
 }
 
-/// The default of [`Options::slots`].
-const SLOTS: NonZeroUsize = NonZeroUsize::new(4).unwrap();
-
 impl Options {
+    /// The default of [`Options::slots`].
+    pub const SLOTS: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+
     /// The defaults of a cluster that exists already, with this image.
     pub fn new(name: impl Into<String>, image: impl Into<String>) -> Self {
         Self {
@@ -145,10 +148,11 @@ impl Options {
             allow_host_network: false,
             allow_cluster_scoped: false,
             ephemeral: false,
-            slots: SLOTS,
+            slots: Self::SLOTS,
             dataplane: Dataplane::default(),
             deadlines: Deadlines::default(),
             patience: Patience::default(),
+            beat: Duration::from_secs(10),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A cluster that a run is on: its API, what it shows of the run's objects, and its nodes.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -105,6 +106,16 @@ impl Site {
         object: &K,
         owner: &Owner,
     ) -> Result<K, ClusterError> {
+        self.ensure(api, object, |labels| owner.owns(labels)).await
+    }
+
+    /// As [`Site::create`], for an object that is the run's own by these labels.
+    pub(super) async fn ensure<K: Kind>(
+        &self,
+        api: &Api<K>,
+        object: &K,
+        owns: impl FnOnce(Option<&BTreeMap<String, String>>) -> bool,
+    ) -> Result<K, ClusterError> {
         match self.make(api, object).await {
             Ok(made) => return Ok(made),
             Err(Failed::Exists(_)) => {}
@@ -114,7 +125,7 @@ impl Site {
         let get = asked("get", K::RESOURCE, &name);
         let own_name = object.name_any();
         let there = self.calls.call(get, || api.get(&own_name)).await?;
-        if owner.owns(there.meta().labels.as_ref()) && there.meta().deletion_timestamp.is_none() {
+        if owns(there.meta().labels.as_ref()) && there.meta().deletion_timestamp.is_none() {
             return Ok(there);
         }
         Err(ClusterError::Other(anyhow::anyhow!(
@@ -174,7 +185,7 @@ impl Site {
         objects: &[(Key, String)],
     ) -> Result<(), ClusterError> {
         let deadline = self.options.deadlines.gone;
-        let still = |shown: &std::collections::BTreeMap<Key, K>| -> Vec<String> {
+        let still = |shown: &BTreeMap<Key, K>| -> Vec<String> {
             let there = objects.iter().filter(|(key, uid)| {
                 shown.get(key).is_some_and(|object| object.meta().uid.as_ref() == Some(uid))
             });

@@ -14,12 +14,13 @@ use super::access;
 use super::call::{Calls, asked, words};
 use super::canary;
 use super::cluster::Kubernetes;
+use super::life::Pulse;
 use super::needs::Needs;
 use super::options::Options;
 use super::outside::{Externals, Outside};
 use super::owner::RunId;
 use super::pool::Pool;
-use super::prune::prune_within;
+use super::prune::{Scope, prune_within};
 use super::site::Site;
 use crate::cluster::{Capabilities, Cluster, ClusterError, Source, Stages, TeardownError};
 use crate::model::{Protocol, Via};
@@ -43,6 +44,8 @@ const FIRST_ANSWER: Duration = Duration::from_secs(15);
 /// What there is once it was prepared.
 struct Ready {
     pool: Arc<Pool>,
+    /// Tells others that the run is under way.
+    _pulse: Pulse,
     capabilities: Capabilities,
     /// Whether agents that may open raw sockets speak SCTP, though others do not.
     raw_sctp: bool,
@@ -165,6 +168,7 @@ impl Source for KubernetesSource {
         let site = Arc::new(stages.stage("api", "ask the API server for its nodes", open).await?);
         let pool = Arc::new(Pool::new(site.clone(), self.run.clone()));
         self.begun.store(true, Ordering::Relaxed);
+        let pulse = Pulse::start(site.clone(), &self.run).await?;
         let mut slot = pool.take(false);
         let what = format!("start an agent on each of {} nodes", canary::count(&site));
         let seen = stages.stage("agents", what, canary::look(&mut slot)).await?;
@@ -172,12 +176,12 @@ impl Source for KubernetesSource {
         let capabilities = self.capabilities(&site, &seen);
         let raw_sctp = seen.sctp != Some(Sctp::Kernel);
         // It is prepared once.
-        let _ = self.ready.set(Ready { pool, capabilities, raw_sctp });
+        let _ = self.ready.set(Ready { pool, _pulse: pulse, capabilities, raw_sctp });
         Ok(())
     }
 
     async fn cluster(&self, scenario: &Scenario) -> Result<Box<dyn Cluster>, ClusterError> {
-        let Some(Ready { pool, capabilities, raw_sctp }) = self.ready.get() else {
+        let Some(Ready { pool, capabilities, raw_sctp, .. }) = self.ready.get() else {
             return Err(ClusterError::Lost("it was not prepared".to_owned()));
         };
         let needs = Needs::of(scenario);
@@ -210,7 +214,7 @@ impl Source for KubernetesSource {
         let (run, name) = (&self.run, &self.options.name);
         let finds = match self.options.ephemeral {
             true => String::new(),
-            false => format!("; `ringfence clusters prune --on {name}` finds them by the label"),
+            false => format!("; `ringfence clusters prune --on {name} --run {run}` removes them"),
         };
         vec![format!(
             "namespaces `rf-{run}-…` on `{name}`, with the label `{}={run}`{finds}",
@@ -225,7 +229,8 @@ impl Source for KubernetesSource {
         if !self.begun.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let pruned = prune_within(&self.client, Some(&self.run), self.options.deadlines).await;
+        let pruned =
+            prune_within(&self.client, &Scope::Run(self.run.clone()), self.options.deadlines).await;
         if pruned.is_ok() {
             self.begun.store(false, Ordering::Relaxed);
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::failure::Failure;
 use super::resource::{Query, Target};
 use super::selector::Selector;
-use super::store::{Key, Store, is_leaving, now};
+use super::store::{Key, Store, is_leaving};
 
 /// How a patch is to be understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub(super) fn create(
     if query.get("dryRun") == "All" {
         return Ok(object);
     }
-    store.create(&key, managed(None, object, query, "Update"))
+    store.create(&key, managed(store, None, object, query, "Update"))
 }
 
 /// What the real server looks at before an object is made.
@@ -122,7 +122,7 @@ pub(super) fn replace(
     let key = named(target)?;
     store.update(&key, |found| {
         let found = found.ok_or_else(|| key.not_found())?;
-        change(&key, found, managed(Some(found), object, query, "Update")).map(Some)
+        change(&key, found, managed(store, Some(found), object, query, "Update")).map(Some)
     })
 }
 
@@ -138,7 +138,7 @@ pub(super) fn patch(
             let found = found.ok_or_else(|| key.not_found())?;
             let mut object = found.clone();
             merge(&mut object, &patch);
-            change(&key, found, managed(Some(found), object, query, "Update")).map(Some)
+            change(&key, found, managed(store, Some(found), object, query, "Update")).map(Some)
         });
     }
     let manager = query.get("fieldManager");
@@ -155,7 +155,7 @@ pub(super) fn patch(
             without(&mut object, before, &patch);
         }
         merge(&mut object, &patch);
-        let object = managed(found, object, query, "Apply");
+        let object = managed(store, found, object, query, "Apply");
         match found {
             Some(found) => change(&key, found, object).map(Some),
             None => Ok(Some(object)),
@@ -193,16 +193,26 @@ fn change(key: &Key, found: &Value, mut object: Value) -> Result<Value, Failure>
     Ok(object)
 }
 
-/// Says who manages the object, without the fields.
-fn managed(found: Option<&Value>, mut object: Value, query: &Query, operation: &str) -> Value {
+/// Says who manages the object and since when it is as it is, without the fields.
+fn managed(
+    store: &Store,
+    found: Option<&Value>,
+    mut object: Value,
+    query: &Query,
+    operation: &str,
+) -> Value {
     let manager = Some(query.get("fieldManager")).filter(|name| !name.is_empty());
-    let entry = json!({ "manager": manager.unwrap_or("unknown"), "operation": operation });
-    let managers = found.and_then(|found| found["metadata"]["managedFields"].as_array());
-    let mut managers = managers.cloned().unwrap_or_default();
-    if !managers.contains(&entry) {
-        managers.push(entry);
+    let manager = manager.unwrap_or("unknown");
+    let entries = found.and_then(|found| found["metadata"]["managedFields"].as_array());
+    let mut entries = entries.cloned().unwrap_or_default();
+    object["metadata"]["managedFields"] = entries.clone().into();
+    // Whoever changes nothing is not noted.
+    if found != Some(&object) {
+        entries.retain(|entry| entry["manager"] != manager || entry["operation"] != operation);
+        let time = store.stamp();
+        entries.push(json!({ "manager": manager, "operation": operation, "time": time }));
+        object["metadata"]["managedFields"] = entries.into();
     }
-    object["metadata"]["managedFields"] = managers.into();
     object
 }
 
@@ -279,12 +289,12 @@ pub(super) fn remove(
         match key.plural {
             _ if is_leaving(found) && grace != Some(0) => {}
             "namespaces" => {
-                object["metadata"]["deletionTimestamp"] = now().into();
+                object["metadata"]["deletionTimestamp"] = store.stamp().into();
                 object["status"]["phase"] = "Terminating".into();
             }
             // One that no node has yet goes at once.
             "pods" if grace != Some(0) && !found["spec"]["nodeName"].is_null() => {
-                object["metadata"]["deletionTimestamp"] = now().into();
+                object["metadata"]["deletionTimestamp"] = store.stamp().into();
                 object["metadata"]["deletionGracePeriodSeconds"] = grace.unwrap_or(30).into();
             }
             _ => return Ok(None),

@@ -139,6 +139,12 @@ impl Double {
         self.server.store().forget();
     }
 
+    /// Sets the API server's clock ahead.
+    pub(crate) fn advance(&self, by: Duration) {
+        let seconds = i64::try_from(by.as_secs()).expect("it is a time that tests wait for");
+        self.server.store().advance(seconds);
+    }
+
     /// Cuts every exec at once.
     pub(crate) fn cut_sessions(&self) {
         self.server.cut_sessions();

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use super::api;
 use super::container::{self, Place};
 use super::resource::{self, Query};
-use super::store::{Event, Key, Store, is_leaving, now};
+use super::store::{Event, Key, Store, is_leaving};
 use super::{IMAGE, NAMESPACES};
 
 /// What the task is told.
@@ -208,12 +208,13 @@ impl Machine {
         let host = topology.nodes.get(node).and_then(|node| node.addresses.first());
         let host = host.map(ToString::to_string);
         self.start(key, object, &addresses);
+        let now = self.store.stamp();
         self.report(key, Some(node), |status| {
             status["podIP"] = addresses.first().map(|one| one["ip"].clone()).unwrap_or_default();
             status["podIPs"] = addresses.into();
             status["hostIP"] = host.into();
-            status["startTime"] = now().into();
-            run(status, &containers, restarts);
+            status["startTime"] = now.as_str().into();
+            run(status, &containers, restarts, &now);
         });
     }
 
@@ -266,7 +267,8 @@ impl Machine {
         let restarts = object["status"]["containerStatuses"][0]["restartCount"].as_u64();
         let containers = list(&object["spec"]["containers"]);
         let restarts = restarts.unwrap_or_default() + 1;
-        self.report(key, None, |status| run(status, &containers, restarts));
+        let now = self.store.stamp();
+        self.report(key, None, |status| run(status, &containers, restarts, &now));
     }
 
     async fn remake(&mut self, key: &Key) {
@@ -351,14 +353,14 @@ fn conditions(ready: &str) -> Value {
     [&up[..], &[of("ContainersReady", ready), of("Ready", ready)]].concat().into()
 }
 
-fn run(status: &mut Value, containers: &[Value], restarts: u64) {
+fn run(status: &mut Value, containers: &[Value], restarts: u64, now: &str) {
     status["phase"] = "Running".into();
     status["conditions"] = conditions("True");
     let containers = containers.iter().map(|container| {
         json!({
             "name": container["name"], "image": container["image"], "imageID": IMAGE,
             "ready": true, "started": true, "restartCount": restarts,
-            "state": { "running": { "startedAt": now() } },
+            "state": { "running": { "startedAt": now } },
         })
     });
     status["containerStatuses"] = containers.collect();

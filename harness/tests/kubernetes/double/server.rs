@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
+use hyper::header::{CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
@@ -215,7 +215,7 @@ async fn answer(
     let effect = server.faults.meet(request.method(), &path, query.is("watch"));
     let mut budget = usize::MAX;
     match &effect {
-        Some(Effect::Answer(failure)) => return Ok(refuse(failure)),
+        Some(Effect::Answer(failure)) => return Ok(dated(&server, refuse(failure))),
         Some(Effect::Delay(by)) => tokio::time::sleep(*by).await,
         Some(Effect::Cut(bytes)) => budget = *bytes,
         Some(Effect::Close) => return Ok(Response::new(empty())),
@@ -225,7 +225,15 @@ async fn answer(
     if matches!(effect, Some(Effect::Hang)) {
         return Err(io::ErrorKind::ConnectionReset.into());
     }
-    Ok(answer.unwrap_or_else(|failure| refuse(&failure)))
+    Ok(dated(&server, answer.unwrap_or_else(|failure| refuse(&failure))))
+}
+
+/// Dates an answer by the store's clock (RFC 9110, section 6.6.1).
+fn dated(server: &Server, mut answer: Response<Body>) -> Response<Body> {
+    let date = server.store.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let date = HeaderValue::try_from(date).expect("it is ASCII");
+    answer.headers_mut().insert(DATE, date);
+    answer
 }
 
 async fn call(

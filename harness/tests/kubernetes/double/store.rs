@@ -1,8 +1,10 @@
 //! The objects and their history.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
@@ -50,6 +52,8 @@ pub(super) struct Store {
     state: Mutex<State>,
     version: watch::Sender<u64>,
     listener: mpsc::UnboundedSender<Command>,
+    /// By how many seconds its clock is ahead of the machine's.
+    ahead: AtomicI64,
 }
 
 #[derive(Default)]
@@ -67,7 +71,22 @@ impl Store {
     /// An empty store that tells every event to a listener.
     pub(super) fn new(listener: mpsc::UnboundedSender<Command>) -> Self {
         let (version, _) = watch::channel(0);
-        Self { state: Mutex::default(), version, listener }
+        Self { state: Mutex::default(), version, listener, ahead: AtomicI64::default() }
+    }
+
+    /// Sets its clock ahead.
+    pub(super) fn advance(&self, seconds: i64) {
+        self.ahead.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// What time it is by its clock.
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::now() + SignedDuration::from_secs(self.ahead.load(Ordering::Relaxed))
+    }
+
+    /// As objects have it: in seconds.
+    pub(super) fn stamp(&self) -> String {
+        self.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -122,7 +141,7 @@ impl Store {
         let before = state.objects.get(key).cloned();
         let mut after = change(before.as_ref())?;
         if let Some(after) = &mut after {
-            state.complete(key, before.as_ref(), after);
+            state.complete(key, before.as_ref(), after, &self.stamp());
         }
         if after == before {
             return Ok(after.unwrap_or_default());
@@ -185,7 +204,7 @@ impl Store {
 
 impl State {
     /// Fills in what the server does, and what nobody else may.
-    fn complete(&mut self, key: &Key, before: Option<&Value>, object: &mut Value) {
+    fn complete(&mut self, key: &Key, before: Option<&Value>, object: &mut Value, now: &str) {
         object["apiVersion"] = key.resource().api_version().into();
         object["kind"] = key.resource().kind.into();
         let metadata = &mut object["metadata"];
@@ -201,7 +220,7 @@ impl State {
             None => {
                 self.uids += 1;
                 metadata["uid"] = format!("00000000-0000-4000-8000-{:012x}", self.uids).into();
-                metadata["creationTimestamp"] = now().into();
+                metadata["creationTimestamp"] = now.into();
             }
         }
         if matches!(key.plural, "pods" | "networkpolicies") {
@@ -227,11 +246,6 @@ impl State {
             }
         }
     }
-}
-
-/// Now, as objects have it: in seconds.
-pub(super) fn now() -> String {
-    k8s_openapi::jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Whether somebody has asked for its removal.
