@@ -6,9 +6,10 @@
 //! of its repetitions, with the least and the most.
 //!
 //! The target: a step costs at most the CNI's own latency and three deadlines of silence,
-//! whatever the number of cells. The latency is that which the run itself saw: until a
-//! round began in which the sentinel had flipped on every node. Where the median of the
-//! rest is more than three deadlines, the program ends with exit code 1.
+//! whatever the number of cells. The latency is what the run itself saw: until a round began
+//! in which the sentinel had flipped on every node, or the slowest enforcement of the
+//! scenario so far, for which every step waits. Both differences are printed; where the
+//! median of the second is more than three deadlines, the program ends with exit code 1.
 //!
 //! Cells are those of Cyclonus' default: 9 pods × 9 pods × ports, a pod to itself among
 //! them, over IPv4 alone.
@@ -131,14 +132,16 @@ struct Step {
     took: Duration,
     /// Until a round began in which every node showed the sentinel's flip.
     latency: Duration,
+    /// The slowest that anything took to be enforced in the scenario so far.
+    slowest: Duration,
     /// How long silence had to last, in the last round.
     silence: Duration,
 }
 
 impl Step {
-    /// What it cost beyond the CNI's own latency, in deadlines.
-    fn cost(&self) -> f64 {
-        self.took.saturating_sub(self.latency).as_secs_f64() / self.silence.as_secs_f64()
+    /// What it cost beyond a latency, in deadlines.
+    fn beyond(&self, latency: Duration) -> f64 {
+        self.took.saturating_sub(latency).as_secs_f64() / self.silence.as_secs_f64()
     }
 }
 
@@ -149,7 +152,7 @@ impl Measured {
         if ports == 1 {
             row("rights, nodes, an agent on each node", "s", prepare);
             row(&format!("{PODS} pods ready, cold, with 8 of the run's own"), "s", cold);
-            row("the same, warm: the next scenario on the same pods", "s", warm);
+            row("the same, warm: the next scenario on the same pods", "ms", warm);
         }
         let seconds =
             |of: fn(&Step) -> Duration| steps.iter().map(|step| of(step).as_secs_f64()).collect();
@@ -157,8 +160,10 @@ impl Measured {
         row(&(step.clone() + "applied → settled"), "s", seconds(|step| step.took));
         row(&(step.clone() + "the CNI's latency"), "s", seconds(|step| step.latency));
         row(&(step.clone() + "one deadline"), "s", seconds(|step| step.silence));
-        let mut costs: Vec<f64> = steps.iter().map(Step::cost).collect();
-        row(&(step + "the rest, in deadlines"), "", costs.clone());
+        let flip = steps.iter().map(|step| step.beyond(step.latency)).collect();
+        row(&(step.clone() + "beyond it, in deadlines"), "", flip);
+        let mut costs: Vec<f64> = steps.iter().map(|step| step.beyond(step.slowest)).collect();
+        row(&(step + "beyond the slowest, in deadlines"), "", costs.clone());
         costs.sort_by(f64::total_cmp);
         let met = costs.get(costs.len() / 2).is_some_and(|median| *median <= TARGET);
         if !met {
@@ -187,7 +192,7 @@ async fn repetition(
     let begun = Instant::now();
     source.prepare(&Stages::silent()).await.expect("the cluster can be used");
     measured.prepare.push(begun.elapsed().as_secs_f64());
-    for deployed in [&mut measured.cold, &mut measured.warm] {
+    for (deployed, unit) in [(&mut measured.cold, 1.0), (&mut measured.warm, 1e3)] {
         let mut cluster = source.cluster(scenario).await.expect("a share of the cluster");
         let (sink, mut lines) = EventSink::channel();
         let settings = Settings::default();
@@ -200,7 +205,7 @@ async fn repetition(
         assert_eq!(status, Status::Passed, "expected a cluster that enforces policies");
         for line in &record {
             match &line.event {
-                Event::Deployed { took, .. } => deployed.push(took.as_secs_f64()),
+                Event::Deployed { took, .. } => deployed.push(took.as_secs_f64() * unit),
                 Event::StepJudged { cells, .. } => assert_eq!(cells.len(), count),
                 _ => {}
             }
@@ -261,15 +266,21 @@ async fn memory(client: &Client, namespaces: &str) -> Vec<f64> {
 fn steps(record: &[Line]) -> Vec<Step> {
     let mut steps = Vec::new();
     let (mut accepted, mut changed, mut silence) = (Duration::ZERO, false, Duration::ZERO);
+    let mut slowest = Duration::ZERO;
     for line in record {
         match &line.event {
             Event::StepStarted { changes, .. } => {
                 (accepted, changed) = (line.at, !changes.is_empty());
             }
             Event::Round { step: Some(_), deadline, .. } => silence = *deadline,
-            Event::StepJudged { timing, .. } if changed => {
+            Event::StepJudged { timing, .. } => {
                 let latency = timing.to_look.expect("a step passed, so every node looked");
-                steps.push(Step { took: line.at - accepted, latency, silence });
+                slowest = slowest.max(latency);
+                if changed {
+                    steps.push(Step { took: line.at - accepted, latency, slowest, silence });
+                }
+                let enforced = timing.to_enforce.max(timing.to_allow);
+                slowest = slowest.max(enforced.unwrap_or_default());
             }
             _ => {}
         }
