@@ -235,6 +235,7 @@ fn run(
             cells,
             rejected: vec![],
             timing: StepTiming {
+                to_look: Some(Duration::from_micros(4_000)),
                 to_enforce: Some(Duration::from_micros(4_200)),
                 to_allow: None,
                 total: Some(MS(260)),

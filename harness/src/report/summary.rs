@@ -68,6 +68,8 @@ pub struct Finished {
 pub struct ClusterRun {
     /// The slow parts of preparing it, in the order in which they began.
     pub preparations: Vec<Preparation>,
+    /// What was found that holds for the cluster as a whole.
+    pub noticed: Vec<String>,
     /// What could not be removed, a sentence each.
     pub left_behind: Vec<String>,
 }
@@ -268,7 +270,7 @@ impl Run {
                 self.finished =
                     Some(Finished { counts: *counts, exit_code: *exit_code, took: *took });
             }
-            Event::Stage { .. } | Event::LeftBehind { .. } => {
+            Event::Stage { .. } | Event::Noticed { .. } | Event::LeftBehind { .. } => {
                 self.clusters.entry(line.cluster.clone()).or_default().fold(&line.event);
             }
             event => self.scenario(line).fold(event),
@@ -329,6 +331,7 @@ impl ClusterRun {
                     }),
                 }
             }
+            Event::Noticed { what } => self.noticed.push(what.clone()),
             Event::LeftBehind { what } => self.left_behind.clone_from(what),
             _ => {}
         }
@@ -380,6 +383,7 @@ impl ScenarioRun {
             }
             Event::Round { .. }
             | Event::Stage { .. }
+            | Event::Noticed { .. }
             | Event::LeftBehind { .. }
             | Event::RunStarted { .. }
             | Event::Diagnosed { .. }

@@ -148,7 +148,7 @@ mod tests {
 
     use super::*;
     use crate::report::fixture;
-    use crate::run::Line;
+    use crate::run::{Event, Line};
 
     const WIDE: Look = Look { width: Some(80), color: false };
     const NARROW: Look = Look { width: Some(60), color: false };
@@ -188,6 +188,16 @@ mod tests {
         check(&lines, NARROW, expect_file!["../../tests/golden/report/clusters-narrow.txt"]);
         let lines = fixture::disagreement();
         check(&lines, Look::PLAIN, expect_file!["../../tests/golden/report/disagreement.txt"]);
+    }
+
+    #[test]
+    fn what_was_noticed_of_a_cluster_is_told_once() {
+        let mut lines = fixture::passing();
+        let event = Event::Noticed { what: "nothing is enforced here".to_owned() };
+        let cluster = "embedded".to_owned();
+        lines.insert(2, Line { at: lines[1].at, cluster, scenario: String::new(), event });
+        let text = render(&Run::of(&lines).unwrap(), WIDE);
+        assert_eq!(text.matches("embedded: nothing is enforced here\n").count(), 1, "{text}");
     }
 
     #[test]

@@ -214,6 +214,10 @@ fn clusters(run: &Run, look: Look) -> String {
         text += &look.wrap("", "  ", &line);
     }
     for (cluster, told) in &run.clusters {
+        for what in &told.noticed {
+            let line = format!("{cluster}: {what}");
+            text += &look.wrap("", "  ", &look.paint(BAD, &line));
+        }
         for what in &told.left_behind {
             let line = format!("left behind on {cluster}: {what}");
             text += &look.wrap("", "  ", &look.paint(BAD, &line));

@@ -41,6 +41,7 @@ pub const SCHEMA: u32 = 1;
 /// | `step-judged` | once for each step started | a judgement for every cell, times, notes, what was not judged; a step that needs the control of late pods is judged after the `lift` rounds, and so are all that follow it |
 /// | `bundled` | at most once for each scenario that failed or errored | where the failure bundle is |
 /// | `scenario-finished` | once for each scenario | status, reason |
+/// | `noticed` | seldom; about a cluster as a whole | what was found on the way, such as that it enforces nothing |
 /// | `left-behind` | at most once for each cluster | what could not be removed |
 /// | `run-finished` | once, the last line | counts, exit code |
 ///
@@ -177,6 +178,10 @@ impl fmt::Display for NotJudged {
 /// How long a step took to be enforced.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepTiming {
+    /// From the change's acceptance until a round began in which every node had shown
+    /// the sentinel's flip: the cluster's own latency.
+    #[serde(with = "micros::maybe", default)]
+    pub to_look: Option<Duration>,
     /// From the change's acceptance until the last cell that became a deny was one.
     #[serde(with = "micros::maybe")]
     pub to_enforce: Option<Duration>,
@@ -319,6 +324,11 @@ pub enum Event {
         /// How long it took.
         #[serde(with = "micros")]
         took: Duration,
+    },
+    /// Something that holds for a cluster as a whole was found on the way.
+    Noticed {
+        /// What it is and what to do about it, in sentences.
+        what: String,
     },
     /// A cluster was closed, and not all of it could be removed.
     LeftBehind {

@@ -189,7 +189,7 @@ fn wire(question: &Question, sight: &Sight) -> Wire {
             Wire::Differs(format!("observed {seen}, after it had been as specified before"))
         }
         Course::Ignored { rounds, blind } => Wire::Differs(format!(
-            "observed {seen}, in all {rounds} rounds until the step's deadline; nor was the sentinel's own policy enforced: {blind}"
+            "observed {seen}, in all {rounds} rounds until the step's deadline; {blind}"
         )),
         Course::Leaked { at } => Wire::Differs(format!(
             "observed open {} ms after the pod was made, though its isolation was in force before",

@@ -2,6 +2,7 @@
 
 mod binding;
 mod bundle;
+mod enforcement;
 mod event;
 mod judge;
 mod lack;
@@ -28,7 +29,7 @@ pub use event::{
 pub use scenario::run_scenario;
 pub use schedule::{Ran, run_all};
 pub use settings::{
-    AGREEING_ROUNDS, ENFORCEMENT_MARGIN, MEASURED_ROUNDS, Pause, Settings, Silence,
+    AGREEING_ROUNDS, ENFORCEMENT_MARGIN, FLIP_MARGIN, MEASURED_ROUNDS, Pause, Settings, Silence,
 };
 pub use sink::EventSink;
 pub use stop::{Stop, Stopper};

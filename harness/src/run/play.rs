@@ -1,5 +1,6 @@
 //! Plays a scenario's steps: control, apply, settle, lift.
 
+mod blindness;
 mod negative;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use crate::model::{Cell, Change, Intent, Name, PodName, Topology, World};
 use crate::scenario::{Expectation, Scenario, Step};
 
 use super::binding::bind_all;
+use super::enforcement::Enforcement;
 use super::judge::Control;
 use super::lack;
 use super::paths::{Path, Paths, removes};
@@ -23,6 +25,7 @@ use super::stage::{Settled, Stage};
 use super::tally::{Held, Tally};
 use super::witness::Witness;
 use super::{Event, EventSink, Purpose, Settings, Status, StepTiming};
+use blindness::{blindness, silence};
 
 /// What a scenario's run leaves behind when it breaks off, wherever that is.
 #[derive(Default)]
@@ -40,6 +43,7 @@ pub(super) async fn play(
     cluster: &mut dyn Cluster,
     settings: &Settings,
     sink: &EventSink,
+    enforcement: &Enforcement,
     progress: &mut Progress,
 ) -> Result<(), ClusterError> {
     let capabilities = cluster.capabilities().clone();
@@ -62,7 +66,8 @@ pub(super) async fn play(
     })??;
     let mut world = World::new(scenario.topology.clone());
     let nodes: Vec<Name> = found.nodes.keys().cloned().collect();
-    let stage = Stage::set(cluster, settings, sink, sentinel(&nodes), witness(&nodes), &found)?;
+    let (sentinel, witness) = (sentinel(&nodes), witness(&nodes));
+    let stage = Stage::set(cluster, settings, sink, enforcement, sentinel, witness, &found)?;
     adopt(&mut world.topology, found)?;
     sink.emit(Event::Deployed {
         capabilities: capabilities.clone(),
@@ -150,36 +155,6 @@ fn adopt(topology: &mut Topology, found: Topology) -> Result<(), ClusterError> {
     }
     topology.nodes = found.nodes;
     Ok(())
-}
-
-/// Nodes in words.
-fn listed(nodes: &[Name]) -> String {
-    let nodes: Vec<String> = nodes.iter().map(|node| format!("node `{node}`")).collect();
-    nodes.join(" and ")
-}
-
-/// That nodes did not enforce the sentinel's policy, in words. Where the witness
-/// was not heard either, nobody knows whether they did.
-fn blindness(blind: &[Name], silent: &[Name], settings: &Settings) -> String {
-    let blind: Vec<Name> = blind.iter().filter(|node| !silent.contains(node)).cloned().collect();
-    if blind.is_empty() {
-        return silence(silent, settings);
-    }
-    let blind = format!(
-        "expected {} to enforce the sentinel's policy within the step's deadline of {} ms, found no change; does this cluster enforce NetworkPolicies there?",
-        listed(&blind),
-        settings.step_deadline.as_millis()
-    );
-    if silent.is_empty() { blind } else { format!("{blind}; {}", silence(silent, settings)) }
-}
-
-/// That the witness did not connect, in words.
-fn silence(silent: &[Name], settings: &Settings) -> String {
-    format!(
-        "expected pods on {} that no policy selects to connect in the same round, or silence is no deny, within the step's deadline of {} ms, found them silent; does the network stall there, or does a policy reach pods it does not select?",
-        listed(silent),
-        settings.step_deadline.as_millis()
-    )
 }
 
 struct Play<'a> {
@@ -325,7 +300,8 @@ impl Play<'_> {
         };
         let settling = Settling::new(watches, rules);
         let settled = self.stage.settle(index, settling, accepted).await;
-        let Settled { settling, blind, silent, enforced, lost } = settled;
+        let unseen = blindness(&settled);
+        let Settled { settling, blind, silent, enforced, looked, limit, lost, .. } = settled;
         self.control_negatively(&step.name, &questions, &enforced);
 
         let became = |wanted: Goal| {
@@ -341,6 +317,7 @@ impl Play<'_> {
         let time = |wanted| settling.last_to_agree(became(wanted).map(|(path, _)| &path.cell));
         let (to_enforce, to_allow) = (time(Goal::Deny), time(Goal::Allow));
         let timing = StepTiming {
+            to_look: looked,
             to_enforce,
             to_allow,
             total: Some(begun.elapsed()),
@@ -349,16 +326,16 @@ impl Play<'_> {
         if !settling.is_over(accepted.elapsed()) && blind.is_empty() && lost.is_none() {
             notes.push(format!(
                 "not settled within the step's deadline of {} ms",
-                self.settings.step_deadline.as_millis()
+                limit.as_millis()
             ));
         }
-        if !blind.is_empty() {
-            self.blind.get_or_insert_with(|| blindness(&blind, &silent, self.settings));
+        if let Some(unseen) = unseen {
+            self.blind.get_or_insert(unseen);
         }
         let mut seen = match &self.blind {
             Some(blind) => settling.courses_unseen(blind),
             None => {
-                let silent = (!silent.is_empty()).then(|| silence(&silent, self.settings));
+                let silent = (!silent.is_empty()).then(|| silence(&silent, limit));
                 settling.courses(silent.as_deref())
             }
         };
@@ -466,12 +443,10 @@ impl Play<'_> {
         let rules = SettleRules { differing: 0, patience: Duration::ZERO };
         let settling = Settling::new([], rules);
         let settled = self.stage.settle(index, settling, Instant::now()).await;
-        match (settled.lost, &settled.blind[..]) {
-            (Some(error), _) => Err(error),
-            (None, []) => Ok(()),
-            (None, blind) => {
-                Err(ClusterError::Other(anyhow!(blindness(blind, &settled.silent, self.settings))))
-            }
+        match (blindness(&settled), settled.lost) {
+            (_, Some(error)) => Err(error),
+            (None, None) => Ok(()),
+            (Some(blind), None) => Err(ClusterError::Other(anyhow!(blind))),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::cluster::{Artifact, Cluster, ClusterError};
 use crate::scenario::Scenario;
 
 use super::bundle::{Bundle, Written};
+use super::enforcement::Enforcement;
 use super::play::{Progress, play};
 use super::{Event, EventSink, Settings, Status, Stop};
 
@@ -32,6 +33,18 @@ pub async fn run_scenario(
     sink: &EventSink,
     stop: &Stop,
 ) -> Status {
+    run_scenario_on(scenario, cluster, settings, sink, stop, &Enforcement::default()).await
+}
+
+/// As [`run_scenario`] does, on a cluster of which other scenarios have learned something.
+pub(super) async fn run_scenario_on(
+    scenario: &Scenario,
+    cluster: &mut dyn Cluster,
+    settings: &Settings,
+    sink: &EventSink,
+    stop: &Stop,
+    enforcement: &Enforcement,
+) -> Status {
     let begun = Instant::now();
     let bundle = settings
         .bundles
@@ -49,7 +62,7 @@ pub async fn run_scenario(
         tokio::select! {
             biased;
             () = stop.asked() => Ended::Interrupted,
-            played = play(scenario, &mut *cluster, settings, sink, &mut progress) => {
+            played = play(scenario, &mut *cluster, settings, sink, enforcement, &mut progress) => {
                 played.map_or_else(Ended::Broken, |()| Ended::Whole)
             }
         }

@@ -12,7 +12,8 @@ use crate::exit::ExitCode;
 use crate::model::{Origin, Topology};
 use crate::scenario::Scenario;
 
-use super::scenario::{caught, panicked, run_scenario, words};
+use super::enforcement::Enforcement;
+use super::scenario::{caught, panicked, run_scenario_on, words};
 use super::{Counts, Event, EventSink, SCHEMA, ScenarioInfo, Settings, Status, Stop};
 
 impl Counts {
@@ -101,6 +102,7 @@ pub async fn run_all(
             settings: settings.clone(),
             sink: sink.clone(),
             stop: stop.clone(),
+            enforcement: Arc::default(),
         };
         running.spawn(lane.run(scenarios.clone()));
     }
@@ -129,6 +131,7 @@ struct Lane {
     settings: Settings,
     sink: EventSink,
     stop: Stop,
+    enforcement: Arc<Enforcement>,
 }
 
 impl Lane {
@@ -218,7 +221,8 @@ impl Lane {
                 }
                 let (source, settings) = (self.source.clone(), self.settings.clone());
                 let (own, stop) = (sink.clone(), self.stop.clone());
-                let task = running.spawn(one(scenario, source, settings, own, stop));
+                let enforcement = self.enforcement.clone();
+                let task = running.spawn(one(scenario, source, settings, own, stop, enforcement));
                 names.insert(task.id(), (sink, Instant::now()));
             }
             let Some(joined) = running.join_next_with_id().await else { break };
@@ -270,6 +274,7 @@ async fn one(
     settings: Settings,
     sink: EventSink,
     mut stop: Stop,
+    enforcement: Arc<Enforcement>,
 ) -> Status {
     let begun = Instant::now();
     let making = stop.clone();
@@ -280,7 +285,9 @@ async fn one(
     };
     let (status, reason) = match made {
         Some(Ok(mut cluster)) => {
-            return run_scenario(&scenario, &mut *cluster, &settings, &sink, &making).await;
+            let cluster = &mut *cluster;
+            return run_scenario_on(&scenario, cluster, &settings, &sink, &making, &enforcement)
+                .await;
         }
         None => (Status::Errored, NOT_STARTED.to_owned()),
         Some(Err(ClusterError::Unsupported(why))) => (Status::Skipped, why),

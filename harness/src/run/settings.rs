@@ -21,6 +21,10 @@ pub struct Settings {
     pub control_deadline: Duration,
     /// How long a step may take from the acceptance of its changes. Default 30 s.
     pub step_deadline: Duration,
+    /// How long a step may take where a whole step's deadline passed before and no node was
+    /// ever seen to enforce a policy on this cluster. Default 3 s: enough to see one that has
+    /// begun to, and a cluster that never will takes minutes, not hours.
+    pub vain_deadline: Duration,
     /// How long teardown may take. Default 60 s.
     pub teardown_deadline: Duration,
     /// How long it may take to remove what the scenarios of one cluster shared.
@@ -58,6 +62,7 @@ impl Default for Settings {
             call_deadline: Duration::from_secs(150),
             control_deadline: Duration::from_secs(30),
             step_deadline: Duration::from_secs(30),
+            vain_deadline: Duration::from_secs(3),
             teardown_deadline: Duration::from_secs(60),
             close_deadline: Duration::from_secs(300),
             bundles: None,
@@ -77,6 +82,11 @@ pub const AGREEING_ROUNDS: u32 = 2;
 /// By how much the slowest enforcement seen on a cluster is multiplied before a
 /// cell that differs may be called wrong.
 pub const ENFORCEMENT_MARGIN: u32 = 2;
+
+/// How much later than the sentinel's flip, in deadlines of silence, the round begins that
+/// decides: or as long as the slowest enforcement seen, where that is less. With that
+/// round's own deadline, a step costs less than three.
+pub const FLIP_MARGIN: f64 = 1.5;
 
 /// In how many of the last rounds the slowest allowed latency is looked for.
 pub const MEASURED_ROUNDS: usize = 8;

@@ -1,11 +1,12 @@
 //! When a step has settled: a fold over its rounds, without a clock of its own.
 //!
-//! Rounds *count* from the moment at which the sentinel has flipped on every
-//! node and the slowest enforcement seen on this cluster has passed again.
-//! Among rounds that count, a cell has settled when two in a row agree with
-//! what is specified. One that differs is given [`SettleRules::patience`] and
-//! so many rounds in a row; one that agreed and then differs has turned, and
-//! one that turned and agrees again is unstable.
+//! Rounds *show* something from the one in which the sentinel has flipped on every
+//! node, and they *count* once the slowest enforcement seen on this cluster has passed
+//! since the changes were accepted, and a margin since the flip. A cell has settled when
+//! two rounds in a row that show something agree with what is specified, and the last of
+//! them counts. Among those that count, one that differs is given
+//! [`SettleRules::patience`] and so many rounds in a row; one that agreed and then
+//! differs has turned, and one that turned and agrees again is unstable.
 //!
 //! A round in which the witness did not connect counts for nothing that was
 //! not heard in it: of such a round only what connected is taken in.
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use crate::model::{Cell, Observation, Outcome};
 
-use super::settings::{AGREEING_ROUNDS, ENFORCEMENT_MARGIN};
+use super::settings::AGREEING_ROUNDS;
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +102,9 @@ pub(super) fn agrees(goal: Goal, outcome: &Outcome) -> Option<bool> {
 /// What a round says.
 #[derive(Debug, Clone, Copy)]
 struct Weight {
-    /// Whether the cluster is known to have looked.
+    /// Whether the sentinel had flipped in it.
+    shows: bool,
+    /// Whether the cluster is known to have looked, by now.
     counts: bool,
     /// Whether the witness connected, so that silence says something.
     witnessed: bool,
@@ -113,8 +116,9 @@ struct Track {
     last: Option<Observation>,
     /// Since when it has agreed without a break, in all rounds.
     since: Option<Duration>,
-    /// Rounds in a row that agree, differ, or cannot tell, among those that count.
+    /// Rounds in a row that agree, among those that show something.
     agreeing: u32,
+    /// Rounds in a row that differ, or cannot tell, among those that count.
     differing: u32,
     unclear: u32,
     /// Rounds that differed, among all.
@@ -170,15 +174,17 @@ impl Track {
             }
             None => {}
         }
+        if of.shows {
+            self.agreeing = if answer == Some(true) { self.agreeing + 1 } else { 0 };
+        }
         if !of.counts {
             return;
         }
-        let (agreeing, differing, unclear) = match answer {
-            Some(true) => (self.agreeing + 1, 0, 0),
-            Some(false) => (0, self.differing + 1, 0),
-            None => (0, 0, self.unclear + 1),
+        (self.differing, self.unclear) = match answer {
+            Some(true) => (0, 0),
+            Some(false) => (self.differing + 1, 0),
+            None => (0, self.unclear + 1),
         };
-        (self.agreeing, self.differing, self.unclear) = (agreeing, differing, unclear);
         if let Some(answer) = answer {
             if self.stood.is_some_and(|stood| stood != answer) {
                 self.changes += 1;
@@ -189,12 +195,17 @@ impl Track {
         }
     }
 
+    /// Whether it agrees: twice in a row, and at last in a round that counts.
+    fn has_agreed(&self) -> bool {
+        self.agreeing >= AGREEING_ROUNDS && self.stood == Some(true)
+    }
+
     /// Whether another round would not change what is said of the cell.
     fn is_decided(&self, patient: bool, rules: &SettleRules) -> bool {
         let enough = rules.differing.max(AGREEING_ROUNDS);
         self.watch.goal == Goal::Free
             || self.returned
-            || self.agreeing >= AGREEING_ROUNDS
+            || self.has_agreed()
             || patient
                 && !self.watch.until_deadline
                 && (self.differing >= enough || self.unclear >= enough)
@@ -213,7 +224,7 @@ impl Track {
             Course::Leaked { at }
         } else if self.returned {
             Course::Unstable { changes: self.changes }
-        } else if self.agreeing >= AGREEING_ROUNDS {
+        } else if self.has_agreed() {
             Course::Agreed
         } else if self.differing > 0 && self.turned {
             Course::Turned
@@ -232,12 +243,16 @@ impl Track {
 pub(super) struct Settling {
     tracks: BTreeMap<Cell, Track>,
     rules: SettleRules,
+    /// From when on rounds show something.
+    shows_from: Option<Duration>,
     /// From when on rounds count.
     counts_from: Option<Duration>,
     /// From when on a cell that differs may be called wrong.
     patient_from: Duration,
     /// How many rounds were made.
     pub(super) rounds: u32,
+    /// How many of them showed something, and how many counted.
+    shown: u32,
     counted: u32,
 }
 
@@ -250,9 +265,11 @@ impl Settling {
         Self {
             tracks: watches.into_iter().map(|(cell, watch)| (cell, Track::new(watch))).collect(),
             rules,
+            shows_from: None,
             counts_from: None,
             patient_from: Duration::ZERO,
             rounds: 0,
+            shown: 0,
             counted: 0,
         }
     }
@@ -267,11 +284,17 @@ impl Settling {
         self.counts_from
     }
 
-    /// Rounds that start at this time or later count. A cell that differs is
-    /// given the margin over the slowest enforcement seen, and then patience.
-    pub(super) fn count_from(&mut self, at: Duration, slowest: Duration) {
+    /// Rounds that start at this time or later show something: the sentinel had flipped.
+    pub(super) fn show_from(&mut self, at: Duration) {
+        self.shows_from = Some(at);
+    }
+
+    /// Rounds that start at `at` or later count. A cell that differs is given until
+    /// `enforced`, when the slowest of clusters would have enforced it, and then patience.
+    pub(super) fn count_from(&mut self, at: Duration, enforced: Duration) {
+        self.shows_from.get_or_insert(at);
         self.counts_from = Some(at);
-        self.patient_from = at + slowest * (ENFORCEMENT_MARGIN - 1) + self.rules.patience;
+        self.patient_from = enforced.max(at) + self.rules.patience;
     }
 
     /// Takes in a round; `witnessed` where the witness connected in it.
@@ -281,10 +304,12 @@ impl Settling {
         witnessed: bool,
         observations: &[(Cell, Observation)],
     ) {
+        let shows = self.shows_from.is_some_and(|from| started >= from);
         let counts = self.counts_from.is_some_and(|from| started >= from);
         self.rounds += 1;
+        self.shown += u32::from(shows && witnessed);
         self.counted += u32::from(counts && witnessed);
-        let weight = Weight { counts, witnessed };
+        let weight = Weight { shows, counts, witnessed };
         for (cell, observation) in observations {
             if let Some(track) = self.tracks.get_mut(cell) {
                 track.see(started, weight, observation);
@@ -298,7 +323,8 @@ impl Settling {
             return false;
         }
         let patient = now >= self.patient_from;
-        (self.counted >= AGREEING_ROUNDS || self.tracks.is_empty())
+        let enough = self.counted > 0 && self.shown >= AGREEING_ROUNDS;
+        (enough || self.tracks.is_empty())
             && self.tracks.values().all(|track| track.is_decided(patient, &self.rules))
     }
 
@@ -359,141 +385,11 @@ impl Settling {
     ) -> Option<Duration> {
         let since = cells.into_iter().map(|cell| {
             let track = self.tracks.get(cell)?;
-            (track.agreeing >= AGREEING_ROUNDS && !track.returned).then_some(track.since)?
+            (track.has_agreed() && !track.returned).then_some(track.since)?
         });
         since.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Endpoint, Family, Protocol, Via};
-
-    fn cell() -> Cell {
-        Cell {
-            source: Endpoint::pod("a", "x"),
-            destination: Endpoint::pod("a", "y"),
-            port: 80,
-            protocol: Protocol::Tcp,
-            family: Family::Ipv4,
-            via: Via::Pod,
-        }
-    }
-
-    fn watch(goal: Goal) -> Watch {
-        Watch { goal, from_first_instant: false, until_deadline: false }
-    }
-
-    /// Plays rounds, one per 100 ms; `c` connects, `d` drops, `r` loses the
-    /// reply, `?` cannot tell. In rounds of capitals the witness did not connect.
-    /// The first round that counts starts at `from`.
-    fn play(watch: Watch, rounds: &str, from: Option<u64>) -> (Settling, bool) {
-        let rules = SettleRules { differing: 3, patience: Duration::from_millis(250) };
-        let mut settling = Settling::new([(cell(), watch)], rules);
-        if let Some(from) = from {
-            settling.count_from(Duration::from_millis(from), Duration::ZERO);
-        }
-        let mut now = Duration::ZERO;
-        for round in rounds.chars() {
-            let outcome = match round.to_ascii_lowercase() {
-                'c' => Outcome::Connected,
-                'd' => Outcome::Dropped,
-                'r' => Outcome::ReplyLost,
-                _ => Outcome::Broken { reason: "test".into() },
-            };
-            let observation = Observation {
-                outcome,
-                latency: Duration::from_millis(7),
-                waited: Duration::ZERO,
-                seen_source: None,
-                evidence: None,
-            };
-            settling.take(now, !round.is_ascii_uppercase(), &[(cell(), observation)]);
-            now += Duration::from_millis(100);
-        }
-        let over = settling.is_over(now);
-        (settling, over)
-    }
-
-    fn course(settling: &Settling) -> Course {
-        settling.courses(None).remove(&cell()).unwrap().0
-    }
-
-    #[test]
-    fn two_agreeing_rounds_that_count_settle_a_cell() {
-        let differed = |rounds| Course::Differed { rounds };
-        let unstable = |changes| Course::Unstable { changes };
-        let untold =
-            || Course::Untold("the step's deadline passed before two rounds agreed".into());
-        for (goal, rounds, from, expected, over) in [
-            (Goal::Deny, "dd", Some(0), Course::Agreed, true),
-            (Goal::Deny, "d", Some(0), untold(), false),
-            (Goal::Deny, "dddd", None, untold(), false),
-            (Goal::Deny, "dddd", Some(300), untold(), false),
-            (Goal::Deny, "ccdd", Some(0), Course::Agreed, true),
-            (Goal::Deny, "cc", Some(0), differed(2), false),
-            (Goal::Deny, "ccc", Some(0), differed(3), true),
-            (Goal::Deny, "rrr", Some(0), differed(3), true),
-            (Goal::Allow, "ddd", Some(0), differed(3), true),
-            (Goal::Allow, "rrr", Some(0), differed(3), true),
-            // Patience is 250 ms from the time at which rounds count.
-            (Goal::Allow, "dddd", Some(150), differed(2), false),
-            (Goal::Deny, "ddc", Some(0), Course::Turned, false),
-            (Goal::Deny, "ddccc", Some(0), Course::Turned, true),
-            (Goal::Deny, "dcd", Some(0), unstable(2), true),
-            // A cell that came back once is unstable, wherever it ends.
-            (Goal::Deny, "cdcdc", Some(0), unstable(4), true),
-            // Turns before rounds count are no turns.
-            (Goal::Deny, "dcddd", Some(200), Course::Agreed, true),
-            (Goal::Deny, "???", Some(0), Course::Unclear, true),
-            (Goal::Deny, "?dd", Some(0), Course::Agreed, true),
-            (Goal::Deny, "d?d", Some(0), untold(), false),
-            // Silence without a witness neither agrees, nor differs, nor breaks a row.
-            (Goal::Deny, "DDDD", Some(0), untold(), false),
-            (Goal::Deny, "dDDD", Some(0), untold(), false),
-            (Goal::Deny, "dDd", Some(0), Course::Agreed, true),
-            (Goal::Allow, "DDDD", Some(0), untold(), false),
-            (Goal::Allow, "cDc", Some(0), Course::Agreed, true),
-            (Goal::Deny, "RRRR", Some(0), untold(), false),
-            // What connected was heard all the same.
-            (Goal::Deny, "CCC", Some(0), differed(3), false),
-            (Goal::Deny, "ddCd", Some(0), unstable(2), true),
-            (Goal::Allow, "CC", Some(0), Course::Agreed, false),
-            (Goal::Free, "cD", Some(0), Course::Free, false),
-            (Goal::Free, "cd", Some(0), Course::Free, true),
-            (Goal::Free, "c", Some(0), Course::Free, false),
-        ] {
-            let (settling, is_over) = play(watch(goal), rounds, from);
-            assert_eq!(course(&settling), expected, "{goal:?} {rounds} from {from:?}");
-            assert_eq!(is_over, over, "{goal:?} {rounds} from {from:?}");
-        }
-    }
-
-    #[test]
-    fn a_new_pod_is_isolated_from_its_first_instant() {
-        let watch = Watch { from_first_instant: true, ..watch(Goal::Deny) };
-        let (settling, _) = play(watch, "dcdd", Some(200));
-        assert_eq!(course(&settling), Course::Leaked { at: Duration::from_millis(100) });
-        let (settling, _) = play(watch, "d?dd", Some(200));
-        assert_eq!(course(&settling), Course::Agreed);
-    }
-
-    #[test]
-    fn the_allows_of_a_new_pod_may_be_late() {
-        let watch = Watch { until_deadline: true, ..watch(Goal::Allow) };
-        assert!(!play(watch, "dddddd", Some(0)).1);
-        assert!(play(watch, "dddddcc", Some(0)).1);
-    }
-
-    #[test]
-    fn the_time_to_agree_is_that_of_the_first_round_of_the_last_run() {
-        let time = |goal, rounds| play(watch(goal), rounds, Some(200)).0.last_to_agree([&cell()]);
-        assert_eq!(time(Goal::Deny, "ccdd"), Some(Duration::from_millis(200)));
-        assert_eq!(time(Goal::Deny, "dcdd"), Some(Duration::from_millis(200)));
-        assert_eq!(time(Goal::Deny, "dddd"), Some(Duration::ZERO));
-        assert_eq!(time(Goal::Allow, "ddcc"), Some(Duration::from_millis(207)));
-        assert_eq!(time(Goal::Deny, "cccc"), None);
-        assert_eq!(time(Goal::Deny, "ddcd"), None);
-    }
-}
+mod tests;

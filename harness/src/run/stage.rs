@@ -11,8 +11,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::cluster::{Cluster, ClusterError, Round};
 use crate::model::{Cell, Change, Matrix, Name, Observation, Topology};
 
+use super::enforcement::Enforcement;
 use super::sentinel::Sentinel;
-use super::settings::MEASURED_ROUNDS;
+use super::settings::{ENFORCEMENT_MARGIN, FLIP_MARGIN, MEASURED_ROUNDS};
 use super::settle::{Goal, Settling, agrees};
 use super::witness::Witness;
 use super::{Event, EventSink, Purpose, Settings};
@@ -22,6 +23,7 @@ pub(super) struct Stage<'a> {
     cluster: &'a mut dyn Cluster,
     settings: &'a Settings,
     sink: &'a EventSink,
+    enforcement: &'a Enforcement,
     sentinel: Sentinel,
     sentinel_cells: BTreeSet<Cell>,
     witness: Witness,
@@ -62,6 +64,13 @@ pub(super) struct Settled {
     pub(super) silent: Vec<Name>,
     /// The nodes that enforced the sentinel's policy on a negative control.
     pub(super) enforced: Vec<Name>,
+    /// From the changes' acceptance until every node had shown that it looked.
+    pub(super) looked: Option<Duration>,
+    /// How long it was given at most.
+    pub(super) limit: Duration,
+    /// Whether no node was ever seen to enforce anything on this cluster, and a whole
+    /// deadline has passed.
+    pub(super) in_doubt: bool,
     /// Why the rounds broke off.
     pub(super) lost: Option<ClusterError>,
 }
@@ -74,6 +83,9 @@ impl Settled {
             blind: Vec::new(),
             silent: Vec::new(),
             enforced: Vec::new(),
+            looked: None,
+            limit: Duration::ZERO,
+            in_doubt: false,
             lost: Some(error),
         }
     }
@@ -85,6 +97,7 @@ impl<'a> Stage<'a> {
         cluster: &'a mut dyn Cluster,
         settings: &'a Settings,
         sink: &'a EventSink,
+        enforcement: &'a Enforcement,
         sentinel: Sentinel,
         witness: Witness,
         topology: &Topology,
@@ -95,6 +108,7 @@ impl<'a> Stage<'a> {
             enforces,
             settings,
             sink,
+            enforcement,
             sentinel_cells: sentinel.cells(topology).into_iter().collect(),
             sentinel,
             witness_cells: witness.cells(topology).into_iter().collect(),
@@ -306,7 +320,9 @@ impl<'a> Stage<'a> {
     /// Makes rounds until a step has settled, or its deadline passes.
     ///
     /// The sentinel's cells and the step's own go into the same rounds until
-    /// every node has flipped; only later rounds count. Where the
+    /// every node has flipped; that round and later ones show something, and those
+    /// count that begin when the slowest enforcement seen has passed since the changes
+    /// were accepted, and [`FLIP_MARGIN`] since the flip. Where the
     /// sentinel is blind they go on until the deadline, and none counts. The
     /// witness's cells are in every round; one in which they did not all connect
     /// shows no flip to deny, and is repeated.
@@ -319,8 +335,9 @@ impl<'a> Stage<'a> {
         if !self.enforces {
             return self.settle_unenforced(step, settling, accepted).await;
         }
-        let end = accepted + self.settings.step_deadline;
+        let mut limit = self.enforcement.deadline(self.settings);
         let mut blind: BTreeSet<Name> = self.sentinel.nodes().iter().cloned().collect();
+        let mut looked = None;
         let mut idle = 0;
         let silent = loop {
             let mut cells: Vec<Cell> = settling.cells().cloned().collect();
@@ -334,21 +351,31 @@ impl<'a> Stage<'a> {
             };
             let started = attempt.started - accepted;
             let silent = self.silent(&attempt.sentinel);
-            settling.take(started, silent.is_empty(), &attempt.seen);
             if !blind.is_empty() && self.blind.is_empty() {
                 blind = self.not_flipped(&attempt.sentinel);
                 if self.sentinel.denied {
                     blind.extend(silent.iter().cloned());
+                    if blind.len() < self.sentinel.nodes().len() {
+                        self.enforcement.saw();
+                    }
                 }
                 if blind.is_empty() {
                     let flipped = started + self.slowest_flip(&attempt.sentinel);
                     self.slowest_enforcement = self.slowest_enforcement.max(flipped);
-                    let from = flipped + self.slowest_enforcement;
-                    settling.count_from(from.max(accepted.elapsed()), self.slowest_enforcement);
+                    let slowest = self.slowest_enforcement;
+                    let margin = slowest.min(attempt.deadline.mul_f64(FLIP_MARGIN));
+                    let from = slowest.max(flipped + margin).max(accepted.elapsed());
+                    settling.show_from(started);
+                    settling.count_from(from, flipped + slowest * ENFORCEMENT_MARGIN);
+                    looked = Some(flipped);
                 }
             }
+            settling.take(started, silent.is_empty(), &attempt.seen);
             self.record(Some(step), Purpose::Settle, attempt);
             let now = accepted.elapsed();
+            // A node that was seen to enforce something gives all of them their time.
+            limit = limit.max(self.enforcement.deadline(self.settings));
+            let end = accepted + limit;
             if settling.is_over(now) {
                 break BTreeSet::new();
             }
@@ -368,10 +395,38 @@ impl<'a> Stage<'a> {
         };
         if self.blind.is_empty() {
             self.blind = take(&mut blind);
+            self.doubt(limit, silent.is_empty());
         }
+        let in_doubt = self.enforcement.is_in_doubt();
         let blind = self.blind.iter().cloned().collect();
         let silent = silent.into_iter().collect();
-        Settled { settling, blind, silent, enforced: Vec::new(), lost: None }
+        Settled {
+            settling,
+            blind,
+            silent,
+            enforced: Vec::new(),
+            looked,
+            limit,
+            in_doubt,
+            lost: None,
+        }
+    }
+
+    /// Tells, once for a cluster, that no node ever enforced anything on it within a whole
+    /// deadline. Where the witness was not heard, nobody knows.
+    fn doubt(&self, waited: Duration, heard: bool) {
+        let none = self.sentinel.denied && self.blind.len() == self.sentinel.nodes().len();
+        if !none || !heard || waited < self.settings.step_deadline {
+            return;
+        }
+        if self.enforcement.waited_in_vain() {
+            let what = format!(
+                "no node was ever seen to enforce a policy here, and the run's own was waited for {} ms; does this cluster enforce NetworkPolicies? Where it should, its network plugin may be missing or broken; where it does not, `--cni flannel` declares it, and the run becomes a negative control. Until a node is seen to, steps are given {} ms instead",
+                waited.as_millis(),
+                self.settings.vain_deadline.min(waited).as_millis()
+            );
+            self.sink.of(self.sink.cluster(), "").emit(Event::Noticed { what });
+        }
     }
 
     /// Remembers how long a step took to be enforced.

@@ -96,6 +96,56 @@ async fn the_record_has_a_start_an_end_and_every_scenario() {
     assert_eq!(read(file.path()).unwrap().lines, lines);
 }
 
+/// How long each scenario's first step took, in order, on one cluster that these fakes are;
+/// and what was noticed of it.
+async fn waited(
+    ids: &[&str],
+    make: impl Fn(&str) -> Result<Fake, ClusterError> + Send + Sync + 'static,
+) -> (Counts, Vec<u64>, Vec<String>) {
+    let (counts, lines) = run(ids, 1, &Stop::never(), make).await;
+    let mut waits = vec![];
+    let mut noticed = vec![];
+    for line in lines {
+        match line.event {
+            Event::StepJudged { step: 0, timing, .. } => {
+                waits.push(timing.total.unwrap().as_secs());
+            }
+            Event::Noticed { what } => {
+                assert_eq!((&*line.cluster, &*line.scenario), ("fake", ""));
+                noticed.push(what);
+            }
+            _ => {}
+        }
+    }
+    (counts, waits, noticed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_enforces_nothing_is_waited_for_once() {
+    let nothing = || Ok(Fake::honest().lie(|_| Some(Outcome::Connected)));
+    let (counts, waits, noticed) = waited(&["a", "b", "c"], move |_| nothing()).await;
+    assert_eq!(counts, Counts { failed: 3, ..Counts::default() });
+    assert_eq!(waits, [30, 3, 3]);
+    let [noticed] = &noticed[..] else { panic!("{noticed:?}") };
+    for part in ["30000 ms", "3000 ms", "`--cni flannel`"] {
+        assert!(noticed.contains(part), "no `{part}` in {noticed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_begins_to_enforce_is_given_its_time_again() {
+    let make = |id: &str| {
+        Ok(match id {
+            "b" => Fake::honest(),
+            _ => Fake::honest().lie(|_| Some(Outcome::Connected)),
+        })
+    };
+    let (counts, waits, noticed) = waited(&["a", "b", "c"], make).await;
+    assert_eq!(counts, Counts { passed: 1, failed: 2, ..Counts::default() });
+    assert_eq!(waits, [30, 0, 30]);
+    assert_eq!(noticed.len(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_that_breaks_takes_no_other_with_it() {
     let ids = ["fails", "lost", "panics", "passes", "unmade", "unsupported"];

@@ -108,7 +108,7 @@ async fn a_deny_that_rests_on_a_dead_pod_is_no_pass() {
         step(vec![unfence("y")], &["allow * -> *"]),
     ];
     assert_eq!(run(&scenario(again), &mut fake).await.status, Status::Passed);
-    assert_eq!(fake.log.lock().unwrap().rounds, 3 + 3 + 3);
+    assert_eq!(fake.log.lock().unwrap().rounds, 3 + 2 + 2);
 }
 
 #[tokio::test(start_paused = true)]

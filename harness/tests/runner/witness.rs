@@ -23,7 +23,7 @@ async fn a_round_in_which_a_node_stalls_is_repeated() {
     let usual = run(&to_and_fro(), &mut Fake::honest()).await;
     for node in ["n1", "n2"] {
         for change in 2..=4 {
-            for round in 1..=3 {
+            for round in 1..=2 {
                 let stall = move |scene: &Scene<'_>| {
                     let now = (scene.changes, scene.round) == (change, round);
                     (now && scene.touches(node)).then_some(Outcome::Dropped)
@@ -107,7 +107,7 @@ async fn a_stall_is_no_flip_of_the_sentinel() {
         };
         let told = run(&fenced(), &mut Fake::honest().lie(lie)).await;
         assert_eq!(told.status, Status::Passed, "{index}: {:?}", told.reason);
-        assert!(told.steps()[0].timing.rounds >= 8, "{index}: {:?}", told.steps()[0].timing);
+        assert!(told.steps()[0].timing.rounds >= 7, "{index}: {:?}", told.steps()[0].timing);
     }
     // The node never enforces anything, and stalls in the one round that could show a flip.
     let lie = |scene: &Scene<'_>| {
@@ -165,7 +165,7 @@ async fn silent_rounds_are_on_record() {
         })
         .collect();
     // Within `n2` and both ways to and from it, in two families and protocols.
-    assert_eq!(silent, [0, 12, 0, 0]);
+    assert_eq!(silent, [0, 12, 0]);
 }
 
 #[tokio::test(start_paused = true)]

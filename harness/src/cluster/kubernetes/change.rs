@@ -10,12 +10,19 @@ use crate::cluster::ClusterError;
 use crate::model::{Change, Name, Namespace, PodName, PolicyName};
 
 impl Kubernetes {
-    /// Makes changes in order; those of a kind that follow each other at the same time.
-    /// Each is waited for until the API shows it.
+    /// Makes changes in order; those of a kind that follow each other at the same time, but
+    /// a policy that comes last by itself: whoever sees that one enforced takes the others to
+    /// have been handed to the cluster before. Each is waited for until the API shows it.
     pub(super) async fn make(&mut self, changes: &[Change]) -> Result<(), ClusterError> {
-        for batch in
-            changes.chunk_by(|a, b| adds(a) && adds(b) || discriminant(a) == discriminant(b))
-        {
+        let is_policy =
+            |change: &Change| matches!(change, Change::ApplyPolicy(_) | Change::DeletePolicy(_));
+        let (rest, last) = match changes.split_last() {
+            Some((last, rest)) if is_policy(last) => (rest, std::slice::from_ref(last)),
+            _ => (changes, &[][..]),
+        };
+        let of_a_kind =
+            |a: &Change, b: &Change| adds(a) && adds(b) || discriminant(a) == discriminant(b);
+        for batch in rest.chunk_by(of_a_kind).chain(last.chunks(1)) {
             for change in batch {
                 self.world.change(change).map_err(anyhow::Error::from)?;
             }

@@ -4,7 +4,8 @@
 use super::super::Status;
 use super::super::judge::{NEGATIVE_CONTROL, Question};
 use super::super::paths::Path;
-use super::{Play, listed};
+use super::Play;
+use super::blindness::listed;
 use crate::model::Name;
 
 impl Play<'_> {

@@ -29,8 +29,8 @@ impl Stage<'_> {
         let window = self.settings.unenforced_window;
         let end = accepted + self.settings.step_deadline.max(window);
         let mut sentinel = self.sentinel_settling();
-        settling.count_from(window, Duration::ZERO);
-        sentinel.count_from(window, Duration::ZERO);
+        settling.count_from(window, window);
+        sentinel.count_from(window, window);
         let mut idle = 0;
         let silent = loop {
             let mut cells: Vec<Cell> = settling.cells().cloned().collect();
@@ -68,6 +68,9 @@ impl Stage<'_> {
             blind: Vec::new(),
             silent: silent.into_iter().collect(),
             enforced: self.enforcing(&sentinel),
+            looked: None,
+            limit: end - accepted,
+            in_doubt: false,
             lost: None,
         }
     }
