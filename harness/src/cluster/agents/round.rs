@@ -125,14 +125,14 @@ impl<'a> Window<'a> {
 
     /// An agent's answer, unless there is none or the agent is not where it should be: what then
     /// becomes of its attempts.
-    fn trust<T>(&self, endpoint: &Endpoint, answer: Answer<T>) -> Result<Said<T>, Course> {
-        let said = answer.map_err(|reason| unanswered(endpoint, reason))?;
+    fn trust<T>(&self, endpoint: &Endpoint, answer: Answer<T>) -> Result<Said<T>, Box<Course>> {
+        let said = answer.map_err(|reason| Box::new(unanswered(endpoint, reason)))?;
         let wanted = self.places.get(endpoint).map(Vec::as_slice).unwrap_or_default();
         match astray(wanted, &said.whereabouts) {
             None => Ok(said),
             Some(why) => {
                 let words = format!("expected the agent of `{endpoint}` {why}");
-                Err(Course::Settled(Observation::broken(words)))
+                Err(Box::new(Course::Settled(Observation::broken(words))))
             }
         }
     }
