@@ -44,7 +44,7 @@ async fn results_are_in_order_and_nonces_differ() {
 
 #[tokio::test(start_paused = true)]
 async fn targets_are_told_once_until_they_change() {
-    let fake = Fake::new("x", [Meeting::Ends { after: 8 }, Meeting::Restarted]);
+    let fake = Fake::new("x", [Meeting::Ends { after: 11 }, Meeting::Restarted]);
     let mut agents = agents(&[("x", &fake)]);
     let targets = [["127.0.0.2", "127.0.0.1"], ["127.0.0.1", "127.0.0.2"], ["::1", "127.0.0.1"]]
         .map(|targets| targets.map(|target| target.parse().unwrap()));
