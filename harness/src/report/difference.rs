@@ -189,7 +189,7 @@ fn briefly(decision: &Decision) -> String {
     let sides = [(Direction::Egress, &decision.egress), (Direction::Ingress, &decision.ingress)];
     let denying: Vec<String> = sides
         .iter()
-        .filter(|(_, side)| side.effect == Effect::Denied)
+        .filter(|(_, side)| matches!(side.effect, Effect::Denied | Effect::DeniedBy(_)))
         .map(|(direction, _)| direction.to_string())
         .collect();
     match decision.verdict {

@@ -144,7 +144,7 @@ impl Building {
             topology.namespaces.entry(name.clone()).or_insert_with(implied);
         }
         for name in topology.pods.values().filter_map(|pod| pod.node.clone()) {
-            let node = Node { name: name.clone(), addresses: Vec::new(), ports: Vec::new() };
+            let node = Node::new(name.clone());
             topology.nodes.insert(name, node);
         }
     }

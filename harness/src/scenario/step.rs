@@ -119,6 +119,9 @@ impl Steps<'_, '_> {
                     ChangeError::NoSuchPolicy(name) => {
                         ("unknown-policy", near(name, world.policies.keys()))
                     }
+                    ChangeError::NoSuchClusterPolicy(name) => {
+                        ("unknown-policy", near(name, world.cluster_policies.keys()))
+                    }
                     ChangeError::NoSuchNamespace(name) => {
                         ("unknown-namespace", near(name, world.topology.namespaces.keys()))
                     }

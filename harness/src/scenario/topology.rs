@@ -23,7 +23,7 @@ pub(super) fn topology<'n>(
     let mut topology = Topology::default();
     for number in 1..=nodes {
         let name = Name::from(format!("node-{number}"));
-        let node = Node { name: name.clone(), addresses: Vec::new(), ports: Vec::new() };
+        let node = Node::new(name.clone());
         topology.nodes.insert(name, node);
     }
     let Some(field) = field else { return (topology, Vec::new()) };

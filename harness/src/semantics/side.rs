@@ -30,11 +30,7 @@ impl Engine {
         let (egress, ingress) = match self.flow(cell) {
             Ok(flow) => (self.side(&flow, Direction::Egress), self.side(&flow, Direction::Ingress)),
             Err(fact) => {
-                let side = Side {
-                    effect: Effect::Unknown(fact),
-                    isolating: Vec::new(),
-                    rules: Vec::new(),
-                };
+                let side = Side::of(Effect::Unknown(fact));
                 (side.clone(), side)
             }
         };
@@ -75,9 +71,13 @@ impl Engine {
         let rules = match effect {
             Effect::Allowed => certain,
             Effect::Undefined(_) | Effect::Unknown(_) => hanging,
-            Effect::Exempt(_) | Effect::NotIsolated | Effect::Denied => Vec::new(),
+            Effect::Exempt(_)
+            | Effect::NotIsolated
+            | Effect::Denied
+            | Effect::AcceptedBy(_)
+            | Effect::DeniedBy(_) => Vec::new(),
         };
-        Side { effect, isolating, rules }
+        Side { effect, isolating, rules, cluster: Vec::new() }
     }
 
     /// The policies that isolate the direction's pod; none where that end is no pod.
@@ -214,7 +214,7 @@ fn beyond_rules(flow: &Flow<'_>, direction: Direction, by_rules: Effect) -> Effe
 /// the connection, it will not happen." (concepts/services-networking/network-policies)
 pub(super) fn combine(egress: Effect, ingress: Effect) -> Verdict {
     let sides = [egress, ingress];
-    if sides.contains(&Effect::Denied) {
+    if sides.iter().any(|side| matches!(side, Effect::Denied | Effect::DeniedBy(_))) {
         return Verdict::Deny;
     }
     let undefined = sides.into_iter().find_map(|side| match side {

@@ -160,7 +160,7 @@ fn turned_round(world: &World) -> World {
         }
         policies.insert(turned.name.clone(), Arc::new(turned));
     }
-    World { topology: world.topology.clone(), policies }
+    World { policies, ..World::new(world.topology.clone()) }
 }
 
 proptest! {

@@ -91,6 +91,8 @@ fn effect_text(effect: Effect) -> &'static str {
         Effect::NotIsolated => "not isolated",
         Effect::Allowed => "isolated, and allowed by a rule",
         Effect::Denied => "isolated, and no rule allows it",
+        Effect::AcceptedBy(_) => "accepted by a rule of the cluster",
+        Effect::DeniedBy(_) => "denied by a rule of the cluster",
         Effect::Undefined(_) => "left open by the API",
         Effect::Unknown(_) => "not known",
     }

@@ -1,7 +1,8 @@
 //! A decision in one sentence.
 
 use crate::model::{
-    Cell, Decision, Direction, Effect, Endpoint, Exemption, PolicyRef, RuleRef, Side, Verdict,
+    Cell, ClusterAction, ClusterRuleRef, Decision, Direction, Effect, Endpoint, Exemption,
+    PolicyRef, RuleRef, Side, Verdict,
 };
 
 /// How many policies or rules a sentence names before it only counts them.
@@ -18,7 +19,8 @@ pub fn why(cell: &Cell, decision: &Decision) -> String {
         |wanted: fn(&Effect) -> bool| sides.iter().filter(move |told| wanted(&told.side.effect));
     match decision.verdict {
         Verdict::Deny => {
-            let denied = of(|effect| matches!(effect, Effect::Denied)).map(Told::denied);
+            let denied = of(|effect| matches!(effect, Effect::Denied | Effect::DeniedBy(_)))
+                .map(Told::denied);
             denied.collect::<Vec<_>>().join("; and ")
         }
         Verdict::Undefined(clause) => {
@@ -86,7 +88,28 @@ impl Told<'_> {
         if self.side.isolating.len() == 1 { "it" } else { "theirs" }
     }
 
+    /// What the deciding rule of a policy of the cluster does, and what passed it on.
+    fn decided(&self) -> String {
+        let asked = self.asked();
+        let Some((decider, passed)) = self.side.cluster.split_last() else {
+            return format!("a policy of the cluster decides on {asked}");
+        };
+        let passed = match passed {
+            [] => String::new(),
+            rules => format!(", where {} passed it on", listed(rules, cluster_rule)),
+        };
+        let verb = match decider.action {
+            ClusterAction::Accept => "accepts",
+            ClusterAction::Deny => "denies",
+            ClusterAction::Pass => "passes on",
+        };
+        format!("{} {verb} {asked}{passed}", cluster_rule(decider))
+    }
+
     fn denied(&self) -> String {
+        if matches!(self.side.effect, Effect::DeniedBy(_)) {
+            return self.decided();
+        }
         format!("{}, and no rule of {} allows {}", self.isolated(), self.theirs(), self.asked())
     }
 
@@ -115,8 +138,10 @@ impl Told<'_> {
                 let verb = if self.side.rules.len() == 1 { "allows" } else { "allow" };
                 Some(format!("{} {verb} {}", listed(&self.side.rules, rule), self.asked()))
             }
+            Effect::AcceptedBy(_) => Some(self.decided()),
             Effect::Exempt(Exemption::NotAPod)
             | Effect::Denied
+            | Effect::DeniedBy(_)
             | Effect::Undefined(_)
             | Effect::Unknown(_) => None,
         }
@@ -125,6 +150,17 @@ impl Told<'_> {
 
 fn policy(policy: &PolicyRef) -> String {
     format!("`{}` ({})", policy.name, policy.origin)
+}
+
+/// `` `egress[2]` (Deny) of `ClusterNetworkPolicy/guard` (Admin tier, priority 10, p.yaml:9:5) ``
+fn cluster_rule(rule: &ClusterRuleRef) -> String {
+    let ClusterRuleRef { policy, tier, direction, rule: index, origin, .. } = rule;
+    let word = policy.kind.word(rule.action);
+    let named = rule.name.as_ref().map(|name| format!(" \"{name}\"")).unwrap_or_default();
+    let priority = rule.priority.map(|number| format!(", priority {number}")).unwrap_or_default();
+    format!(
+        "`{direction}[{index}]`{named} ({word}) of `{policy}` ({tier} tier{priority}, {origin})"
+    )
 }
 
 fn rule(rule: &RuleRef) -> String {
