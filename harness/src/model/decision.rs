@@ -184,7 +184,8 @@ pub struct ClusterRuleRef {
     pub tier: Tier,
     /// Its priority; `None` for a BaselineAdminNetworkPolicy.
     pub priority: Option<u16>,
-    /// What the rule does with what it matches.
+    /// What the rule does with what it matches: its action, or `Deny` where it has a peer
+    /// that is not understood.
     pub action: ClusterAction,
     /// The rule's own name.
     pub name: Option<Name>,
@@ -192,9 +193,8 @@ pub struct ClusterRuleRef {
     pub direction: Direction,
     /// Which rule of that list, from 0.
     pub rule: usize,
-    /// Which entry of `from` or `to` matched, from 0; `None` where a peer that is not
-    /// understood makes the whole rule deny all.
-    pub peer: Option<usize>,
+    /// Which entry of `from` or `to` matched, from 0.
+    pub peer: usize,
     /// Which entry of `ports` or `protocols` matched, from 0; `None` where the rule has none,
     /// or none was asked.
     pub port: Option<usize>,

@@ -5,6 +5,7 @@ mod bundle;
 mod event;
 mod judge;
 mod lack;
+mod needs;
 mod paths;
 mod plan;
 mod play;

@@ -2,7 +2,7 @@
 
 use crate::model::{
     Cell, ClusterAction, ClusterRuleRef, Decision, Direction, Effect, Endpoint, Exemption,
-    PolicyRef, RuleRef, Side, Verdict,
+    PolicyRef, RuleRef, Side, Tier, Verdict,
 };
 
 /// How many policies or rules a sentence names before it only counts them.
@@ -29,7 +29,7 @@ pub fn why(cell: &Cell, decision: &Decision) -> String {
             format!("{told}: {}", clause.sentence())
         }
         Verdict::Unknown(fact) => match of(|effect| matches!(effect, Effect::Unknown(_))).next() {
-            Some(told) if !told.side.isolating.is_empty() => {
+            Some(told) if !told.side.isolating.is_empty() || !told.side.cluster.is_empty() => {
                 format!("{}: {fact}", told.open("a fact is missing"))
             }
             _ => format!("`{}` to `{}`: {fact}", cell.source, cell.destination),
@@ -39,7 +39,9 @@ pub fn why(cell: &Cell, decision: &Decision) -> String {
 }
 
 fn allowed([egress, ingress]: &[Told<'_>; 2]) -> String {
-    if egress.side.effect == Effect::NotIsolated && ingress.side.effect == Effect::NotIsolated {
+    let untouched =
+        |told: &Told<'_>| told.side.effect == Effect::NotIsolated && told.side.cluster.is_empty();
+    if untouched(egress) && untouched(ingress) {
         let (source, destination) = (egress.subject(), ingress.subject());
         return format!(
             "no policy isolates `{source}` for egress, and none isolates `{destination}` for ingress"
@@ -88,32 +90,51 @@ impl Told<'_> {
         if self.side.isolating.len() == 1 { "it" } else { "theirs" }
     }
 
-    /// What the deciding rule of a policy of the cluster does, and what passed it on.
-    fn decided(&self) -> String {
+    /// What the deciding rule of this tier does.
+    fn decided(&self, tier: Tier, action: ClusterAction) -> String {
         let asked = self.asked();
-        let Some((decider, passed)) = self.side.cluster.split_last() else {
-            return format!("a policy of the cluster decides on {asked}");
+        let (verb, plural) = match action {
+            ClusterAction::Accept => ("accepts", "accept"),
+            ClusterAction::Deny => ("denies", "deny"),
+            ClusterAction::Pass => ("passes on", "pass on"),
         };
-        let passed = match passed {
-            [] => String::new(),
-            rules => format!(", where {} passed it on", listed(rules, cluster_rule)),
-        };
-        let verb = match decider.action {
-            ClusterAction::Accept => "accepts",
-            ClusterAction::Deny => "denies",
-            ClusterAction::Pass => "passes on",
-        };
-        format!("{} {verb} {asked}{passed}", cluster_rule(decider))
+        let rules = self.side.cluster.iter();
+        let deciding = rules.filter(|rule| rule.tier == tier && rule.action == action);
+        let deciding: Vec<&ClusterRuleRef> = deciding.collect();
+        let verb = if deciding.len() == 1 { verb } else { plural };
+        let rules = listed(&deciding, |rule| cluster_rule(rule));
+        let (subject, direction) = (self.subject(), self.direction);
+        format!("{rules} {verb} {asked} in {direction} of `{subject}`{}", self.passed(Some(tier)))
+    }
+
+    /// Which rules passed the connection on to what decides, `before` a tier or at all.
+    fn passed(&self, before: Option<Tier>) -> String {
+        let rules = self.side.cluster.iter().filter(|rule| {
+            rule.action == ClusterAction::Pass && before.is_none_or(|tier| rule.tier < tier)
+        });
+        let rules: Vec<&ClusterRuleRef> = rules.collect();
+        if rules.is_empty() {
+            return String::new();
+        }
+        format!(", to which {} passed it on", listed(&rules, |rule| cluster_rule(rule)))
     }
 
     fn denied(&self) -> String {
-        if matches!(self.side.effect, Effect::DeniedBy(_)) {
-            return self.decided();
+        if let Effect::DeniedBy(tier) = self.side.effect {
+            return self.decided(tier, ClusterAction::Deny);
         }
-        format!("{}, and no rule of {} allows {}", self.isolated(), self.theirs(), self.asked())
+        let passed = self.passed(None);
+        let (isolated, theirs, asked) = (self.isolated(), self.theirs(), self.asked());
+        format!("{isolated}{passed}, and no rule of {theirs} allows {asked}")
     }
 
     fn open(&self, what: &str) -> String {
+        if !self.side.cluster.is_empty() {
+            let rules = self.side.cluster.iter().map(cluster_rule);
+            let rules: Vec<String> = rules.chain(self.side.rules.iter().map(rule)).collect();
+            let rules = listed(&rules, Clone::clone);
+            return format!("whether {} is allowed hangs on {rules}, and {what}", self.asked());
+        }
         let hangs = match self.side.rules.as_slice() {
             [] => format!("no rule of {} allows {}", self.theirs(), self.asked()),
             rules => {
@@ -127,7 +148,8 @@ impl Told<'_> {
     fn allowed(&self) -> Option<String> {
         match self.side.effect {
             Effect::NotIsolated => {
-                Some(format!("no policy isolates `{}` for {}", self.subject(), self.direction))
+                let (subject, direction) = (self.subject(), self.direction);
+                Some(format!("no policy isolates `{subject}` for {direction}{}", self.passed(None)))
             }
             Effect::Exempt(Exemption::OwnNode) => Some(format!(
                 "`{}` is the node that `{}` runs on, which is always let in",
@@ -136,9 +158,10 @@ impl Told<'_> {
             )),
             Effect::Allowed => {
                 let verb = if self.side.rules.len() == 1 { "allows" } else { "allow" };
-                Some(format!("{} {verb} {}", listed(&self.side.rules, rule), self.asked()))
+                let (rules, asked) = (listed(&self.side.rules, rule), self.asked());
+                Some(format!("{rules} {verb} {asked}{}", self.passed(None)))
             }
-            Effect::AcceptedBy(_) => Some(self.decided()),
+            Effect::AcceptedBy(tier) => Some(self.decided(tier, ClusterAction::Accept)),
             Effect::Exempt(Exemption::NotAPod)
             | Effect::Denied
             | Effect::DeniedBy(_)
