@@ -17,6 +17,7 @@
 
 mod answer;
 mod condition;
+mod coverage;
 mod engine;
 pub mod explain;
 mod flow;

@@ -10,7 +10,7 @@ use crate::model::{
 };
 
 use super::Engine;
-use super::condition::{Coverage, coverage, names_port};
+use super::coverage::{Coverage, coverage, names_port};
 use super::engine::{PeerSet, ReadyRule};
 use super::isolation::PerDirection;
 use super::side::combine;

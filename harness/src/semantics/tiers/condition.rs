@@ -7,7 +7,7 @@ use crate::model::{
 
 use super::super::Engine;
 use super::super::answer::Answer;
-use super::super::condition::{Coverage, coverage, names_port};
+use super::super::coverage::{Coverage, coverage, names_port, of_family};
 use super::super::flow::{End, Flow};
 use super::ready::{PeerPods, ReadyClusterPolicy, is_of_first_version};
 
@@ -122,7 +122,7 @@ impl Engine {
                 let one = |cidr| match coverage(cidr, &[], addresses, flow.cell.family) {
                     Coverage::Always => Answer::Yes,
                     // Which address of a Service's connection is meant is not said.
-                    _ if flow.cell.via != Via::Pod && of_cell(flow, cidr) => {
+                    _ if flow.cell.via != Via::Pod && of_family(cidr, flow.cell.family) => {
                         Answer::Open(Clause::RewrittenAddress)
                     }
                     Coverage::Here => Answer::Yes,
@@ -208,10 +208,6 @@ impl Engine {
         };
         if fits { answer } else { Answer::No }
     }
-}
-
-fn of_cell(flow: &Flow<'_>, cidr: &crate::model::Cidr) -> bool {
-    super::super::condition::of_family(cidr, flow.cell.family)
 }
 
 /// Whether a rule that denies all denies this: of a pod's own node NetworkPolicy says that

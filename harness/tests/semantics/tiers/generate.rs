@@ -22,7 +22,7 @@ const RANGES: [&str; 7] = [
     "fd00::/48",
 ];
 
-/// The world with one to four policies of the cluster, of few priorities, and with labels
+/// The world with two to five policies of the cluster, of few priorities, and with labels
 /// on one of its nodes.
 pub(crate) fn with_cluster_policies(mut world: World, seed: u64) -> World {
     let mut random = Rng::with_seed(seed.rotate_left(31));
@@ -30,7 +30,7 @@ pub(crate) fn with_cluster_policies(mut world: World, seed: u64) -> World {
     if let Some(node) = world.topology.nodes.values_mut().next() {
         node.labels = Some(Labels::from([(KEYS[0].to_owned(), VALUES[0].to_owned())]));
     }
-    for number in 0..random.usize(1..=4) {
+    for number in 0..random.usize(2..=5) {
         let policy = policy(&mut random, number, &origin);
         world.cluster_policies.insert(policy.name.clone(), Arc::new(policy));
     }
@@ -70,7 +70,7 @@ fn policy(random: &mut Rng, number: usize, origin: &Origin) -> ClusterPolicy {
         name: ClusterPolicyName::new(kind, &name),
         version,
         tier,
-        priority: (kind != BaselineAdminNetworkPolicy).then(|| random.u16(..3)),
+        priority: (kind != BaselineAdminNetworkPolicy).then(|| random.u16(..2)),
         subject,
         ingress,
         egress,
