@@ -181,7 +181,7 @@ impl Prompt {
             pod.node.get_or_insert_with(|| Name::from(format!("n{}", self.addresses % 2)));
         }
         for name in ["n0", "n1"] {
-            let node = Node { name: Name::from(name), addresses: vec![], ports: vec![] };
+            let node = Node::new(Name::from(name));
             self.world.topology.nodes.insert(node.name.clone(), node);
         }
         let selects = |policy: &NetworkPolicy, pod: &Pod| {

@@ -146,8 +146,8 @@ fn world(pods: usize, policies: usize) -> World {
     }
     let policies = (0..policies).map(|number| Arc::new(policy(number, &origin)));
     World {
-        topology,
         policies: policies.map(|policy| (policy.name.clone(), policy)).collect::<BTreeMap<_, _>>(),
+        ..World::new(topology)
     }
 }
 

@@ -51,6 +51,8 @@ pub(super) fn manifests(paths: &[PathBuf], kubernetes: KubernetesVersion) -> Opt
     let mut world = World::new(bundle.topology);
     world.policies =
         bundle.policies.into_iter().map(|policy| (policy.name.clone(), policy)).collect();
+    world.cluster_policies =
+        bundle.cluster_policies.into_iter().map(|policy| (policy.name.clone(), policy)).collect();
     Some(Manifests { world, whole: bundle.unsupported.is_empty() })
 }
 

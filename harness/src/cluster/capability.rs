@@ -49,10 +49,21 @@ pub struct Dataplane {
     pub enforces: bool,
     /// The features that it lacks, which the API makes optional.
     pub lacks: BTreeSet<Feature>,
+    /// The features that it declares. Those of the cluster tier, an API that is installed
+    /// apart from Kubernetes, none is taken to have that does not declare them.
+    #[serde(default)]
+    pub declares: BTreeSet<Feature>,
     /// Where it is known to part from the specification.
     pub deviations: Vec<Known>,
     /// What it is known to do where the API leaves it open.
     pub choices: Vec<Known>,
+}
+
+impl Dataplane {
+    /// Whether it has a feature that must be declared.
+    pub fn has(&self, feature: Feature) -> bool {
+        self.declares.contains(&feature) && !self.lacks.contains(&feature)
+    }
 }
 
 impl Default for Dataplane {
@@ -62,6 +73,7 @@ impl Default for Dataplane {
             name: String::new(),
             enforces: true,
             lacks: BTreeSet::new(),
+            declares: BTreeSet::new(),
             deviations: Vec::new(),
             choices: Vec::new(),
         }
@@ -86,11 +98,15 @@ pub enum Feature {
     ClusterTiers,
     /// Services with a ClusterIP.
     Services,
+    /// Named ports in policies of the cluster tier.
+    ClusterTierNamedPorts,
+    /// Nodes as egress peers in policies of the cluster tier.
+    ClusterTierNodePeers,
 }
 
 impl Feature {
     /// Every feature, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::EndPort,
         Self::Sctp,
         Self::Ipv4,
@@ -98,6 +114,8 @@ impl Feature {
         Self::ExternalToPod,
         Self::ClusterTiers,
         Self::Services,
+        Self::ClusterTierNamedPorts,
+        Self::ClusterTierNodePeers,
     ];
 
     /// As it is written in files: `end-port`.
@@ -110,6 +128,8 @@ impl Feature {
             Self::ExternalToPod => "external-to-pod",
             Self::ClusterTiers => "cluster-tiers",
             Self::Services => "services",
+            Self::ClusterTierNamedPorts => "cluster-tier-named-ports",
+            Self::ClusterTierNodePeers => "cluster-tier-node-peers",
         }
     }
 }

@@ -67,9 +67,7 @@ mod tests {
         assert_eq!(names(&topology, 0), "node-1");
         assert_eq!(names(&topology, 11).split(' ').next_back(), Some("node-11"));
         let name = Name::from("node-2");
-        topology
-            .nodes
-            .insert(name.clone(), Node { name, addresses: Vec::new(), ports: Vec::new() });
+        topology.nodes.insert(name.clone(), Node::new(name));
         assert_eq!(names(&topology, 1), "node-2");
         assert_eq!(names(&topology, 2), "node-1 node-2");
         let there = pod("p", Some("edge"));

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Origin, PolicyName};
+use super::{ClusterAction, ClusterPolicyName, Name, Origin, PolicyName, Tier};
 
 /// One direction of traffic, from the point of view of the pod that a policy selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,6 +69,14 @@ pub enum Clause {
     IpBlockOnPod,
     /// An ipBlock judged against an address that a Service or node rewrote.
     RewrittenAddress,
+    /// Policies of the cluster with one priority that disagree.
+    EqualPriorities,
+    /// Policies of the cluster of two versions of their API that disagree.
+    MixedVersions,
+    /// A pod that connects to itself, under a policy of `v1alpha1`.
+    AdminPolicyOnItself,
+    /// A node that connects to its own pod, under a rule that denies all.
+    DenyAllOnOwnNode,
 }
 
 impl Clause {
@@ -94,6 +102,18 @@ impl Clause {
             Self::RewrittenAddress => {
                 "\"Cluster ingress and egress mechanisms often require rewriting the source or destination IP of packets. In cases where this happens, it is not defined whether this happens before or after NetworkPolicy processing\" (concepts/services-networking/network-policies)"
             }
+            Self::EqualPriorities => {
+                "\"If two (or more) policies in the same tier with the same priority could match a connection, then the implementation can apply any of the matching policies to the connection\" (ClusterNetworkPolicySpec.priority)"
+            }
+            Self::MixedVersions => {
+                "ClusterNetworkPolicy \"combines the previously separate AdminNetworkPolicy and BaselineAdminNetworkPolicy resources\" (network-policy-api, CHANGELOG, v0.2.0), and how those of both are ordered where they meet is not said"
+            }
+            Self::AdminPolicyOnItself => {
+                "\"A Pod connecting to its own Pod IP is not subject to CNP\" (network-policy-api, API overview), of which `v1alpha1` says nothing"
+            }
+            Self::DenyAllOnOwnNode => {
+                "\"treat the rule as a 'Deny all' rule\" (ClusterNetworkPolicyIngressPeer), while \"traffic to and from the node where a Pod is running is always allowed\" (concepts/services-networking/network-policies)"
+            }
         }
     }
 }
@@ -106,6 +126,10 @@ pub enum MissingFact {
     Address,
     /// Own-node traffic or node peers are in question, and the pod is not placed.
     Node,
+    /// A rule selects nodes by labels, and those of the node are not known.
+    NodeLabels,
+    /// A rule names domains, and which addresses they have is not known.
+    DomainNames,
     /// One end is a pod that is not running.
     NotRunning,
     /// One end is not in the topology.
@@ -117,6 +141,8 @@ impl fmt::Display for MissingFact {
         f.write_str(match self {
             Self::Address => "an ipBlock decides, and the address is not known",
             Self::Node => "the node that the pod runs on is not known",
+            Self::NodeLabels => "a rule selects nodes, and the labels of this one are not known",
+            Self::DomainNames => "a rule names domains, whose addresses are not known",
             Self::NotRunning => "one end is a pod that is not running",
             Self::NoSuchEndpoint => "one end is not in the topology",
         })
@@ -149,6 +175,33 @@ pub struct RuleRef {
     pub origin: Origin,
 }
 
+/// A rule of a policy of the cluster, and where it was written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClusterRuleRef {
+    /// The policy.
+    pub policy: ClusterPolicyName,
+    /// Its tier.
+    pub tier: Tier,
+    /// Its priority; `None` for a BaselineAdminNetworkPolicy.
+    pub priority: Option<u16>,
+    /// What the rule does with what it matches: its action, or `Deny` where it has a peer
+    /// that is not understood.
+    pub action: ClusterAction,
+    /// The rule's own name.
+    pub name: Option<Name>,
+    /// `ingress` or `egress`.
+    pub direction: Direction,
+    /// Which rule of that list, from 0.
+    pub rule: usize,
+    /// Which entry of `from` or `to` matched, from 0.
+    pub peer: usize,
+    /// Which entry of `ports` or `protocols` matched, from 0; `None` where the rule has none,
+    /// or none was asked.
+    pub port: Option<usize>,
+    /// Where the rule starts.
+    pub origin: Origin,
+}
+
 /// Why a side needs no rule to allow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -171,6 +224,10 @@ pub enum Effect {
     Allowed,
     /// The pod is isolated, and no rule allows.
     Denied,
+    /// A rule of this tier accepts.
+    AcceptedBy(Tier),
+    /// A rule of this tier denies.
+    DeniedBy(Tier),
     /// The API leaves it open.
     Undefined(Clause),
     /// A fact is missing.
@@ -186,6 +243,18 @@ pub struct Side {
     pub isolating: Vec<PolicyRef>,
     /// The rules that allow; where the effect is undefined or unknown, the rules it hangs on.
     pub rules: Vec<RuleRef>,
+    /// The rules of the cluster's policies that matched, in the order in which they are
+    /// asked: those that passed the connection on, then the one that decides. Where the
+    /// effect is undefined or unknown, those that may match are among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cluster: Vec<ClusterRuleRef>,
+}
+
+impl Side {
+    /// A side on which no policy has a say.
+    pub const fn of(effect: Effect) -> Self {
+        Self { effect, isolating: Vec::new(), rules: Vec::new(), cluster: Vec::new() }
+    }
 }
 
 /// What the policies mean for one cell.

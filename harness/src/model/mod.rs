@@ -4,6 +4,7 @@
 //! difference between absent and empty, because the API gives it meaning.
 
 mod cell;
+mod cluster_policy;
 mod decision;
 mod intent;
 mod labels;
@@ -16,8 +17,14 @@ mod topology;
 mod world;
 
 pub use cell::{Cell, Endpoint, Name, ParseCellError, ParseEndpointError, PodName, Via};
+pub use cluster_policy::{
+    ClusterAction, ClusterPeer, ClusterPolicy, ClusterPolicyKind, ClusterPolicyName,
+    ClusterPolicyVersion, ClusterPort, ClusterRule, ClusterSubject, ParseClusterPolicyNameError,
+    Tier,
+};
 pub use decision::{
-    Clause, Decision, Direction, Effect, Exemption, MissingFact, PolicyRef, RuleRef, Side, Verdict,
+    Clause, ClusterRuleRef, Decision, Direction, Effect, Exemption, MissingFact, PolicyRef,
+    RuleRef, Side, Verdict,
 };
 pub use intent::Intent;
 pub use labels::{LabelSelector, Labels, NAMESPACE_NAME_LABEL, Operator, Requirement};

@@ -126,6 +126,17 @@ pub struct Node {
     pub addresses: Vec<IpAddr>,
     /// Ports that the run listens on there, when a scenario names the node as a destination.
     pub ports: Vec<Port>,
+    /// Its labels, by which a [`super::ClusterPeer::Nodes`] selects it; `None` until they
+    /// are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Labels>,
+}
+
+impl Node {
+    /// A node of which nothing is known but its name.
+    pub fn new(name: Name) -> Self {
+        Self { name, addresses: Vec::new(), ports: Vec::new(), labels: None }
+    }
 }
 
 /// A host outside the cluster, always one of the run's own.

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Name, Namespace, NetworkPolicy, Pod, PodName, PolicyName, Topology};
+use super::{
+    ClusterPolicy, ClusterPolicyName, Name, Namespace, NetworkPolicy, Pod, PodName, PolicyName,
+    Topology,
+};
 
 /// Changes to labels: a value sets a label, `None` removes it.
 pub type LabelChanges = BTreeMap<String, Option<String>>;
@@ -18,6 +21,10 @@ pub enum Change {
     ApplyPolicy(Arc<NetworkPolicy>),
     /// Deletes a policy.
     DeletePolicy(PolicyName),
+    /// Creates a policy of the cluster, or replaces the one of the same kind and name.
+    ApplyClusterPolicy(Arc<ClusterPolicy>),
+    /// Deletes a policy of the cluster.
+    DeleteClusterPolicy(ClusterPolicyName),
     /// Creates a namespace.
     AddNamespace(Namespace),
     /// Deletes a namespace with its pods and policies.
@@ -48,6 +55,9 @@ pub enum ChangeError {
     /// No such policy.
     #[error("expected a policy named `{0}`, found none")]
     NoSuchPolicy(PolicyName),
+    /// No such policy of the cluster.
+    #[error("expected a policy of the cluster named `{0}`, found none")]
+    NoSuchClusterPolicy(ClusterPolicyName),
     /// No such namespace.
     #[error("expected a namespace named `{0}`, found none")]
     NoSuchNamespace(Name),
@@ -67,31 +77,54 @@ pub struct World {
     /// The policies, by name.
     #[serde(with = "policies")]
     pub policies: BTreeMap<PolicyName, Arc<NetworkPolicy>>,
+    /// The policies of the cluster, by kind and name.
+    #[serde(with = "policies", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cluster_policies: BTreeMap<ClusterPolicyName, Arc<ClusterPolicy>>,
+}
+
+/// A policy that a map keeps under its name.
+trait Named {
+    type Name: Ord + Clone;
+    fn name(&self) -> &Self::Name;
+}
+
+impl Named for NetworkPolicy {
+    type Name = PolicyName;
+    fn name(&self) -> &PolicyName {
+        &self.name
+    }
+}
+
+impl Named for ClusterPolicy {
+    type Name = ClusterPolicyName;
+    fn name(&self) -> &ClusterPolicyName {
+        &self.name
+    }
 }
 
 /// Policies are keyed by a structured name, which JSON cannot have as a key.
 mod policies {
     use super::*;
 
-    pub(super) fn serialize<S: serde::Serializer>(
-        policies: &BTreeMap<PolicyName, Arc<NetworkPolicy>>,
+    pub(super) fn serialize<S: serde::Serializer, P: Named + Serialize>(
+        policies: &BTreeMap<P::Name, Arc<P>>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(policies.values())
     }
 
-    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>, P: Named + Deserialize<'de>>(
         deserializer: D,
-    ) -> Result<BTreeMap<PolicyName, Arc<NetworkPolicy>>, D::Error> {
-        let list = Vec::<Arc<NetworkPolicy>>::deserialize(deserializer)?;
-        Ok(list.into_iter().map(|policy| (policy.name.clone(), policy)).collect())
+    ) -> Result<BTreeMap<P::Name, Arc<P>>, D::Error> {
+        let list = Vec::<Arc<P>>::deserialize(deserializer)?;
+        Ok(list.into_iter().map(|policy| (policy.name().clone(), policy)).collect())
     }
 }
 
 impl World {
     /// A world without policies.
     pub fn new(topology: Topology) -> Self {
-        Self { topology, policies: BTreeMap::new() }
+        Self { topology, ..Self::default() }
     }
 
     /// Makes one change, as the API server would.
@@ -112,6 +145,14 @@ impl World {
                 self.policies
                     .remove(name)
                     .ok_or_else(|| ChangeError::NoSuchPolicy(name.clone()))?;
+            }
+            Change::ApplyClusterPolicy(policy) => {
+                self.cluster_policies.insert(policy.name.clone(), policy.clone());
+            }
+            Change::DeleteClusterPolicy(name) => {
+                self.cluster_policies
+                    .remove(name)
+                    .ok_or_else(|| ChangeError::NoSuchClusterPolicy(name.clone()))?;
             }
             Change::AddNamespace(namespace) => {
                 if topology.namespaces.contains_key(&namespace.name) {

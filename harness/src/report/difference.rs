@@ -7,7 +7,9 @@ use super::known::{Deviation, Lore};
 use super::look::{BAD, DOUBTFUL, FAINT, KNOWN, Look, count, duration};
 use super::mark::Mark;
 use super::news;
-use crate::model::{Decision, Direction, Effect, Family, Outcome, RuleRef, Verdict, Via};
+use crate::model::{
+    ClusterRuleRef, Decision, Direction, Effect, Family, Outcome, RuleRef, Verdict, Via,
+};
 use crate::run::{CellJudgement, Finding};
 use crate::semantics::why;
 
@@ -221,7 +223,7 @@ fn briefly(decision: &Decision) -> String {
     let sides = [(Direction::Egress, &decision.egress), (Direction::Ingress, &decision.ingress)];
     let denying: Vec<String> = sides
         .iter()
-        .filter(|(_, side)| side.effect == Effect::Denied)
+        .filter(|(_, side)| matches!(side.effect, Effect::Denied | Effect::DeniedBy(_)))
         .map(|(direction, _)| direction.to_string())
         .collect();
     match decision.verdict {
@@ -232,6 +234,11 @@ fn briefly(decision: &Decision) -> String {
 
 /// `prod/db-policy ingress[0]` and where it is written.
 pub(crate) fn rule(rule: &RuleRef) -> String {
+    format!("`{} {}[{}]` at {}", rule.policy, rule.direction, rule.rule, rule.origin)
+}
+
+/// `ClusterNetworkPolicy/guard ingress[0]` and where it is written.
+pub(crate) fn cluster_rule(rule: &ClusterRuleRef) -> String {
     format!("`{} {}[{}]` at {}", rule.policy, rule.direction, rule.rule, rule.origin)
 }
 

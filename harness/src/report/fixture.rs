@@ -44,7 +44,7 @@ fn origin(line: u32) -> Origin {
 }
 
 fn open_side() -> Side {
-    Side { effect: Effect::NotIsolated, isolating: vec![], rules: vec![] }
+    Side::of(Effect::NotIsolated)
 }
 
 fn policy() -> PolicyName {
@@ -64,7 +64,7 @@ pub(crate) fn allowed() -> Decision {
     Decision {
         verdict: Verdict::Allow,
         egress: open_side(),
-        ingress: Side { effect: Effect::Allowed, isolating, rules: vec![rule] },
+        ingress: Side { isolating, rules: vec![rule], ..Side::of(Effect::Allowed) },
     }
 }
 
@@ -73,15 +73,14 @@ pub(crate) fn denied() -> Decision {
     Decision {
         verdict: Verdict::Deny,
         egress: open_side(),
-        ingress: Side { effect: Effect::Denied, isolating, rules: vec![] },
+        ingress: Side { isolating, ..Side::of(Effect::Denied) },
     }
 }
 
 fn undefined() -> Decision {
     let side = Side {
-        effect: Effect::Undefined(Clause::IpBlockOnPod),
         isolating: vec![PolicyRef { name: policy(), origin: origin(1) }],
-        rules: vec![],
+        ..Side::of(Effect::Undefined(Clause::IpBlockOnPod))
     };
     Decision {
         verdict: Verdict::Undefined(Clause::IpBlockOnPod),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::difference::rule;
+use super::difference::{cluster_rule, rule};
 use super::look::{Look, count};
 use super::mark::Mark;
 use super::{grid, look};
@@ -122,7 +122,9 @@ pub fn csv(matrix: &Matrix<Decision>) -> csv::Result<Vec<u8>> {
     ])?;
     for (cell, decision) in matrix.iter() {
         let rules = |side: &crate::model::Side| {
-            side.rules.iter().map(|r| rule(r).replace('`', "")).collect::<Vec<_>>().join("; ")
+            let of_cluster = side.cluster.iter().map(cluster_rule);
+            let told = of_cluster.chain(side.rules.iter().map(rule));
+            told.map(|rule| rule.replace('`', "")).collect::<Vec<_>>().join("; ")
         };
         writer.write_record([
             cell.source.to_string(),

@@ -152,27 +152,32 @@ fn sentence(lack: Lack, capabilities: &Capabilities) -> String {
             format!("`{name}` makes no external hosts{}", because("external"))
         }
         Lack::Address(family) => format!("an end has no {family} address"),
-        Lack::Feature(feature) => {
-            let dataplane = match capabilities.dataplane.name.as_str() {
-                "" => name,
-                dataplane => dataplane,
-            };
-            let (what, why) = match feature {
-                Feature::EndPort => {
-                    ("`endPort`", ", and a rule with it decides whether these ports are open")
-                }
-                Feature::Sctp => ("SCTP", ", and a rule or a connection with it is in question"),
-                Feature::Ipv4 => ("IPv4", ""),
-                Feature::Ipv6 => ("IPv6", ""),
-                Feature::ExternalToPod => {
-                    ("connections from outside the cluster to a pod's own address", "")
-                }
-                Feature::ClusterTiers => ("policies of the cluster tier", ""),
-                Feature::Services => ("Services", ""),
-            };
-            format!("`{dataplane}` does not declare {what}{why}")
-        }
+        Lack::Feature(feature) => undeclared_feature(feature, capabilities),
     }
+}
+
+/// The sentence for a feature that a dataplane does not declare.
+pub(super) fn undeclared_feature(feature: Feature, capabilities: &Capabilities) -> String {
+    let dataplane = match capabilities.dataplane.name.as_str() {
+        "" => &capabilities.name,
+        dataplane => dataplane,
+    };
+    let (what, why) = match feature {
+        Feature::EndPort => {
+            ("`endPort`", ", and a rule with it decides whether these ports are open")
+        }
+        Feature::Sctp => ("SCTP", ", and a rule or a connection with it is in question"),
+        Feature::Ipv4 => ("IPv4", ""),
+        Feature::Ipv6 => ("IPv6", ""),
+        Feature::ExternalToPod => {
+            ("connections from outside the cluster to a pod's own address", "")
+        }
+        Feature::ClusterTiers => ("policies of the cluster tier", ""),
+        Feature::Services => ("Services", ""),
+        Feature::ClusterTierNamedPorts => ("named ports in policies of the cluster tier", ""),
+        Feature::ClusterTierNodePeers => ("nodes as peers in policies of the cluster tier", ""),
+    };
+    format!("`{dataplane}` does not declare {what}{why}")
 }
 
 /// Why the cluster lacks it, after a colon, from its own sentence `no SCTP: …`; empty where it

@@ -6,6 +6,7 @@ mod enforcement;
 mod event;
 mod judge;
 mod lack;
+mod needs;
 mod paths;
 mod plan;
 mod play;

@@ -156,6 +156,8 @@ pub(super) fn phrase(change: &Change) -> String {
     match change {
         Change::ApplyPolicy(policy) => format!("apply policy {}", policy.name),
         Change::DeletePolicy(policy) => format!("delete policy {policy}"),
+        Change::ApplyClusterPolicy(policy) => format!("apply {}", policy.name),
+        Change::DeleteClusterPolicy(policy) => format!("delete {policy}"),
         Change::AddNamespace(namespace) => format!("add namespace {}", namespace.name),
         Change::RemoveNamespace(namespace) => format!("remove namespace {namespace}"),
         Change::LabelNamespace { namespace, labels } => {

@@ -17,6 +17,7 @@ use super::binding::bind_all;
 use super::enforcement::Enforcement;
 use super::judge::Control;
 use super::lack;
+use super::needs;
 use super::paths::{Path, Paths, removes};
 use super::plan::{self, Plan};
 use super::sentinel::Sentinel;
@@ -47,7 +48,7 @@ pub(super) async fn play(
     progress: &mut Progress,
 ) -> Result<(), ClusterError> {
     let capabilities = cluster.capabilities().clone();
-    needs(scenario, &capabilities).map_err(ClusterError::Unsupported)?;
+    needs::met(scenario, &capabilities).map_err(ClusterError::Unsupported)?;
     let begun = Instant::now();
     let avoid = scenario.declared_ranges();
     let sentinel = |nodes: &[Name]| Sentinel::new(scenario, nodes.iter().cloned());
@@ -102,29 +103,6 @@ pub(super) async fn play(
     play.judge_known();
     play.end_negative_control();
     Ok(())
-}
-
-/// What is not understood in this scenario, or what the cluster cannot do for
-/// it at all, in words.
-fn needs(scenario: &Scenario, capabilities: &Capabilities) -> Result<(), String> {
-    if !scenario.unsupported.is_empty() {
-        return Err(scenario.unsupported.join("; "));
-    }
-    let added = scenario.steps.iter().flat_map(|step| &step.changes);
-    let added = added.filter_map(|change| match change {
-        Change::AddPod(pod) => Some(pod),
-        _ => None,
-    });
-    let host_network = scenario.topology.pods.values().chain(added).find(|pod| pod.host_network);
-    match host_network {
-        Some(pod) if !capabilities.host_network => Err(format!(
-            "`{}` makes no hostNetwork pods, and `{}` is one{}",
-            capabilities.name,
-            pod.name,
-            lack::because(capabilities, "hostNetwork")
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// Names the step in which an error came.
@@ -409,8 +387,10 @@ impl Play<'_> {
         if needed.is_empty() && denied.is_empty() {
             return Ok(());
         }
-        let lifted = self.world.policies.keys().cloned().map(Change::DeletePolicy).collect();
-        self.stage.lift(lifted).await?;
+        let of_cluster = self.world.cluster_policies.keys().cloned();
+        let lifted = of_cluster.map(Change::DeleteClusterPolicy);
+        let lifted = lifted.chain(self.world.policies.keys().cloned().map(Change::DeletePolicy));
+        self.stage.lift(lifted.collect()).await?;
         let needed: BTreeSet<Cell> = needed.into_iter().map(|path| path.cell).collect();
         let denied: BTreeSet<Cell> = denied.into_iter().map(|path| path.cell).collect();
         let all = needed.union(&denied);
@@ -437,8 +417,11 @@ impl Play<'_> {
     /// Applies the policies again that were lifted, and waits until every node
     /// has looked: the step that follows rests on them.
     async fn restore(&mut self, index: usize) -> Result<(), ClusterError> {
-        let policies: Vec<Change> =
-            self.world.policies.values().cloned().map(Change::ApplyPolicy).collect();
+        let of_cluster = self.world.cluster_policies.values().cloned();
+        let policies: Vec<Change> = of_cluster
+            .map(Change::ApplyClusterPolicy)
+            .chain(self.world.policies.values().cloned().map(Change::ApplyPolicy))
+            .collect();
         self.stage.change(&policies).await?;
         let rules = SettleRules { differing: 0, patience: Duration::ZERO };
         let settling = Settling::new([], rules);

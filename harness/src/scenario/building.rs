@@ -4,27 +4,22 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::applied::Applied;
 use super::manifest::{self, Object};
 use super::source::Source;
 use super::yaml::Place;
 use super::{Diagnostic, KubernetesVersion, Severity};
 use crate::model::{
-    Labels, Name, Namespace, NetworkPolicy, Node, Origin, Pod, PodName, PolicyName, Topology,
+    ClusterPolicy, ClusterPolicyName, Labels, Name, Namespace, NetworkPolicy, Node, Origin, Pod,
+    PodName, PolicyName, Topology,
 };
-
-/// The sentence for a policy that takes another's place.
-pub(super) fn replaced(first: &NetworkPolicy, second: &NetworkPolicy) -> String {
-    format!(
-        "the policy `{}` at {} replaces the one of the same name at {}",
-        second.name, second.origin, first.origin
-    )
-}
 
 /// A bundle that grows object by object.
 #[derive(Default)]
 pub(super) struct Building {
     pub(super) topology: Topology,
     pub(super) policies: BTreeMap<PolicyName, Arc<NetworkPolicy>>,
+    pub(super) cluster_policies: BTreeMap<ClusterPolicyName, Arc<ClusterPolicy>>,
     /// The kind that each row of the matrix came from.
     kinds: BTreeMap<PodName, &'static str>,
     pub(super) unsupported: Vec<String>,
@@ -86,19 +81,23 @@ impl Building {
                     self.topology.namespaces.insert(namespace.name.clone(), namespace);
                 }
                 Object::Pod(pod, kind) => self.add_pod(source, pod, kind),
-                Object::Policy(policy) => {
-                    if let Some(first) = self.policies.insert(policy.name.clone(), policy.clone()) {
-                        let message = replaced(&first, &policy);
-                        self.warn(
-                            source,
-                            "policy-replaced",
-                            &policy.origin,
-                            message,
-                            "give it another name",
-                        );
-                    }
+                Object::Policy(ref policy) => {
+                    let first = self.policies.insert(policy.name.clone(), policy.clone());
+                    self.replaced(source, &object, first.map(|first| first.origin.clone()));
+                }
+                Object::ClusterPolicy(ref policy) => {
+                    let first = self.cluster_policies.insert(policy.name.clone(), policy.clone());
+                    self.replaced(source, &object, first.map(|first| first.origin.clone()));
                 }
             }
+        }
+    }
+
+    /// Warns of a policy that takes the place of the one at `first`.
+    fn replaced(&mut self, source: &Source, object: &Object, first: Option<Origin>) {
+        if let (Some(first), Some(policy)) = (first, Applied::of(object)) {
+            let (message, help) = (policy.replaces(&first), "give it another name");
+            self.warn(source, "policy-replaced", policy.origin(), message, help);
         }
     }
 
@@ -144,7 +143,7 @@ impl Building {
             topology.namespaces.entry(name.clone()).or_insert_with(implied);
         }
         for name in topology.pods.values().filter_map(|pod| pod.node.clone()) {
-            let node = Node { name: name.clone(), addresses: Vec::new(), ports: Vec::new() };
+            let node = Node::new(name.clone());
             topology.nodes.insert(name, node);
         }
     }

@@ -8,7 +8,7 @@ use super::building::Building;
 use super::folder::{SCENARIO_FILE, read};
 use super::source::Source;
 use super::{Diagnostic, LoadOptions, Severity};
-use crate::model::{NetworkPolicy, Topology};
+use crate::model::{ClusterPolicy, NetworkPolicy, Topology};
 
 /// What a bundle of manifests holds.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +18,8 @@ pub struct Bundle {
     pub topology: Topology,
     /// The policies by name; of several with one name the last.
     pub policies: Vec<Arc<NetworkPolicy>>,
+    /// The policies of the cluster by kind and name; of several with one name the last.
+    pub cluster_policies: Vec<Arc<ClusterPolicy>>,
     /// Policies of kinds that are not understood, a sentence each: where there
     /// is one, what the others specify is not the whole.
     pub unsupported: Vec<String>,
@@ -77,6 +79,7 @@ fn finish(mut building: Building) -> Bundle {
     Bundle {
         topology: building.topology,
         policies: building.policies.into_values().collect(),
+        cluster_policies: building.cluster_policies.into_values().collect(),
         unsupported: building.unsupported,
         diagnostics: building.diagnostics,
     }

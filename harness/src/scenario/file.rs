@@ -1,5 +1,7 @@
 //! `scenario.yaml`: from text to a checked scenario, with all that is wrong at once.
 
+use std::collections::BTreeSet;
+
 use super::field::{Field, Object, Reader};
 use super::folder::{Folder, Manifests};
 use super::manifest::syntax;
@@ -8,7 +10,7 @@ use super::step::Steps;
 use super::topology::{Waiting, topology};
 use super::yaml::{self, Place, Value};
 use super::{Diagnostic, LoadOptions, Scenario, Severity, binding, tag};
-use crate::model::{Change, PolicyName, World};
+use crate::model::{Change, World};
 
 /// How many nodes a scenario may ask for.
 const NODES: i32 = 64;
@@ -107,11 +109,17 @@ fn read(
             binding::listen(rule, &mut scenario.topology);
         }
     }
-    let applied = |name: &PolicyName| {
-        let changes = scenario.steps.iter().flat_map(|step| &step.changes);
-        changes.into_iter().any(|c| matches!(c, Change::ApplyPolicy(p) if p.name == *name))
-    };
-    for Waiting { policy, field } in waiting.iter().filter(|waiting| !applied(&waiting.policy)) {
+    let changes = scenario.steps.iter().flat_map(|step| &step.changes);
+    let applied: BTreeSet<String> = changes
+        .filter_map(|change| match change {
+            Change::ApplyPolicy(policy) => Some(policy.name.to_string()),
+            Change::ApplyClusterPolicy(policy) => Some(policy.name.to_string()),
+            _ => None,
+        })
+        .collect();
+    for Waiting { policy, field } in
+        waiting.iter().filter(|waiting| !applied.contains(&waiting.policy))
+    {
         let message = format!("no step applies `{policy}`, a policy of this manifest");
         reader.warn("policy-never-applied", field, message).hint(
             "the topology takes namespaces and pods alone: name the file under a step's `apply`",

@@ -6,6 +6,7 @@
 //! step by step (`expectation`). Whatever is wrong is said at once, before
 //! anything is created.
 
+mod applied;
 mod binding;
 mod building;
 mod bundle;

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Diagnostic;
 use crate::model::{
-    Change, Family, Intent, Name, Origin, Peer, PodName, PolicyName, Protocol, Topology, Via,
+    Change, ClusterPeer, Family, Intent, Name, Origin, Peer, PodName, PolicyName, Protocol,
+    Topology, Via,
 };
 
 /// A scenario: a topology, and steps that change it and say what is expected.
@@ -40,7 +41,7 @@ pub struct Scenario {
 
 impl Scenario {
     /// Every range that the scenario gives a meaning: the addresses of its
-    /// external hosts, and the CIDRs of every step's ipBlocks but `/0`. A cluster
+    /// external hosts, and the CIDRs of every step's ipBlocks and networks but `/0`. A cluster
     /// chooses its own ranges apart from them. Exceptions lie within their CIDR;
     /// those of a `/0` are left to pods, which on most clusters do have
     /// addresses in the private ranges that such exceptions name.
@@ -58,6 +59,15 @@ impl Scenario {
             for peer in rules.filter_map(|rule| rule.peers.as_ref()).flatten() {
                 let Peer::IpBlock { cidr, .. } = peer else { continue };
                 ranges.extend(Some(cidr.net).filter(|net| net.prefix_len() > 0));
+            }
+        }
+        let changes = self.steps.iter().flat_map(|step| &step.changes);
+        for change in changes {
+            let Change::ApplyClusterPolicy(policy) = change else { continue };
+            for peer in policy.ingress.iter().chain(&policy.egress).flat_map(|rule| &rule.peers) {
+                let ClusterPeer::Networks { cidrs, .. } = peer else { continue };
+                let nets = cidrs.iter().map(|cidr| cidr.net);
+                ranges.extend(nets.filter(|net| net.prefix_len() > 0));
             }
         }
         ranges.into_iter().collect()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::building::replaced;
+use super::applied::Applied;
 use super::expectation::{Limits, resolve_with_widths};
 use super::field::{Field, Object, Reader};
 use super::folder::{Manifests, unreadable};
@@ -14,7 +14,8 @@ use super::topology::{Added, namespaces};
 use super::yaml::{Place, Value};
 use super::{Binding, ExpectRule, KubernetesVersion, Step, binding, expect};
 use crate::model::{
-    Change, ChangeError, Endpoint, Family, LabelChanges, NetworkPolicy, PodName, PolicyName, World,
+    Change, ChangeError, Endpoint, Family, LabelChanges, NetworkPolicy, Origin, PodName,
+    PolicyName, World,
 };
 
 /// What the steps of a scenario share.
@@ -119,6 +120,9 @@ impl Steps<'_, '_> {
                     ChangeError::NoSuchPolicy(name) => {
                         ("unknown-policy", near(name, world.policies.keys()))
                     }
+                    ChangeError::NoSuchClusterPolicy(name) => {
+                        ("unknown-policy", near(name, world.cluster_policies.keys()))
+                    }
                     ChangeError::NoSuchNamespace(name) => {
                         ("unknown-namespace", near(name, world.topology.namespaces.keys()))
                     }
@@ -154,10 +158,14 @@ impl Steps<'_, '_> {
         for item in list(reader, object, "delete") {
             let Some(text) = reader.string(&item) else { continue };
             let Some((namespace, name)) = text.split_once('/') else {
-                bad_name(reader, &item, text, "`NAMESPACE/POLICY`");
+                bad_name(reader, &item, text, "`NAMESPACE/POLICY` or `KIND/POLICY`");
                 continue;
             };
-            let change = Change::DeletePolicy(PolicyName::new(namespace, name));
+            // No namespace has capital letters, as the kinds have.
+            let change = match text.parse() {
+                Ok(name) => Change::DeleteClusterPolicy(name),
+                Err(_) => Change::DeletePolicy(PolicyName::new(namespace, name)),
+            };
             self.change(reader, step, change, &item, item.node.place);
         }
     }
@@ -199,7 +207,7 @@ impl Steps<'_, '_> {
 
     /// `apply`.
     fn policies(&mut self, reader: &mut Reader<'_>, object: &Object<'_>, step: &mut Step) {
-        let mut seen: BTreeMap<PolicyName, Arc<NetworkPolicy>> = BTreeMap::new();
+        let mut seen: BTreeMap<String, Origin> = BTreeMap::new();
         for item in list(reader, object, "apply") {
             let Some(text) = reader.string(&item) else { continue };
             let (file, wanted) = match text.split_once('#') {
@@ -232,23 +240,19 @@ impl Steps<'_, '_> {
                     );
                 }
             }
-            let policies: Vec<_> = manifest
-                .policies()
-                .filter(|policy| {
-                    wanted.is_none_or(|wanted| {
-                        *policy.name.name == *wanted || policy.name.to_string() == wanted
-                    })
-                })
-                .cloned()
-                .collect();
+            let all = Applied::all(manifest);
+            let is_meant = |policy: &&Applied| {
+                wanted.is_none_or(|wanted| policy.short_name() == wanted || policy.name() == wanted)
+            };
+            let policies: Vec<Applied> = all.iter().filter(is_meant).cloned().collect();
             if policies.is_empty() {
-                let names: Vec<_> = manifest.policies().map(|p| p.name.name.to_string()).collect();
+                let names: Vec<String> = all.iter().map(Applied::short_name).collect();
                 let (message, help) = match wanted {
                     Some(name) => (
                         format!("`{file}` has no policy `{name}`"),
                         near_or_all(name, names.iter().map(String::as_str)),
                     ),
-                    None => (format!("`{file}` has no NetworkPolicy"), None),
+                    None => (format!("`{file}` has no policy"), None),
                 };
                 // A file of policies that are not understood was warned of already.
                 if wanted.is_some() || manifest.unsupported.is_empty() {
@@ -259,11 +263,10 @@ impl Steps<'_, '_> {
                 }
             }
             for policy in policies {
-                if let Some(first) = seen.insert(policy.name.clone(), policy.clone()) {
-                    reader.warn("policy-replaced", &item, replaced(&first, &policy));
+                if let Some(first) = seen.insert(policy.name(), policy.origin().clone()) {
+                    reader.warn("policy-replaced", &item, policy.replaces(&first));
                 }
-                let change = Change::ApplyPolicy(policy);
-                self.change(reader, step, change, &item, item.node.place);
+                self.change(reader, step, policy.change(), &item, item.node.place);
             }
         }
     }

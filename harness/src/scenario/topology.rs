@@ -1,5 +1,6 @@
 //! `topology` of a scenario: namespaces with pods, external hosts, nodes.
 
+use super::applied::Applied;
 use super::building::Building;
 use super::external::externals;
 use super::field::{Field, Reader};
@@ -8,7 +9,7 @@ use super::listener::ports;
 use super::manifest::{self, names};
 use super::nearby::near_or_all;
 use super::yaml::Value;
-use crate::model::{Labels, Name, Namespace, Node, Pod, PodName, PolicyName, Topology};
+use crate::model::{Labels, Name, Namespace, Node, Pod, PodName, Topology};
 
 /// Names that an endpoint's text form keeps for itself.
 const RESERVED: [&str; 2] = ["node", "namespace"];
@@ -23,7 +24,7 @@ pub(super) fn topology<'n>(
     let mut topology = Topology::default();
     for number in 1..=nodes {
         let name = Name::from(format!("node-{number}"));
-        let node = Node { name: name.clone(), addresses: Vec::new(), ports: Vec::new() };
+        let node = Node::new(name.clone());
         topology.nodes.insert(name, node);
     }
     let Some(field) = field else { return (topology, Vec::new()) };
@@ -79,7 +80,8 @@ impl Added<'_> {
 
 /// A policy in a manifest of the topology: a step has to apply it.
 pub(super) struct Waiting<'n> {
-    pub(super) policy: PolicyName,
+    /// Its name, as [`Applied::name`] has it.
+    pub(super) policy: String,
     /// Where the manifest is named.
     pub(super) field: Field<'n>,
 }
@@ -97,17 +99,11 @@ fn from_manifest<'n>(
         Ok(accepted) => accepted,
         Err(error) => return unreadable(reader, &field, name, &error, manifests),
     };
-    let (waiting, others): (Vec<_>, Vec<_>) = accepted
-        .manifest
-        .objects
-        .iter()
-        .cloned()
-        .partition(|object| matches!(object, manifest::Object::Policy(_)));
+    let (waiting, others): (Vec<_>, Vec<_>) =
+        accepted.manifest.objects.iter().cloned().partition(|object| Applied::of(object).is_some());
     building.objects(&accepted.source, others);
-    for object in waiting {
-        if let manifest::Object::Policy(policy) = object {
-            policies.push(Waiting { policy: policy.name.clone(), field: field.clone() });
-        }
+    for policy in waiting.iter().filter_map(Applied::of) {
+        policies.push(Waiting { policy: policy.name(), field: field.clone() });
     }
 }
 

@@ -1,17 +1,18 @@
 //! Policies made ready: whom each isolates, and whom each peer selects.
 
-use std::collections::{BTreeMap, HashMap};
-use std::rc::Rc;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
 
 use crate::model::{
-    Cell, Cidr, Decision, Direction, External, LabelSelector, Matrix, Name, Namespace,
-    NetworkPolicy, Node, Origin, Peer, Pod, PodName, PolicyPort, World,
+    Cell, Cidr, Decision, Direction, External, LabelSelector, Matrix, Name, NetworkPolicy, Node,
+    Origin, Peer, Pod, PodName, PolicyPort, World,
 };
 
 use super::isolation::{PerDirection, isolates, rules};
+use super::selection::Selection;
+use super::tiers::Tiers;
 
 /// The meaning of one world's policies, ready to be asked about cells.
 ///
@@ -26,6 +27,8 @@ pub struct Engine {
     pub(super) policies: Vec<Ready>,
     /// For each pod, the policies that isolate it, in order of name.
     pub(super) isolating: PerDirection<Vec<Vec<usize>>>,
+    /// The policies of the cluster.
+    pub(super) tiers: Tiers,
 }
 
 /// A policy with its peers resolved.
@@ -68,10 +71,12 @@ impl Engine {
         let (names, pods): (Vec<PodName>, Vec<Pod>) =
             topology.pods.iter().map(|(name, pod)| (name.clone(), pod.clone())).unzip();
         let mut selection = Selection::new(&names, &pods, &topology.namespaces);
+        let tiers = Tiers::new(world, &pods, &mut selection);
+        let mut preparation = Preparation { selection: &mut selection };
         let mut policies = Vec::with_capacity(world.policies.len());
         let mut isolating = PerDirection::of(|_| vec![Vec::new(); pods.len()]);
         for policy in world.policies.values() {
-            let subjects = selection.subjects(policy);
+            let subjects = preparation.subjects(policy);
             for direction in [Direction::Ingress, Direction::Egress] {
                 if isolates(policy, direction) {
                     for pod in subjects.ones() {
@@ -83,7 +88,7 @@ impl Engine {
                 if subjects.is_clear() {
                     return Vec::new();
                 }
-                selection.rules(policy, direction)
+                preparation.rules(policy, direction)
             });
             policies.push(Ready { policy: policy.clone(), rules: ready });
         }
@@ -94,6 +99,7 @@ impl Engine {
             pods,
             policies,
             isolating,
+            tiers,
         }
     }
 
@@ -120,45 +126,12 @@ impl Engine {
     }
 }
 
-/// Selectors resolved to sets of pods, each selector once.
-struct Selection<'w> {
-    names: &'w [PodName],
-    pods: &'w [Pod],
-    namespaces: &'w BTreeMap<Name, Namespace>,
-    everyone: Rc<FixedBitSet>,
-    residents: HashMap<&'w Name, Rc<FixedBitSet>>,
-    by_pod_labels: HashMap<LabelSelector, Rc<FixedBitSet>>,
-    by_namespace_labels: HashMap<LabelSelector, Rc<FixedBitSet>>,
+/// Policies of one namespace made ready.
+struct Preparation<'s, 'w> {
+    selection: &'s mut Selection<'w>,
 }
 
-impl<'w> Selection<'w> {
-    fn new(
-        names: &'w [PodName],
-        pods: &'w [Pod],
-        namespaces: &'w BTreeMap<Name, Namespace>,
-    ) -> Self {
-        let mut everyone = FixedBitSet::with_capacity(pods.len());
-        everyone.insert_range(..);
-        let mut residents: HashMap<&Name, FixedBitSet> = HashMap::new();
-        for (index, name) in names.iter().enumerate() {
-            if namespaces.contains_key(&name.namespace) {
-                residents
-                    .entry(&name.namespace)
-                    .or_insert_with(|| FixedBitSet::with_capacity(pods.len()))
-                    .insert(index);
-            }
-        }
-        Self {
-            names,
-            pods,
-            namespaces,
-            everyone: Rc::new(everyone),
-            residents: residents.into_iter().map(|(name, pods)| (name, Rc::new(pods))).collect(),
-            by_pod_labels: HashMap::new(),
-            by_namespace_labels: HashMap::new(),
-        }
-    }
-
+impl Preparation<'_, '_> {
     /// "podSelector selects the pods to which this NetworkPolicy object applies. … An
     /// empty selector matches all pods in the policy's namespace."
     /// (`NetworkPolicySpec.podSelector`)
@@ -203,51 +176,9 @@ impl<'w> Selection<'w> {
         pod_selector: Option<&LabelSelector>,
         namespace_selector: Option<&LabelSelector>,
     ) -> FixedBitSet {
-        let namespaces = match namespace_selector {
-            Some(selector) => self.in_namespaces(selector),
-            None => self
-                .residents
-                .get(&policy.name.namespace)
-                .cloned()
-                .unwrap_or_else(|| Rc::new(FixedBitSet::with_capacity(self.pods.len()))),
-        };
-        let pods = match pod_selector {
-            Some(selector) => self.labelled(selector),
-            None => self.everyone.clone(),
-        };
-        let mut both = (*namespaces).clone();
-        both.intersect_with(&pods);
-        both
-    }
-
-    fn labelled(&mut self, selector: &LabelSelector) -> Rc<FixedBitSet> {
-        if let Some(known) = self.by_pod_labels.get(selector) {
-            return known.clone();
+        match namespace_selector {
+            Some(selector) => self.selection.across(selector, pod_selector),
+            None => self.selection.within(&policy.name.namespace, pod_selector),
         }
-        let matching = self.pods.iter().enumerate();
-        let matching = matching.filter(|(_, pod)| selector.matches(&pod.labels));
-        let set = Rc::new(set_of(self.pods.len(), matching.map(|(index, _)| index)));
-        self.by_pod_labels.insert(selector.clone(), set.clone());
-        set
     }
-
-    fn in_namespaces(&mut self, selector: &LabelSelector) -> Rc<FixedBitSet> {
-        if let Some(known) = self.by_namespace_labels.get(selector) {
-            return known.clone();
-        }
-        let selected = |name: &PodName| {
-            let namespace = self.namespaces.get(&name.namespace);
-            namespace.is_some_and(|namespace| selector.matches(&namespace.labels))
-        };
-        let matching = self.names.iter().enumerate().filter(|(_, name)| selected(name));
-        let set = Rc::new(set_of(self.pods.len(), matching.map(|(index, _)| index)));
-        self.by_namespace_labels.insert(selector.clone(), set.clone());
-        set
-    }
-}
-
-fn set_of(capacity: usize, members: impl Iterator<Item = usize>) -> FixedBitSet {
-    let mut set = FixedBitSet::with_capacity(capacity);
-    members.for_each(|member| set.insert(member));
-    set
 }

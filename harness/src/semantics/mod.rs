@@ -10,15 +10,22 @@
 //! [`Verdict::Undefined`](crate::model::Verdict::Undefined) with its
 //! [`Clause`](crate::model::Clause); where both possible behaviours come to the
 //! same, the answer is plain.
+//!
+//! Policies of the cluster (`policy.networking.k8s.io`) come before and after those of
+//! namespaces (`tiers`); their sentences are of that API, named by type and field, or of
+//! its overview.
 
 mod answer;
 mod condition;
+mod coverage;
 mod engine;
 pub mod explain;
 mod flow;
 mod isolation;
 mod pairs;
+mod selection;
 mod side;
+mod tiers;
 
 pub use answer::Answer;
 pub use engine::Engine;

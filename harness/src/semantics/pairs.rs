@@ -10,7 +10,7 @@ use crate::model::{
 };
 
 use super::Engine;
-use super::condition::{Coverage, coverage, names_port};
+use super::coverage::{Coverage, coverage, names_port};
 use super::engine::{PeerSet, ReadyRule};
 use super::isolation::PerDirection;
 use super::side::combine;
@@ -34,8 +34,9 @@ pub struct Pairs<'e> {
     named: HashMap<Name, BTreeMap<usize, FixedBitSet>>,
     /// For each pod and each of its ports, the place in `keys`.
     key_of: Vec<Vec<usize>>,
-    /// Pods that policies do not treat like others.
-    special: FixedBitSet,
+    /// Pods that policies do not treat like others, and those that policies of the cluster
+    /// are about, by the direction in which they are asked.
+    special: PerDirection<FixedBitSet>,
 }
 
 /// Pods by how rules answer for them; a pod in several counts in the first.
@@ -126,10 +127,15 @@ impl Engine {
             }
             key_of.push(pod_keys);
         }
-        let mut special = FixedBitSet::with_capacity(self.pods.len());
-        for (index, pod) in self.pods.iter().enumerate() {
-            special.set(index, pod.host_network || pod.phase != Phase::Running);
-        }
+        let special = PerDirection::of(|direction| {
+            let mut special = FixedBitSet::with_capacity(self.pods.len());
+            for (index, pod) in self.pods.iter().enumerate() {
+                let tiers = &self.tiers.about[direction][index];
+                let plain = !pod.host_network && pod.phase == Phase::Running && tiers.is_empty();
+                special.set(index, !plain);
+            }
+            special
+        });
         let ingress = Vec::new();
         let mut pairs =
             Pairs { engine: self, family, rules, ingress, keys, named, key_of, special };
@@ -277,8 +283,8 @@ impl Row<'_> {
             return Verdict::Unknown(MissingFact::NoSuchEndpoint);
         }
         if self.source == destination
-            || pairs.special.contains(self.source)
-            || pairs.special.contains(destination)
+            || pairs.special[Direction::Egress].contains(self.source)
+            || pairs.special[Direction::Ingress].contains(destination)
         {
             return self.one_by_one(destination, port);
         }

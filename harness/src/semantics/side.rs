@@ -1,14 +1,15 @@
 //! One direction of a cell, and both taken together.
 
 use crate::model::{
-    Cell, Clause, Decision, Direction, Effect, Exemption, MissingFact, PolicyRef, RuleRef, Side,
-    Verdict,
+    Cell, Clause, Decision, Direction, Effect, Exemption, MissingFact, Pod, PolicyRef, RuleRef,
+    Side, Tier, Verdict,
 };
 
 use super::Engine;
 use super::answer::Answer;
 use super::engine::{Ready, ReadyRule};
 use super::flow::{End, Flow, same_node};
+use super::tiers::{ReadyClusterPolicy, RuleMatch};
 
 /// A rule's answer with the entries that gave it.
 #[derive(Debug, Clone, Copy)]
@@ -30,11 +31,7 @@ impl Engine {
         let (egress, ingress) = match self.flow(cell) {
             Ok(flow) => (self.side(&flow, Direction::Egress), self.side(&flow, Direction::Ingress)),
             Err(fact) => {
-                let side = Side {
-                    effect: Effect::Unknown(fact),
-                    isolating: Vec::new(),
-                    rules: Vec::new(),
-                };
+                let side = Side::of(Effect::Unknown(fact));
                 (side.clone(), side)
             }
         };
@@ -45,8 +42,8 @@ impl Engine {
     pub fn verdict(&self, cell: &Cell) -> Verdict {
         match self.flow(cell) {
             Ok(flow) => combine(
-                self.effect(&flow, Direction::Egress, |_, _, _, _| ()),
-                self.effect(&flow, Direction::Ingress, |_, _, _, _| ()),
+                self.effect(&flow, Direction::Egress, |_, _, _, _| (), |_, _| ()),
+                self.effect(&flow, Direction::Ingress, |_, _, _, _| (), |_, _| ()),
             ),
             Err(fact) => Verdict::Unknown(fact),
         }
@@ -57,7 +54,11 @@ impl Engine {
         let isolating = isolating.iter().map(|policy| self.policies[*policy].reference()).collect();
         let mut certain = Vec::new();
         let mut hanging = Vec::new();
-        let effect = self.effect(flow, direction, |ready, index, rule, found| {
+        let mut cluster = Vec::new();
+        let told = |ready: &ReadyClusterPolicy, found| {
+            cluster.extend(ready.reference(direction, found));
+        };
+        let weigh = |ready: &Ready, index, rule: &ReadyRule, found: RuleAnswer| {
             let reference = RuleRef {
                 policy: ready.policy.name.clone(),
                 direction,
@@ -71,13 +72,18 @@ impl Engine {
                 Answer::Open(_) | Answer::Missing(_) => hanging.push(reference),
                 Answer::No => {}
             }
-        });
+        };
+        let effect = self.effect(flow, direction, weigh, told);
         let rules = match effect {
             Effect::Allowed => certain,
             Effect::Undefined(_) | Effect::Unknown(_) => hanging,
-            Effect::Exempt(_) | Effect::NotIsolated | Effect::Denied => Vec::new(),
+            Effect::Exempt(_)
+            | Effect::NotIsolated
+            | Effect::Denied
+            | Effect::AcceptedBy(_)
+            | Effect::DeniedBy(_) => Vec::new(),
         };
-        Side { effect, isolating, rules }
+        Side { effect, isolating, rules, cluster }
     }
 
     /// The policies that isolate the direction's pod; none where that end is no pod.
@@ -88,18 +94,44 @@ impl Engine {
         }
     }
 
-    /// What the direction makes of the connection; `found` is told of every rule asked.
+    /// What the direction makes of the connection; `found` is told of every rule asked, and
+    /// `told` of every rule of the cluster's policies that matches or may.
+    ///
+    /// "Policy tiers are evaluated in the following order: Admin tier, NetworkPolicy tier,
+    /// Baseline tier." (`ClusterNetworkPolicySpec.tier`)
     pub(super) fn effect(
         &self,
         flow: &Flow<'_>,
         direction: Direction,
-        mut found: impl FnMut(&Ready, usize, &ReadyRule, RuleAnswer),
+        found: impl FnMut(&Ready, usize, &ReadyRule, RuleAnswer),
+        mut told: impl FnMut(&ReadyClusterPolicy, RuleMatch),
     ) -> Effect {
         // "NetworkPolicies apply to a connection with a pod on one or both ends"
         // (concepts/services-networking/network-policies): an end that is no pod has none.
         let End::Pod(index, subject) = flow.subject(direction) else {
             return Effect::Exempt(Exemption::NotAPod);
         };
+        self.tier_effect(flow, direction, Tier::Admin, &mut told, |mut told| {
+            let effect = self.of_namespaces(flow, direction, subject, found);
+            // "v1.NetworkPolicy always makes a final decision for selected pods. Further
+            // evaluation only happens for Pods not selected by a v1.NetworkPolicy." (there)
+            if !self.isolating[direction][index].is_empty() {
+                return effect;
+            }
+            // "If a given connection wasn't allowed or denied by any of the tiers, the
+            // default kubernetes policy is applied" (there).
+            self.tier_effect(flow, direction, Tier::Baseline, &mut told, |_| effect)
+        })
+    }
+
+    /// What the NetworkPolicies make of the connection.
+    fn of_namespaces(
+        &self,
+        flow: &Flow<'_>,
+        direction: Direction,
+        subject: &Pod,
+        mut found: impl FnMut(&Ready, usize, &ReadyRule, RuleAnswer),
+    ) -> Effect {
         // "Traffic is allowed to a pod … if the traffic source is the pod's local node"
         // (`NetworkPolicySpec.ingress`).
         if let (Direction::Ingress, End::Node(node)) = (direction, flow.peer(direction))
@@ -108,7 +140,7 @@ impl Engine {
         {
             return Effect::Exempt(Exemption::OwnNode);
         }
-        let isolating = &self.isolating[direction][index];
+        let isolating = self.isolating(flow, direction);
         // "By default, a pod is non-isolated for egress; all outbound connections are
         // allowed", and likewise for ingress (concepts/services-networking/network-policies).
         if isolating.is_empty() {
@@ -214,7 +246,7 @@ fn beyond_rules(flow: &Flow<'_>, direction: Direction, by_rules: Effect) -> Effe
 /// the connection, it will not happen." (concepts/services-networking/network-policies)
 pub(super) fn combine(egress: Effect, ingress: Effect) -> Verdict {
     let sides = [egress, ingress];
-    if sides.contains(&Effect::Denied) {
+    if sides.iter().any(|side| matches!(side, Effect::Denied | Effect::DeniedBy(_))) {
         return Verdict::Deny;
     }
     let undefined = sides.into_iter().find_map(|side| match side {

@@ -212,6 +212,8 @@ pub(crate) fn line(change: &Change) -> String {
     match change {
         Change::ApplyPolicy(policy) => format!("apply {}", policy.manifest),
         Change::DeletePolicy(policy) => format!("delete policy {policy}"),
+        Change::ApplyClusterPolicy(policy) => format!("apply {}", policy.manifest),
+        Change::DeleteClusterPolicy(policy) => format!("delete {policy}"),
         Change::AddNamespace(new) => {
             format!("add namespace {}", crate::told::namespace(new))
         }

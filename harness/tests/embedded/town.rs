@@ -60,7 +60,7 @@ pub(crate) fn add_external(
 
 pub(crate) fn add_node(topology: &mut Topology, name: &str, list: &[(u16, Protocol)]) {
     let name = Name::from(name);
-    let node = Node { name: name.clone(), addresses: Vec::new(), ports: ports(list) };
+    let node = Node { ports: ports(list), ..Node::new(name.clone()) };
     topology.nodes.insert(name, node);
 }
 

@@ -210,7 +210,7 @@ impl Fake {
             }
         }
         for name in nodes {
-            let node = Node { name: Name::from(name), addresses: vec![], ports: vec![] };
+            let node = Node::new(Name::from(name));
             self.world.topology.nodes.insert(node.name.clone(), node);
         }
     }

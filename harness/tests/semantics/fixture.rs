@@ -31,8 +31,7 @@ fn topology() -> Topology {
     }
     let ip = |text: &str| text.parse().expect("the address is well written");
     for (name, v4, v6) in [("a", "172.30.0.1", "fd01::1"), ("b", "172.30.0.2", "fd01::2")] {
-        let node =
-            Node { name: Name::from(name), addresses: vec![ip(v4), ip(v6)], ports: Vec::new() };
+        let node = Node { addresses: vec![ip(v4), ip(v6)], ..Node::new(Name::from(name)) };
         topology.nodes.insert(Name::from(name), node);
     }
     type Row = (&'static str, &'static str, Option<&'static str>, u8, &'static str);

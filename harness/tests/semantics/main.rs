@@ -9,6 +9,7 @@ mod manifest;
 mod reference;
 mod rough;
 mod sentences;
+mod tiers;
 #[path = "../worlds/mod.rs"]
 mod worlds;
 
@@ -77,8 +78,11 @@ fn same_as_reference(world: &World) {
         {
             let expected = outcomes(world, &cell, direction);
             let found = match side.effect {
-                Effect::Exempt(_) | Effect::NotIsolated | Effect::Allowed => Outcomes::Works,
-                Effect::Denied => Outcomes::Fails,
+                Effect::Exempt(_)
+                | Effect::NotIsolated
+                | Effect::Allowed
+                | Effect::AcceptedBy(_) => Outcomes::Works,
+                Effect::Denied | Effect::DeniedBy(_) => Outcomes::Fails,
                 Effect::Undefined(_) | Effect::Unknown(_) => Outcomes::Either,
             };
             assert_eq!(found, expected, "{direction} of {cell}: {:?}", side.effect);
@@ -160,7 +164,7 @@ fn turned_round(world: &World) -> World {
         }
         policies.insert(turned.name.clone(), Arc::new(turned));
     }
-    World { topology: world.topology.clone(), policies }
+    World { policies, ..World::new(world.topology.clone()) }
 }
 
 proptest! {

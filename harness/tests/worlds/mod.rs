@@ -53,7 +53,7 @@ pub(crate) fn generate(seed: u64) -> World {
             address(format!("fd00:10:18::{}", number + 1)),
         ];
         let ports = if random.bool() { node_ports(&mut random) } else { Vec::new() };
-        topology.nodes.insert(name.clone(), Node { name, addresses, ports });
+        topology.nodes.insert(name.clone(), Node { addresses, ports, ..Node::new(name) });
     }
     for number in 0..random.usize(3..=6) {
         let namespace = &namespaces[random.usize(..namespaces.len())];
@@ -86,7 +86,7 @@ pub(crate) fn generate(seed: u64) -> World {
         let policy = policy(&mut random, namespace, &format!("policy-{number}"), &origin);
         policies.insert(policy.name.clone(), Arc::new(policy));
     }
-    World { topology, policies }
+    World { policies, ..World::new(topology) }
 }
 
 /// A random pod; its number, from 0 to 250, makes its name, its node and its addresses.

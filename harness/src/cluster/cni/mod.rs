@@ -208,6 +208,7 @@ impl Cni {
             name: format!("{} {version}", self.name),
             enforces: self.enforces,
             lacks: Feature::ALL.into_iter().filter(|f| !install.features.contains(f)).collect(),
+            declares: Feature::ALL.into_iter().filter(|f| install.features.contains(f)).collect(),
             deviations: install.deviations.clone(),
             choices: install.choices.clone(),
         }

@@ -56,11 +56,8 @@ impl Deployment {
         for (number, name) in node_names.iter().enumerate() {
             network.enter(&Endpoint::Node(name.clone()))?;
             filters.push(Filter::open(name, options.evidence)?);
-            let node = topology.nodes.entry(name.clone()).or_insert_with(|| Node {
-                name: name.clone(),
-                addresses: Vec::new(),
-                ports: Vec::new(),
-            });
+            let node =
+                topology.nodes.entry(name.clone()).or_insert_with(|| Node::new(name.clone()));
             node.addresses = network.node_addresses(number);
         }
         let pods: Vec<PodName> = topology.pods.keys().cloned().collect();

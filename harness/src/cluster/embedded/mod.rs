@@ -169,6 +169,15 @@ impl Cluster for Embedded {
     }
 
     async fn change(&mut self, changes: &[Change]) -> Result<Topology, ClusterError> {
+        let of_cluster = |change: &Change| {
+            matches!(change, Change::ApplyClusterPolicy(_) | Change::DeleteClusterPolicy(_))
+        };
+        if changes.iter().any(of_cluster) {
+            return Err(ClusterError::Unsupported(
+                "policies of the cluster (`policy.networking.k8s.io`) are not enforced here"
+                    .to_owned(),
+            ));
+        }
         let request = Request::Change(changes.to_vec());
         match self.ask(&request, CHANGE, "the changes to be made").await? {
             Reply::Topology(topology) => Ok(topology),

@@ -43,6 +43,12 @@ impl Kubernetes {
                 });
                 try_join_all(deleted).await.map(drop)
             }
+            Some(Change::ApplyClusterPolicy(_) | Change::DeleteClusterPolicy(_)) => {
+                Err(ClusterError::Unsupported(
+                    "policies of the cluster (`policy.networking.k8s.io`) are not applied here"
+                        .to_owned(),
+                ))
+            }
             Some(Change::AddNamespace(_) | Change::AddPod(_)) => {
                 let level = |namespace: &Namespace| self.needs.level(&namespace.name);
                 let added = batch.iter().filter_map(|change| match change {

@@ -232,11 +232,7 @@ impl Kubernetes {
         self.world = World::new(topology.clone());
         for (name, facts) in &self.nodes {
             let node = self.world.topology.nodes.entry(name.clone());
-            let node = node.or_insert_with(|| crate::model::Node {
-                name: name.clone(),
-                addresses: Vec::new(),
-                ports: Vec::new(),
-            });
+            let node = node.or_insert_with(|| crate::model::Node::new(name.clone()));
             node.addresses.clone_from(&facts.addresses);
         }
         let names: Vec<Name> = self.nodes.keys().cloned().collect();

@@ -30,7 +30,11 @@ pub fn obstacle(scenario: &Scenario) -> Option<String> {
             Change::LabelPod { pod, labels } => {
                 changed(labels).map(|key| declares("pod", pod, key))
             }
-            Change::DeletePolicy(_) | Change::RemoveNamespace(_) | Change::RemovePod(_) => None,
+            Change::DeletePolicy(_)
+            | Change::ApplyClusterPolicy(_)
+            | Change::DeleteClusterPolicy(_)
+            | Change::RemoveNamespace(_)
+            | Change::RemovePod(_) => None,
         })
     })
 }

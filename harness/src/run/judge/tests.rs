@@ -17,7 +17,7 @@ fn at(line: u32) -> Origin {
 }
 
 fn question(intended: Intent, verdict: Verdict, known: Option<Intent>) -> Question {
-    let side = Side { effect: Effect::NotIsolated, isolating: vec![], rules: vec![] };
+    let side = Side::of(Effect::NotIsolated);
     Question {
         cell: Cell {
             source: Endpoint::pod("prod", "web"),

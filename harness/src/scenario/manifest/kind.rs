@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::cluster::{self, Form};
 use super::policy::policy;
 use super::workload::{namespace, pod, workload};
 use super::{Manifest, Object};
@@ -85,9 +86,11 @@ const SERVED: [(&str, &[&str]); 4] = [
 ];
 const SERVED_AT: KubernetesVersion = KubernetesVersion::v1(36);
 
+/// The group of policies of the cluster.
+const CLUSTER_POLICIES: &str = "policy.networking.k8s.io";
+
 /// Groups whose policies change what the network lets through.
-const POLICY_GROUPS: [(&str, &str); 10] = [
-    ("policy.networking.k8s.io", "Policy"),
+const POLICY_GROUPS: [(&str, &str); 9] = [
     ("policy.networking.x-k8s.io", "Policy"),
     ("cilium.io", "NetworkPolicy"),
     ("cilium.io", "ClusterwideNetworkPolicy"),
@@ -129,8 +132,12 @@ pub(super) fn object(
         }
         return;
     }
-    let near = |text: &str| nearest(text, KINDS.iter().map(|(kind, ..)| *kind));
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    if group == CLUSTER_POLICIES {
+        cluster_policy(reader, field, (kind, &kind_field), (api_version, &api_field), manifest);
+        return;
+    }
+    let near = |text: &str| nearest(text, KINDS.iter().map(|(kind, ..)| *kind));
     let known = KINDS.iter().find(|(name, ..)| *name == kind);
     let removed = REMOVED.iter().find(|(name, api, _)| *name == kind && *api == api_version);
     if let Some((_, served, read)) = known {
@@ -179,6 +186,41 @@ pub(super) fn object(
         if let Some(name) = ours {
             diagnostic.hint(&format!("did you mean `{name}`?"));
         }
+    }
+}
+
+/// Reads a policy of the cluster, of a version that is known.
+fn cluster_policy(
+    reader: &mut Reader<'_>,
+    field: Field<'_>,
+    (kind, kind_field): (&str, &Field<'_>),
+    (api_version, api_field): (&str, &Field<'_>),
+    manifest: &mut Manifest,
+) {
+    let kinds = cluster::KINDS.iter();
+    let exact = kinds.clone().find(|(k, _, v)| k.as_str() == kind && *v == api_version);
+    if let Some((kind, version, _)) = exact {
+        let form = Form { kind: *kind, version: *version };
+        if let Some(read) = cluster::policy(reader, field, form) {
+            manifest.unsupported.extend(read.unsupported);
+            manifest.objects.push(Object::ClusterPolicy(Arc::new(read.policy)));
+        }
+        return;
+    }
+    let message = format!("no matches for kind {kind:?} in version {api_version:?}");
+    let served = kinds.clone().any(|(_, _, version)| *version == api_version);
+    let of_kind: Vec<&str> =
+        kinds.clone().filter(|(k, ..)| k.as_str() == kind).map(|(_, _, v)| *v).collect();
+    let near = nearest(kind, kinds.map(|(kind, ..)| kind.as_str()));
+    if !of_kind.is_empty() && served {
+        let list = of_kind.iter().map(|version| format!("`apiVersion: {version}`"));
+        let list = list.collect::<Vec<_>>().join(" or ");
+        reader.error("api-version", api_field, message).hint(&format!("use {list}"));
+    } else if let Some(near) = near.filter(|_| served) {
+        let diagnostic = reader.error("unknown-kind", kind_field, message);
+        diagnostic.hint(&format!("did you mean `{near}`?"));
+    } else if kind.ends_with("Policy") {
+        not_understood(reader, kind_field, kind, api_version, manifest);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bookkeeping;
 mod cidr;
+mod cluster;
 mod container;
 mod kind;
 mod meta;
@@ -19,7 +20,7 @@ use super::field::{Field, Reader};
 use super::source::Source;
 use super::yaml::{self, SyntaxError, Value};
 use super::{Diagnostic, KubernetesVersion, Severity};
-use crate::model::{Namespace, NetworkPolicy, Origin, Pod};
+use crate::model::{ClusterPolicy, Namespace, NetworkPolicy, Origin, Pod};
 pub(crate) use selector::labels;
 
 /// An object of a manifest that matters to policies.
@@ -29,13 +30,15 @@ pub(crate) enum Object {
     /// A pod, or a workload of this kind taken as one.
     Pod(Pod, &'static str),
     Policy(Arc<NetworkPolicy>),
+    ClusterPolicy(Arc<ClusterPolicy>),
 }
 
 /// What a file of manifests holds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Manifest {
     pub(crate) objects: Vec<Object>,
-    /// Policies of kinds that are not understood, a sentence each.
+    /// Policies of kinds that are not understood, and what of the others cannot be judged,
+    /// a sentence each.
     pub(crate) unsupported: Vec<String>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
@@ -44,14 +47,6 @@ impl Manifest {
     /// Whether the API server would refuse a part of it.
     pub(crate) fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|d| d.severity == Severity::Error)
-    }
-
-    /// The policies, in order.
-    pub(crate) fn policies(&self) -> impl Iterator<Item = &Arc<NetworkPolicy>> {
-        self.objects.iter().filter_map(|object| match object {
-            Object::Policy(policy) => Some(policy),
-            Object::Namespace(_) | Object::Pod(..) => None,
-        })
     }
 }
 

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::answer::Answer;
-use crate::model::{Cell, Decision, Direction, Effect, Endpoint, Origin, PolicyRef};
+use crate::model::{
+    Cell, ClusterPolicyName, Decision, Direction, Effect, Endpoint, Name, Origin, PolicyRef, Tier,
+};
 
 /// A decision with every policy, rule, peer and port that was weighed for it.
 ///
@@ -33,6 +35,9 @@ pub struct SideTrace {
     pub effect: Effect,
     /// The policies of the end's namespace, in order of name; no other can select it.
     pub policies: Vec<PolicyTrace>,
+    /// The policies of the cluster, in the order in which they are asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cluster: Vec<ClusterPolicyTrace>,
 }
 
 /// What a policy has to do with a pod in one direction.
@@ -89,4 +94,35 @@ pub struct EntryTrace {
     pub answer: Answer,
     /// Why.
     pub reason: String,
+}
+
+/// What a policy of the cluster was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterPolicyTrace {
+    /// The policy.
+    pub policy: ClusterPolicyName,
+    /// Its tier.
+    pub tier: Tier,
+    /// Its priority; `None` for a BaselineAdminNetworkPolicy.
+    pub priority: Option<u16>,
+    /// Where the policy starts.
+    pub origin: Origin,
+    /// Whether it was asked.
+    pub asked: bool,
+    /// What it has to do with the pod, or why it was not asked.
+    pub reason: String,
+    /// Its rules for the direction up to the first that matches for certain; none where it
+    /// was not asked.
+    pub rules: Vec<ClusterRuleTrace>,
+}
+
+/// What a rule of a policy of the cluster answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterRuleTrace {
+    /// Its own name.
+    pub name: Option<Name>,
+    /// Its action, as it is written.
+    pub action: String,
+    /// What it answered.
+    pub rule: RuleTrace,
 }

@@ -22,7 +22,7 @@ pub(super) struct Weighing<'e> {
 }
 
 impl Weighing<'_> {
-    fn peer_name(&self) -> &Endpoint {
+    pub(super) fn peer_name(&self) -> &Endpoint {
         match self.direction {
             Direction::Egress => &self.flow.cell.destination,
             Direction::Ingress => &self.flow.cell.source,
@@ -134,7 +134,7 @@ impl Weighing<'_> {
         }
     }
 
-    fn block_reason(&self, cidr: &Cidr, except: &[Cidr]) -> String {
+    pub(super) fn block_reason(&self, cidr: &Cidr, except: &[Cidr]) -> String {
         let name = self.peer_name();
         let family = self.flow.cell.family;
         if Family::of(cidr.net.addr()) != family {
@@ -247,7 +247,7 @@ pub(super) fn port_text(entry: &PolicyPort) -> String {
     }
 }
 
-fn clause_text(clause: Clause) -> &'static str {
+pub(super) fn clause_text(clause: Clause) -> &'static str {
     match clause {
         Clause::PodToItself => "a pod to itself",
         Clause::PodToOwnNode => "a pod to its own node",
@@ -255,6 +255,10 @@ fn clause_text(clause: Clause) -> &'static str {
         Clause::HostNetworkPeer => "a hostNetwork pod as a peer",
         Clause::IpBlockOnPod => "an ipBlock on a pod's address",
         Clause::RewrittenAddress => "an address that a Service or node may rewrite",
+        Clause::EqualPriorities => "policies of one priority that disagree",
+        Clause::MixedVersions => "policies of two versions of the API that disagree",
+        Clause::AdminPolicyOnItself => "a pod to itself under a policy of v1alpha1",
+        Clause::DenyAllOnOwnNode => "a pod's own node under a rule that denies all",
     }
 }
 
@@ -265,7 +269,7 @@ fn means_name(selector: &LabelSelector, namespace: &str) -> bool {
     label.into_iter().any(|(key, value)| key != NAMESPACE_NAME_LABEL && value == namespace)
 }
 
-fn labels_text(labels: &Labels) -> String {
+pub(super) fn labels_text(labels: &Labels) -> String {
     if labels.is_empty() {
         return "(none)".to_owned();
     }

@@ -1,7 +1,8 @@
 //! A decision in one sentence.
 
 use crate::model::{
-    Cell, Decision, Direction, Effect, Endpoint, Exemption, PolicyRef, RuleRef, Side, Verdict,
+    Cell, ClusterAction, ClusterRuleRef, Decision, Direction, Effect, Endpoint, Exemption,
+    PolicyRef, RuleRef, Side, Tier, Verdict,
 };
 
 /// How many policies or rules a sentence names before it only counts them.
@@ -18,7 +19,8 @@ pub fn why(cell: &Cell, decision: &Decision) -> String {
         |wanted: fn(&Effect) -> bool| sides.iter().filter(move |told| wanted(&told.side.effect));
     match decision.verdict {
         Verdict::Deny => {
-            let denied = of(|effect| matches!(effect, Effect::Denied)).map(Told::denied);
+            let denied = of(|effect| matches!(effect, Effect::Denied | Effect::DeniedBy(_)))
+                .map(Told::denied);
             denied.collect::<Vec<_>>().join("; and ")
         }
         Verdict::Undefined(clause) => {
@@ -27,7 +29,7 @@ pub fn why(cell: &Cell, decision: &Decision) -> String {
             format!("{told}: {}", clause.sentence())
         }
         Verdict::Unknown(fact) => match of(|effect| matches!(effect, Effect::Unknown(_))).next() {
-            Some(told) if !told.side.isolating.is_empty() => {
+            Some(told) if !told.side.isolating.is_empty() || !told.side.cluster.is_empty() => {
                 format!("{}: {fact}", told.open("a fact is missing"))
             }
             _ => format!("`{}` to `{}`: {fact}", cell.source, cell.destination),
@@ -37,7 +39,9 @@ pub fn why(cell: &Cell, decision: &Decision) -> String {
 }
 
 fn allowed([egress, ingress]: &[Told<'_>; 2]) -> String {
-    if egress.side.effect == Effect::NotIsolated && ingress.side.effect == Effect::NotIsolated {
+    let untouched =
+        |told: &Told<'_>| told.side.effect == Effect::NotIsolated && told.side.cluster.is_empty();
+    if untouched(egress) && untouched(ingress) {
         let (source, destination) = (egress.subject(), ingress.subject());
         return format!(
             "no policy isolates `{source}` for egress, and none isolates `{destination}` for ingress"
@@ -86,11 +90,51 @@ impl Told<'_> {
         if self.side.isolating.len() == 1 { "it" } else { "theirs" }
     }
 
+    /// What the deciding rule of this tier does.
+    fn decided(&self, tier: Tier, action: ClusterAction) -> String {
+        let asked = self.asked();
+        let (verb, plural) = match action {
+            ClusterAction::Accept => ("accepts", "accept"),
+            ClusterAction::Deny => ("denies", "deny"),
+            ClusterAction::Pass => ("passes on", "pass on"),
+        };
+        let rules = self.side.cluster.iter();
+        let deciding = rules.filter(|rule| rule.tier == tier && rule.action == action);
+        let deciding: Vec<&ClusterRuleRef> = deciding.collect();
+        let verb = if deciding.len() == 1 { verb } else { plural };
+        let rules = listed(&deciding, |rule| cluster_rule(rule));
+        let (subject, direction) = (self.subject(), self.direction);
+        format!("{rules} {verb} {asked} in {direction} of `{subject}`{}", self.passed(Some(tier)))
+    }
+
+    /// Which rules passed the connection on to what decides, `before` a tier or at all.
+    fn passed(&self, before: Option<Tier>) -> String {
+        let rules = self.side.cluster.iter().filter(|rule| {
+            rule.action == ClusterAction::Pass && before.is_none_or(|tier| rule.tier < tier)
+        });
+        let rules: Vec<&ClusterRuleRef> = rules.collect();
+        if rules.is_empty() {
+            return String::new();
+        }
+        format!(", to which {} passed it on", listed(&rules, |rule| cluster_rule(rule)))
+    }
+
     fn denied(&self) -> String {
-        format!("{}, and no rule of {} allows {}", self.isolated(), self.theirs(), self.asked())
+        if let Effect::DeniedBy(tier) = self.side.effect {
+            return self.decided(tier, ClusterAction::Deny);
+        }
+        let passed = self.passed(None);
+        let (isolated, theirs, asked) = (self.isolated(), self.theirs(), self.asked());
+        format!("{isolated}{passed}, and no rule of {theirs} allows {asked}")
     }
 
     fn open(&self, what: &str) -> String {
+        if !self.side.cluster.is_empty() {
+            let rules = self.side.cluster.iter().map(cluster_rule);
+            let rules: Vec<String> = rules.chain(self.side.rules.iter().map(rule)).collect();
+            let rules = listed(&rules, Clone::clone);
+            return format!("whether {} is allowed hangs on {rules}, and {what}", self.asked());
+        }
         let hangs = match self.side.rules.as_slice() {
             [] => format!("no rule of {} allows {}", self.theirs(), self.asked()),
             rules => {
@@ -104,7 +148,8 @@ impl Told<'_> {
     fn allowed(&self) -> Option<String> {
         match self.side.effect {
             Effect::NotIsolated => {
-                Some(format!("no policy isolates `{}` for {}", self.subject(), self.direction))
+                let (subject, direction) = (self.subject(), self.direction);
+                Some(format!("no policy isolates `{subject}` for {direction}{}", self.passed(None)))
             }
             Effect::Exempt(Exemption::OwnNode) => Some(format!(
                 "`{}` is the node that `{}` runs on, which is always let in",
@@ -113,10 +158,13 @@ impl Told<'_> {
             )),
             Effect::Allowed => {
                 let verb = if self.side.rules.len() == 1 { "allows" } else { "allow" };
-                Some(format!("{} {verb} {}", listed(&self.side.rules, rule), self.asked()))
+                let (rules, asked) = (listed(&self.side.rules, rule), self.asked());
+                Some(format!("{rules} {verb} {asked}{}", self.passed(None)))
             }
+            Effect::AcceptedBy(tier) => Some(self.decided(tier, ClusterAction::Accept)),
             Effect::Exempt(Exemption::NotAPod)
             | Effect::Denied
+            | Effect::DeniedBy(_)
             | Effect::Undefined(_)
             | Effect::Unknown(_) => None,
         }
@@ -125,6 +173,17 @@ impl Told<'_> {
 
 fn policy(policy: &PolicyRef) -> String {
     format!("`{}` ({})", policy.name, policy.origin)
+}
+
+/// `` `egress[2]` (Deny) of `ClusterNetworkPolicy/guard` (Admin tier, priority 10, p.yaml:9:5) ``
+fn cluster_rule(rule: &ClusterRuleRef) -> String {
+    let ClusterRuleRef { policy, tier, direction, rule: index, origin, .. } = rule;
+    let word = policy.kind.word(rule.action);
+    let named = rule.name.as_ref().map(|name| format!(" \"{name}\"")).unwrap_or_default();
+    let priority = rule.priority.map(|number| format!(", priority {number}")).unwrap_or_default();
+    format!(
+        "`{direction}[{index}]`{named} ({word}) of `{policy}` ({tier} tier{priority}, {origin})"
+    )
 }
 
 fn rule(rule: &RuleRef) -> String {

@@ -7,7 +7,9 @@ use super::super::isolation::{isolates, rules};
 use super::explanation::{EntryTrace, Explanation, PolicyTrace, RuleTrace, SideTrace, Standing};
 use super::reason::{self, Weighing};
 use super::why;
-use crate::model::{Cell, Direction, Effect, Endpoint, NetworkPolicy, PolicyRef, Rule, World};
+use crate::model::{
+    Cell, Direction, Effect, Endpoint, NetworkPolicy, PolicyRef, Rule, Side, World,
+};
 
 /// Decides a cell and shows everything that was weighed, with near misses pointed out:
 /// a podSelector that stays in its own namespace, a rule under a direction that
@@ -17,19 +19,20 @@ pub fn trace(world: &World, cell: &Cell) -> Explanation {
     let decision = engine.decide(cell);
     let why = why(cell, &decision);
     let flow = engine.flow(cell).ok();
-    let side = |direction, subject: &Endpoint, effect| {
-        let asked = flow.filter(|_| !matches!(effect, Effect::Exempt(_)));
+    let side = |direction, subject: &Endpoint, side: &Side| {
+        let effect = side.effect;
+        let weighing = flow.map(|flow| Weighing { world, engine: &engine, flow, direction });
+        let asked = weighing.as_ref().filter(|_| !matches!(effect, Effect::Exempt(_)));
         SideTrace {
             direction,
             subject: subject.clone(),
             effect,
-            policies: asked
-                .map(|flow| Weighing { world, engine: &engine, flow, direction }.policies())
-                .unwrap_or_default(),
+            policies: asked.map(Weighing::policies).unwrap_or_default(),
+            cluster: weighing.map(|weighing| weighing.cluster(side)).unwrap_or_default(),
         }
     };
-    let egress = side(Direction::Egress, &cell.source, decision.egress.effect);
-    let ingress = side(Direction::Ingress, &cell.destination, decision.ingress.effect);
+    let egress = side(Direction::Egress, &cell.source, &decision.egress);
+    let ingress = side(Direction::Ingress, &cell.destination, &decision.ingress);
     Explanation { cell: cell.clone(), decision, why, egress, ingress }
 }
 

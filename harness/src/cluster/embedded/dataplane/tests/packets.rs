@@ -48,7 +48,7 @@ impl Lab {
                 network.add_pod(&pod.name, slot).unwrap();
             }
             let addresses = network.node_addresses(number);
-            let node = Node { name: name.clone(), addresses, ports: Vec::new() };
+            let node = Node { addresses, ..Node::new(name.clone()) };
             world.topology.nodes.insert(name.clone(), node);
             network.enter(&Endpoint::Node(name.clone())).unwrap();
             let dataplane = Dataplane::open().unwrap();

@@ -15,7 +15,7 @@ pub(super) fn world_of(pods: usize, peers: usize) -> World {
     topology.namespaces.insert(Name::from("many"), namespace);
     for number in 0..4 {
         let name = Name::from(format!("n{number}"));
-        let node = Node { name: name.clone(), addresses: Vec::new(), ports: Vec::new() };
+        let node = Node::new(name.clone());
         topology.nodes.insert(name, node);
     }
     let selector = |number: usize| LabelSelector::label("pod", &format!("p{number:04}"));

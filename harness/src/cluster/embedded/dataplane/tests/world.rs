@@ -64,7 +64,7 @@ pub(super) fn world(pods: Vec<Pod>, policies: Vec<NetworkPolicy>) -> World {
     }
     let name = Name::from("one");
     let addresses: Vec<IpAddr> = vec!["172.31.0.1".parse().unwrap()];
-    topology.nodes.insert(name.clone(), Node { name, addresses, ports: Vec::new() });
+    topology.nodes.insert(name.clone(), Node { addresses, ..Node::new(name) });
     topology.pods.extend(pods.into_iter().map(|pod| (pod.name.clone(), pod)));
     let mut world = World::new(topology);
     world.policies.extend(policies.into_iter().map(|p| (p.name.clone(), Arc::new(p))));
