@@ -250,8 +250,8 @@ async fn compare(
     Ok((Count { asked: asked.len(), decided: decided.len() }, differing))
 }
 
-/// What a matrix has, and what it only has where a rule names it: nodes at either end, and
-/// pods that dial themselves.
+/// What a matrix has, and what it only has where a rule names it: nodes at either end, pods
+/// that dial themselves, and ways by Services.
 fn cells(cluster: &Embedded, world: &World) -> Vec<Cell> {
     let can = cluster.capabilities();
     let families: Vec<_> = can.families.iter().copied().collect();
@@ -272,6 +272,16 @@ fn cells(cluster: &Embedded, world: &World) -> Vec<Cell> {
             let (port, protocol) = (port.number, port.protocol);
             cells.insert(Cell { source, destination, port, protocol, family, via: Via::Pod });
         }
+    }
+    // By way of its Service a pod is what it is by its own address.
+    let served = |cell: &Cell| {
+        cell.destination.as_pod().is_some() && !matches!(cell.source, Endpoint::External(_))
+    };
+    if can.ways.contains(&Via::Service) {
+        let served = cells.iter().filter(|cell| served(cell));
+        let served: Vec<Cell> =
+            served.map(|cell| Cell { via: Via::Service, ..cell.clone() }).collect();
+        cells.extend(served);
     }
     cells.into_iter().filter(|cell| can.protocols.contains(&cell.protocol)).collect()
 }

@@ -5,6 +5,7 @@
 mod life;
 #[path = "../requirement/mod.rs"]
 mod requirement;
+mod services;
 mod town;
 mod traffic;
 
@@ -35,6 +36,9 @@ fn main() -> ExitCode {
         trial("a_new_pod_is_isolated_at_once", traffic::a_new_pod_is_isolated_at_once),
         trial("pods_come_and_go", traffic::pods_come_and_go),
         trial("a_change_that_cannot_be_made_changes_nothing", traffic::a_bad_change),
+        trial("services_lead_to_pods", services::lead_to_pods),
+        trial("services_are_judged_by_the_pods_port", services::are_judged_by_the_pods_port),
+        trial("services_come_and_go_with_pods", services::come_and_go_with_pods),
         trial("a_torn_down_cluster_can_be_deployed_again", life::again),
         trial("a_dead_helper_is_a_lost_cluster", life::dead_helper),
         trial("a_killed_run_leaves_nothing", life::killed_run),

@@ -16,6 +16,7 @@ use super::addresses::AddressPlan;
 use super::dataplane::{LocalPod, NodeView};
 use super::filter::Filter;
 use super::network::{Network, Slot};
+use super::services::Services;
 use crate::cluster::placement::{Placement, node_names};
 use crate::model::{Change, Endpoint, Name, Node, Pod, PodName, Port, Topology, World};
 
@@ -24,6 +25,7 @@ pub(super) struct Deployment {
     pub(super) world: World,
     pub(super) network: Network,
     pub(super) filters: Vec<Filter>,
+    pub(super) services: Services,
     pub(super) servers: Servers,
     pub(super) probers: Vec<Prober>,
     pub(super) rounds: u32,
@@ -71,6 +73,7 @@ impl Deployment {
             world: World::new(topology),
             network,
             filters,
+            services: Services::default(),
             servers: Servers::start().context("start the listeners' thread")?,
             probers: probers.context("start the probers")?,
             rounds: 0,
@@ -128,6 +131,7 @@ impl Deployment {
                 return Err(error);
             }
         };
+        self.raze_services(&gone)?;
         for name in &gone {
             self.servers.close(&name.to_string());
             self.network.remove_pod(name)?;
@@ -240,8 +244,10 @@ impl Deployment {
         Ok(())
     }
 
-    fn allow_targets(&mut self) {
-        let addresses = own_addresses(&self.world.topology);
+    /// Lets attempts target what there is now, and nothing else.
+    pub(super) fn allow_targets(&mut self) {
+        let mut addresses = own_addresses(&self.world.topology);
+        addresses.extend(self.services.addresses());
         for prober in &mut self.probers {
             prober.allow_targets(addresses.iter().copied());
         }

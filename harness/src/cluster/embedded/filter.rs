@@ -1,9 +1,11 @@
 //! The packet filter of one node: what is installed there, and what it reports.
 
+use std::net::IpAddr;
+
 use anyhow::Context;
 use ringfence_probe::Report;
 
-use super::dataplane::{self, Dataplane, DropLog, NodeView, Ruleset};
+use super::dataplane::{self, Dataplane, DropLog, NodeView, Ruleset, Service};
 use super::obstacle::{Obstacle, Part};
 use crate::model::{Name, World};
 
@@ -38,6 +40,25 @@ impl Filter {
             .with_context(|| format!("install the policies on node `{node}`"))?;
         self.installed = Some(ruleset);
         Ok(())
+    }
+
+    /// Leads connections from the node, which has these addresses, and from its pods to the
+    /// pods of these Services from now on.
+    pub(super) fn add_services(
+        &mut self,
+        addresses: &[IpAddr],
+        services: &[Service],
+    ) -> anyhow::Result<()> {
+        let node = &self.node;
+        Obstacle::netlink(Part::Filter, self.dataplane.add_services(addresses, services))
+            .with_context(|| format!("lead to Services on node `{node}`"))
+    }
+
+    /// Leads to Services that were added no longer.
+    pub(super) fn remove_services(&self, services: &[Service]) -> anyhow::Result<()> {
+        let node = &self.node;
+        Obstacle::netlink(Part::Filter, self.dataplane.remove_services(services))
+            .with_context(|| format!("remove Services from node `{node}`"))
     }
 
     /// Its node, and what is installed there in words.

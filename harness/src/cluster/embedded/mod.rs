@@ -8,7 +8,7 @@
 //! | `process`, `protocol`, `helper` | the helper process and what is said to it |
 //! | `addresses`, `network` | ranges, nodes, wires |
 //! | `dataplane` | policies → nftables, and what the packet filter reports |
-//! | `deployment`, `rounds`, `artifacts` | a cluster and its changes; rounds of attempts; what it is made of, in words |
+//! | `deployment`, `services`, `rounds`, `artifacts` | a cluster and its changes; Services; rounds of attempts; what it is made of, in words |
 //! | `facts`, `obstacle`, `check`, `trial`, `doctor` | what this machine can do, what is in the way, and what to do |
 
 mod addresses;
@@ -27,6 +27,7 @@ mod obstacle;
 mod process;
 mod protocol;
 mod rounds;
+mod services;
 mod sys;
 mod trial;
 

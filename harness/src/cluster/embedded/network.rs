@@ -275,6 +275,11 @@ impl Network {
         self.nodes.iter_mut().try_for_each(|node| node.station.settle(deadline))
     }
 
+    /// The addresses of a Service, by its number.
+    pub(super) fn service_addresses(&self, number: u16) -> anyhow::Result<Vec<IpAddr>> {
+        Ok(self.plan.service(number)?)
+    }
+
     /// The addresses of a node.
     pub(super) fn node_addresses(&self, node: usize) -> Vec<IpAddr> {
         self.plan.node(node as u16)
