@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Name, Namespace, NetworkPolicy, Pod, PodName, PolicyName, Topology};
+use super::{Name, Namespace, NetworkPolicy, Phase, Pod, PodName, PolicyName, Topology};
 
 /// Changes to labels: a value sets a label, `None` removes it.
 pub type LabelChanges = BTreeMap<String, Option<String>>;
@@ -33,6 +33,11 @@ pub enum Change {
     AddPod(Pod),
     /// Deletes a pod.
     RemovePod(PodName),
+    /// Ends a running pod well. It stays, `Succeeded` and with the addresses that it had
+    /// (`PodStatus.podIPs`), and these may be another's from the next changes on.
+    EndPod(PodName),
+    /// Gives a pod a deletion timestamp; it goes on running.
+    TerminatePod(PodName),
     /// Changes a pod's labels.
     LabelPod {
         /// The pod.
@@ -147,6 +152,14 @@ impl World {
             }
             Change::RemovePod(name) => {
                 topology.pods.remove(name).ok_or_else(|| ChangeError::NoSuchPod(name.clone()))?;
+            }
+            Change::EndPod(name) => {
+                let pod = topology.pods.get_mut(name);
+                pod.ok_or_else(|| ChangeError::NoSuchPod(name.clone()))?.phase = Phase::Succeeded;
+            }
+            Change::TerminatePod(name) => {
+                let pod = topology.pods.get_mut(name);
+                pod.ok_or_else(|| ChangeError::NoSuchPod(name.clone()))?.terminating = true;
             }
             Change::LabelPod { pod, labels } => {
                 let found = topology

@@ -14,6 +14,8 @@ use crate::model::{Name, World};
 pub(super) struct Filter {
     node: Name,
     dataplane: Dataplane,
+    /// Whether drops are told to the packet log.
+    evidence: bool,
     log: Option<DropLog>,
     installed: Option<Ruleset>,
 }
@@ -24,12 +26,12 @@ impl Filter {
     pub(super) fn open(node: &Name, evidence: bool) -> anyhow::Result<Self> {
         let dataplane = Obstacle::netlink(Part::Filter, Dataplane::open())?;
         let log = if evidence { Some(dataplane.drop_log(node.clone())?) } else { None };
-        Ok(Self { node: node.clone(), dataplane, log, installed: None })
+        Ok(Self { node: node.clone(), dataplane, evidence, log, installed: None })
     }
 
     /// Enforces a world's policies from now on. Does nothing where nothing changes.
     pub(super) fn enforce(&mut self, world: &World, view: &NodeView) -> anyhow::Result<()> {
-        let ruleset = dataplane::compile(world, view, self.log.is_some());
+        let ruleset = dataplane::compile(world, view, self.evidence);
         if self.installed.as_ref() == Some(&ruleset) {
             return Ok(());
         }
@@ -73,6 +75,16 @@ impl Filter {
         let node = &self.node;
         Obstacle::netlink(Part::Filter, self.dataplane.flush_conntrack())
             .with_context(|| format!("forget the connections of node `{node}`"))
+    }
+
+    /// Hands over the packet log itself, until it is returned; `None` where there is none.
+    pub(super) fn take_log(&mut self) -> Option<DropLog> {
+        self.log.take()
+    }
+
+    /// Takes the packet log back.
+    pub(super) fn return_log(&mut self, log: Option<DropLog>) {
+        self.log = log;
     }
 
     /// Hands over what was dropped since the last call.

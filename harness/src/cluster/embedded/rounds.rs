@@ -17,7 +17,7 @@ use super::deployment::Deployment;
 use super::filter::Filter;
 use super::namespace::Namespace;
 use super::services::Target;
-use crate::model::{Cell, Endpoint, Observation, Via};
+use crate::model::{Cell, Endpoint, Observation, Pod, Via};
 
 impl Deployment {
     /// Attempts every cell; one observation for each, in order.
@@ -66,7 +66,11 @@ impl Deployment {
     }
 
     /// A cell's attempt, and the address and port at which it is to arrive.
-    fn attempt(&mut self, id: u32, cell: &Cell) -> Result<(Attempt, SocketAddr), String> {
+    pub(super) fn attempt(
+        &mut self,
+        id: u32,
+        cell: &Cell,
+    ) -> Result<(Attempt, SocketAddr), String> {
         let Cell { source, destination, protocol, .. } = cell;
         let from = self
             .network
@@ -85,6 +89,12 @@ impl Deployment {
         Ok((attempt, reached))
     }
 
+    /// Whether an end has a network, or is about to have one.
+    fn has_network(&self, end: &Endpoint) -> bool {
+        let pod = end.as_pod().and_then(|name| self.topology().pods.get(name));
+        pod.is_none_or(Pod::has_network)
+    }
+
     fn target(&self, cell: &Cell) -> Result<Target, String> {
         let Cell { destination, port, family, via, .. } = cell;
         match via {
@@ -92,7 +102,7 @@ impl Deployment {
                 let address = self
                     .topology()
                     .address(destination, *family)
-                    .filter(|_| self.network.place(destination).is_some())
+                    .filter(|_| self.has_network(destination))
                     .ok_or_else(|| {
                         format!("expected `{destination}` to have an {family} address, found none")
                     })?;

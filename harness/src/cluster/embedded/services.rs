@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use super::dataplane::Service;
-use super::deployment::Deployment;
-use crate::model::{Cell, Endpoint, Pod, PodName, Via, service_port};
+use crate::model::{Cell, Endpoint, PodName, Via, service_port};
 
 /// The Services of a cluster.
 #[derive(Debug, Default)]
@@ -24,7 +23,7 @@ pub(super) struct Target {
 
 impl Services {
     /// The pods that cells reach by a Service that does not stand yet.
-    fn missing<'c>(&self, cells: &'c [Cell]) -> Vec<&'c PodName> {
+    pub(super) fn missing<'c>(&self, cells: &'c [Cell]) -> Vec<&'c PodName> {
         let wanted = cells.iter().filter(|cell| cell.via == Via::Service);
         let mut missing: Vec<&PodName> = wanted
             .filter_map(|cell| cell.destination.as_pod())
@@ -33,6 +32,23 @@ impl Services {
         missing.sort_unstable();
         missing.dedup();
         missing
+    }
+
+    /// The number of the next Service; no two have the same.
+    pub(super) fn next_number(&mut self) -> u16 {
+        let number = self.given;
+        self.given = self.given.saturating_add(1);
+        number
+    }
+
+    /// Takes note of Services that were made.
+    pub(super) fn extend(&mut self, made: impl IntoIterator<Item = (PodName, Service)>) {
+        self.standing.extend(made);
+    }
+
+    /// Forgets the Services of some pods, and returns them.
+    pub(super) fn remove(&mut self, pods: &[PodName]) -> Vec<Service> {
+        pods.iter().filter_map(|pod| self.standing.remove(pod)).collect()
     }
 
     /// Their own addresses.
@@ -63,49 +79,5 @@ impl Services {
             dialled: SocketAddr::new(own, service_port(*port)),
             reached: SocketAddr::new(pod, *port),
         })
-    }
-}
-
-impl Deployment {
-    /// Makes the Services that cells need and that do not stand yet, on every node.
-    pub(super) fn raise_services(&mut self, cells: &[Cell]) -> anyhow::Result<()> {
-        let missing = self.services.missing(cells);
-        let topology = &self.world.topology;
-        let pods = missing.into_iter().filter_map(|name| topology.pods.get(name));
-        // Without a port there is nothing to serve, without an address nobody.
-        let served = |pod: &&Pod| !pod.ports.is_empty() && !pod.addresses.is_empty();
-        let pods: Vec<&Pod> = pods.filter(served).collect();
-        if pods.is_empty() {
-            return Ok(());
-        }
-        let mut fresh = Vec::with_capacity(pods.len());
-        for pod in pods {
-            let addresses = self.network.service_addresses(self.services.given)?;
-            self.services.given += 1;
-            let service = Service {
-                addresses,
-                pod: pod.addresses.clone(),
-                ports: pod.ports.iter().map(|port| (port.protocol, port.number)).collect(),
-                host_network: pod.host_network,
-            };
-            fresh.push((pod.name.clone(), service));
-        }
-        let services: Vec<Service> = fresh.iter().map(|(_, service)| service.clone()).collect();
-        for (node, filter) in self.filters.iter_mut().enumerate() {
-            filter.add_services(&self.network.node_addresses(node), &services)?;
-        }
-        self.services.standing.extend(fresh);
-        self.allow_targets();
-        Ok(())
-    }
-
-    /// Removes the Services of pods that go.
-    pub(super) fn raze_services(&mut self, pods: &[PodName]) -> anyhow::Result<()> {
-        let standing = &mut self.services.standing;
-        let razed: Vec<Service> = pods.iter().filter_map(|pod| standing.remove(pod)).collect();
-        if razed.is_empty() {
-            return Ok(());
-        }
-        self.filters.iter().try_for_each(|filter| filter.remove_services(&razed))
     }
 }
