@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use ringfence::model::{
-    Cell, Change, Endpoint, Family, Intent, NetworkPolicy, Peer, Phase, PolicyType, PortRef,
-    Protocol, Topology, Via, World,
+    Cell, Change, Endpoint, Family, Intent, NetworkPolicy, Peer, Phase, PodName, PolicyType,
+    PortRef, Protocol, Topology, Via, World,
 };
 use ringfence::scenario::{
     Bundle, KubernetesVersion, Limits, LoadOptions, Scenario, load_manifests, load_scenarios,
@@ -219,7 +219,7 @@ fn the_first_rule_that_matches_decides() {
 fn changes_are_made_in_one_order_and_the_world_follows() {
     let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: { name: p, namespace: new }\nspec: { policyTypes: [Egress], egress: [{ to: [{ ipBlock: { cidr: 192.0.2.1/32, except: [] } }] }] }\n";
     let text = format!(
-        "{TOPOLOGY}steps:\n  - name: one\n    apply: [p.yaml#p]\n    label: {{ new/pod: {{ a: b }}, namespace/new: {{ c: ~ }} }}\n    add: {{ namespaces: {{ new: {{ labels: {{ c: d }}, pods: {{ pod: {{ ports: [1] }} }} }} }} }}\n    remove: [prod/dns]\n    bind: [{{ policy: new/p, field: 'spec.egress[0].to[0].ipBlock.cidr', address: new/pod, family: ipv6 }}]\n    expect: [allow * -> *]\n  - name: two\n    delete: [new/p]\n    expect: [allow * -> *]\n"
+        "{TOPOLOGY}steps:\n  - name: one\n    apply: [p.yaml#p]\n    label: {{ new/pod: {{ a: b }}, namespace/new: {{ c: ~ }} }}\n    add: {{ namespaces: {{ new: {{ labels: {{ c: d }}, pods: {{ pod: {{ ports: [1] }} }} }} }} }}\n    remove: [prod/dns]\n    terminate: [prod/web]\n    bind: [{{ policy: new/p, field: 'spec.egress[0].to[0].ipBlock.cidr', address: new/pod, family: ipv6 }}]\n    expect: [allow * -> *]\n  - name: two\n    delete: [new/p]\n    end: [prod/web]\n    expect: [allow * -> *]\n"
     );
     let scenario = scenario(&text, &[("p.yaml", policy)]);
     let kinds: Vec<&str> = scenario.steps[0]
@@ -227,13 +227,14 @@ fn changes_are_made_in_one_order_and_the_world_follows() {
         .iter()
         .map(|change| match change {
             Change::RemovePod(_) => "remove",
+            Change::TerminatePod(_) => "terminate",
             Change::AddNamespace(_) | Change::AddPod(_) => "add",
             Change::LabelPod { .. } | Change::LabelNamespace { .. } => "label",
             Change::ApplyPolicy(_) => "apply",
             _ => "other",
         })
         .collect();
-    assert_eq!(kinds, ["remove", "add", "add", "label", "label", "apply"]);
+    assert_eq!(kinds, ["remove", "terminate", "add", "add", "label", "label", "apply"]);
     let mut world = World::new(scenario.topology.clone());
     for step in &scenario.steps {
         for change in &step.changes {
@@ -241,6 +242,8 @@ fn changes_are_made_in_one_order_and_the_world_follows() {
         }
     }
     assert!(world.policies.is_empty());
+    let web = &world.topology.pods[&PodName::new("prod", "web")];
+    assert_eq!((web.phase, web.terminating), (Phase::Succeeded, true));
 
     let ranges: Vec<String> = scenario.declared_ranges().iter().map(ToString::to_string).collect();
     assert_eq!(ranges, ["192.0.2.1/32", "203.0.113.7/32"]);

@@ -7,7 +7,8 @@
 //! |---|---|---|
 //! | 0 | 4 | `RFrq` |
 //! | 4 | 1 | version, [`VERSION`] |
-//! | 5 | 3 | zero |
+//! | 5 | 1 | 1 where another request follows on the same connection, else zero |
+//! | 6 | 2 | zero |
 //! | 8 | 8 | nonce |
 //!
 //! | answer: offset | bytes | what |
@@ -68,6 +69,18 @@ pub fn request(nonce: u64) -> [u8; REQUEST_LENGTH] {
     bytes
 }
 
+/// A request after which others follow on the same connection: the server leaves it open.
+pub fn lasting_request(nonce: u64) -> [u8; REQUEST_LENGTH] {
+    let mut bytes = request(nonce);
+    bytes[5] = 1;
+    bytes
+}
+
+/// Whether others follow a request, of which at least the first six bytes are there.
+pub(crate) fn lasts(bytes: &[u8]) -> bool {
+    bytes.get(5) == Some(&1)
+}
+
 /// Reads a request's nonce; `None` while bytes are missing.
 ///
 /// # Errors
@@ -103,6 +116,11 @@ impl<'a> Answer<'a> {
         bytes.extend_from_slice(&address.octets());
         bytes.extend_from_slice(&self.seen.port().to_be_bytes());
         bytes.extend_from_slice(identity.as_bytes());
+    }
+
+    /// How many bytes it has, as it was read.
+    pub const fn length(&self) -> usize {
+        ANSWER_HEAD + self.identity.len()
     }
 
     /// Reads an answer; `None` while bytes are missing. Bytes after it are ignored.
@@ -231,6 +249,7 @@ mod tests {
             let mut bytes = Vec::new();
             answer.write(&mut bytes);
             prop_assert!(bytes.len() <= MAX_ANSWER);
+            prop_assert_eq!(answer.length(), bytes.len());
             prop_assert_eq!(Answer::parse(&bytes), Ok(Some(answer)));
             for end in 0..bytes.len() {
                 prop_assert_eq!(Answer::parse(&bytes[..end]), Ok(None));
@@ -240,6 +259,9 @@ mod tests {
         #[test]
         fn requests_round_trip_and_every_prefix_waits(nonce: u64) {
             let bytes = request(nonce);
+            let lasting = lasting_request(nonce);
+            prop_assert_eq!((lasts(&bytes), lasts(&lasting)), (false, true));
+            prop_assert_eq!(parse_request(&lasting), Ok(Some(nonce)));
             prop_assert_eq!(parse_request(&bytes), Ok(Some(nonce)));
             for end in 0..bytes.len() {
                 prop_assert_eq!(parse_request(&bytes[..end]), Ok(None));

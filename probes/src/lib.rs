@@ -19,7 +19,7 @@ mod traffic;
 pub mod wire;
 
 pub use correlate::correlate;
-pub use engine::{Environment, Here, Prober, ProberOptions, Report, Servers, sctp_support};
+pub use engine::{Environment, Held, Here, Prober, ProberOptions, Report, Servers, sctp_support};
 pub use half_open::{correlate_half_open, half_open, half_open_among};
 pub use handshake::HalfOpen;
 pub use outcome::Outcome;

@@ -12,6 +12,7 @@ pub mod kind;
 pub mod kubernetes;
 mod placement;
 mod source;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::model::{Cell, Change, Name, Observation, Topology};
 
 pub use capability::{Capabilities, Dataplane, Feature, Known, Seen, Sighting};
 pub use source::{Source, Stage, StageState, Stages};
+pub use watch::{Moment, Passage, Timeline, Watch};
 
 /// Why a cluster could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +118,18 @@ pub trait Cluster: Send {
 
     /// Attempts every cell of a round; the result has one observation per cell, in order.
     async fn probe(&mut self, round: &Round) -> Result<Vec<Observation>, ClusterError>;
+
+    /// Makes changes in order, as [`Cluster::change`] does, and watches connections before,
+    /// meanwhile and afterwards.
+    ///
+    /// # Errors
+    /// [`ClusterError::Unsupported`] where the cluster has no way to.
+    async fn watch(&mut self, watch: &Watch, changes: &[Change]) -> Result<Timeline, ClusterError> {
+        let _ = (watch, changes);
+        let name = &self.capabilities().name;
+        let why = format!("`{name}` cannot watch connections while something changes");
+        Err(ClusterError::Unsupported(why))
+    }
 
     /// The namespaces whose names in the cluster differ from those in the scenario,
     /// by the latter; known once it is deployed.

@@ -13,6 +13,7 @@ pub(crate) mod micros;
 mod observation;
 mod origin;
 mod policy;
+mod service;
 mod topology;
 mod world;
 
@@ -33,5 +34,6 @@ pub use observation::{Evidence, Observation};
 pub use origin::Origin;
 pub use policy::{Cidr, NetworkPolicy, Peer, PolicyName, PolicyPort, PolicyType, PortRef, Rule};
 pub use ringfence_probe::{Family, Outcome, Protocol};
+pub use service::service_port;
 pub use topology::{External, Namespace, Node, Phase, Pod, Port, Topology};
 pub use world::{Change, ChangeError, LabelChanges, World};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClusterPolicy, ClusterPolicyName, Name, Namespace, NetworkPolicy, Pod, PodName, PolicyName,
-    Topology,
+    ClusterPolicy, ClusterPolicyName, Name, Namespace, NetworkPolicy, Phase, Pod, PodName,
+    PolicyName, Topology,
 };
 
 /// Changes to labels: a value sets a label, `None` removes it.
@@ -40,6 +40,11 @@ pub enum Change {
     AddPod(Pod),
     /// Deletes a pod.
     RemovePod(PodName),
+    /// Ends a running pod well. It stays, `Succeeded` and with the addresses that it had
+    /// (`PodStatus.podIPs`), and these may be another's from the next changes on.
+    EndPod(PodName),
+    /// Gives a pod a deletion timestamp; it goes on running.
+    TerminatePod(PodName),
     /// Changes a pod's labels.
     LabelPod {
         /// The pod.
@@ -188,6 +193,14 @@ impl World {
             }
             Change::RemovePod(name) => {
                 topology.pods.remove(name).ok_or_else(|| ChangeError::NoSuchPod(name.clone()))?;
+            }
+            Change::EndPod(name) => {
+                let pod = topology.pods.get_mut(name);
+                pod.ok_or_else(|| ChangeError::NoSuchPod(name.clone()))?.phase = Phase::Succeeded;
+            }
+            Change::TerminatePod(name) => {
+                let pod = topology.pods.get_mut(name);
+                pod.ok_or_else(|| ChangeError::NoSuchPod(name.clone()))?.terminating = true;
             }
             Change::LabelPod { pod, labels } => {
                 let found = topology

@@ -20,6 +20,8 @@ pub(super) enum Lack {
     Family(Family),
     /// It cannot address a destination like that.
     Way(Via),
+    /// It comes from outside to an address that is the cluster's own.
+    ClusterIp,
     /// It makes no hosts outside itself.
     ExternalHosts,
     /// One end has no address of the family.
@@ -52,6 +54,8 @@ pub(super) fn lack(cell: &Cell, topology: &Topology, capabilities: &Capabilities
         Some(Lack::Feature(family))
     } else if !capabilities.ways.contains(&cell.via) {
         Some(Lack::Way(cell.via))
+    } else if cell.via == Via::Service && matches!(cell.source, Endpoint::External(_)) {
+        Some(Lack::ClusterIp)
     } else if cell.via != Via::Pod && lacks(Feature::Services) {
         Some(Lack::Feature(Feature::Services))
     } else if !capabilities.external_hosts
@@ -148,6 +152,11 @@ fn sentence(lack: Lack, capabilities: &Capabilities) -> String {
             format!("`{name}` has no {word}{}", because(word))
         }
         Lack::Way(via) => format!("`{name}` has no way via {via}{}", because(&via.to_string())),
+        // "Choosing this value makes the Service only reachable from within the cluster"
+        // (concepts/services-networking/service, `type: ClusterIP`).
+        Lack::ClusterIp => {
+            "from outside the cluster there is no way to a Service's ClusterIP".to_owned()
+        }
         Lack::ExternalHosts => {
             format!("`{name}` makes no external hosts{}", because("external"))
         }

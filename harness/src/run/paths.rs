@@ -78,11 +78,11 @@ impl Paths {
     }
 }
 
-/// Whether a change removes one of a cell's ends.
+/// Whether a change removes or ends one of a cell's ends.
 pub(super) fn removes(change: &Change, cell: &Cell) -> bool {
     let ends = [&cell.source, &cell.destination];
     ends.into_iter().filter_map(Endpoint::as_pod).any(|pod| match change {
-        Change::RemovePod(name) => pod == name,
+        Change::RemovePod(name) | Change::EndPod(name) => pod == name,
         Change::RemoveNamespace(namespace) => pod.namespace == *namespace,
         _ => false,
     })

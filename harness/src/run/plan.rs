@@ -165,6 +165,8 @@ pub(super) fn phrase(change: &Change) -> String {
         }
         Change::AddPod(pod) => format!("add pod {}", pod.name),
         Change::RemovePod(pod) => format!("remove pod {pod}"),
+        Change::EndPod(pod) => format!("end pod {pod}"),
+        Change::TerminatePod(pod) => format!("mark pod {pod} for deletion"),
         Change::LabelPod { pod, labels } => format!("label pod {pod}: {}", labelling(labels)),
     }
 }

@@ -33,7 +33,17 @@ impl Steps<'_, '_> {
     /// Reads a step, and makes its changes to the world.
     pub(super) fn step(&mut self, reader: &mut Reader<'_>, field: Field<'_>) -> Option<Step> {
         let known = [
-            "name", "apply", "delete", "label", "add", "remove", "bind", "expect", "faults",
+            "name",
+            "apply",
+            "delete",
+            "label",
+            "add",
+            "remove",
+            "end",
+            "terminate",
+            "bind",
+            "expect",
+            "faults",
             "rejects",
         ];
         let object = reader.object(field, &known)?;
@@ -141,7 +151,7 @@ impl Steps<'_, '_> {
         }
     }
 
-    /// `remove` and `delete`.
+    /// `remove`, `end`, `terminate` and `delete`.
     fn removals(&mut self, reader: &mut Reader<'_>, object: &Object<'_>, step: &mut Step) {
         for item in list(reader, object, "remove") {
             let Some(text) = reader.string(&item) else { continue };
@@ -154,6 +164,19 @@ impl Steps<'_, '_> {
                 }
             };
             self.change(reader, step, change, &item, item.node.place);
+        }
+        for key in ["end", "terminate"] {
+            for item in list(reader, object, key) {
+                let Some(text) = reader.string(&item) else { continue };
+                let Some((namespace, name)) = text.split_once('/') else {
+                    bad_name(reader, &item, text, "`NAMESPACE/POD`");
+                    continue;
+                };
+                let pod = PodName::new(namespace, name);
+                let change =
+                    if key == "end" { Change::EndPod(pod) } else { Change::TerminatePod(pod) };
+                self.change(reader, step, change, &item, item.node.place);
+            }
         }
         for item in list(reader, object, "delete") {
             let Some(text) = reader.string(&item) else { continue };

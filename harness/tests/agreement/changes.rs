@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use ringfence::model::{
-    Change, LabelChanges, NAMESPACE_NAME_LABEL, Name, Namespace, Origin, Pod, PodName, PolicyName,
-    World,
+    Change, LabelChanges, NAMESPACE_NAME_LABEL, Name, Namespace, Origin, Phase, Pod, PodName,
+    PolicyName, World,
 };
 
 use crate::worlds::{KEYS, NAMESPACES, VALUES, labels, pod, policy};
@@ -44,7 +44,7 @@ impl Changes {
 
     /// Changes that belong together; none where the kind that was drawn cannot be made.
     fn some(&mut self, world: &World) -> Vec<Change> {
-        match self.random.u8(..12) {
+        match self.random.u8(..14) {
             0 | 1 => self.new_policy(world),
             2 => self.replaced_policy(world),
             3 => self.deleted_policy(world),
@@ -54,6 +54,8 @@ impl Changes {
             8 => self.removed_pod(world),
             9 => self.returning_pod(world),
             10 => self.remade_pod(world),
+            11 => self.ended_pod(world),
+            12 => self.lingering_pod(world),
             _ => self.remade_namespace(world),
         }
     }
@@ -145,10 +147,27 @@ impl Changes {
     /// The pod as it comes back: with its name, not its address, and perhaps as another.
     fn returned(&mut self, mut pod: Pod) -> Pod {
         pod.addresses.clear();
+        pod.phase = Phase::Running;
+        pod.terminating = false;
         if self.random.bool() {
             pod.labels = labels(&mut self.random);
         }
         pod
+    }
+
+    /// The next pod on its node will have its address.
+    fn ended_pod(&mut self, world: &World) -> Vec<Change> {
+        let running = || world.topology.pods.values().filter(|pod| pod.phase == Phase::Running);
+        if running().count() < 3 {
+            return Vec::new();
+        }
+        let pod = self.one(running().map(|pod| pod.name.clone()));
+        pod.map(Change::EndPod).into_iter().collect()
+    }
+
+    fn lingering_pod(&mut self, world: &World) -> Vec<Change> {
+        let pod = self.one(world.topology.pods.keys().cloned());
+        pod.map(Change::TerminatePod).into_iter().collect()
     }
 
     fn returning_pod(&mut self, world: &World) -> Vec<Change> {
@@ -223,6 +242,8 @@ pub(crate) fn line(change: &Change) -> String {
         }
         Change::AddPod(pod) => format!("add pod {}", crate::told::pod(pod)),
         Change::RemovePod(pod) => format!("remove pod {}", named(pod)),
+        Change::EndPod(pod) => format!("end pod {}", named(pod)),
+        Change::TerminatePod(pod) => format!("mark pod {} for deletion", named(pod)),
         Change::LabelPod { pod, labels: changes } => {
             format!("label pod {} {}", named(pod), labels(changes))
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use ringfence::cluster::embedded::doctor::{self, CheckState};
 use ringfence::cluster::{Cluster, ClusterError};
-use ringfence::model::{Outcome, Protocol};
+use ringfence::model::{Outcome, Protocol, Via};
 
 use crate::town::*;
 use crate::{Outcome as Trial, block_on, start};
@@ -218,6 +218,7 @@ pub(crate) async fn doctor() -> Trial {
             "network namespaces",
             "veth links",
             "nf_tables",
+            "Services",
             "NFLOG",
             "IPv6 forwarding",
             "SCTP",
@@ -230,6 +231,7 @@ pub(crate) async fn doctor() -> Trial {
     }
     let warned = |name: &str| checks.iter().any(|c| c.name == name && c.state == CheckState::Warn);
     assert_eq!(warned("IPv6 forwarding"), can.families.len() == 1);
+    assert_eq!(warned("Services"), !can.ways.contains(&Via::Service));
     assert_eq!(warned("NFLOG"), !can.evidence);
     assert_eq!(warned("SCTP"), !can.protocols.contains(&Protocol::Sctp));
     Ok(())

@@ -2,11 +2,14 @@
 //!
 //! `ringfence::init()` has to come first, so these tests have a `main` of their own.
 
+mod ends;
 mod life;
 #[path = "../requirement/mod.rs"]
 mod requirement;
+mod services;
 mod town;
 mod traffic;
+mod watching;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -35,6 +38,18 @@ fn main() -> ExitCode {
         trial("a_new_pod_is_isolated_at_once", traffic::a_new_pod_is_isolated_at_once),
         trial("pods_come_and_go", traffic::pods_come_and_go),
         trial("a_change_that_cannot_be_made_changes_nothing", traffic::a_bad_change),
+        trial("services_lead_to_pods", services::lead_to_pods),
+        trial("services_are_judged_by_the_pods_port", services::are_judged_by_the_pods_port),
+        trial("services_come_and_go_with_pods", services::come_and_go_with_pods),
+        trial("an_address_of_a_pod_that_ended_is_used_again", ends::an_address_is_used_again),
+        trial("a_terminating_pod_is_filtered", ends::a_terminating_pod_is_filtered),
+        trial("a_new_deny_is_watched", watching::a_new_deny),
+        trial("a_deny_that_goes_is_watched", watching::a_deny_that_goes),
+        trial("a_pod_that_comes_is_watched", watching::a_pod_that_comes),
+        trial(
+            "a_policy_that_takes_the_place_of_another_is_watched",
+            watching::a_policy_that_takes_the_place_of_another,
+        ),
         trial("a_torn_down_cluster_can_be_deployed_again", life::again),
         trial("a_dead_helper_is_a_lost_cluster", life::dead_helper),
         trial("a_killed_run_leaves_nothing", life::killed_run),

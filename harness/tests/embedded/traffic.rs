@@ -13,10 +13,10 @@ use ringfence::model::{
 use crate::town::*;
 use crate::{Outcome as Trial, start};
 
-const TCP: &[(u16, Protocol)] = &[(80, Protocol::Tcp)];
+pub(crate) const TCP: &[(u16, Protocol)] = &[(80, Protocol::Tcp)];
 
 /// Pods on two nodes, one of them in its node's network; hosts outside; a node that listens.
-fn town() -> Topology {
+pub(crate) fn town() -> Topology {
     let mut host = pod("beta", "host", &[(8080, Protocol::Tcp), (8053, Protocol::Udp)]);
     host.host_network = true;
     let mut far = pod("beta", "far", EVERY_PROTOCOL);

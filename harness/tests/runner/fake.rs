@@ -108,6 +108,12 @@ impl Fake {
         fake
     }
 
+    /// Has Services with a ClusterIP.
+    pub(crate) fn serving(mut self) -> Self {
+        self.capabilities.ways.insert(Via::Service);
+        self
+    }
+
     /// Does not declare a feature.
     pub(crate) fn lacking(mut self, feature: Feature) -> Self {
         self.capabilities.dataplane.name = "plane 1.0".into();

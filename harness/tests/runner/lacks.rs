@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ringfence::cluster::Feature;
 use ringfence::model::{
     Change, External, LabelSelector, Name, NetworkPolicy, Outcome, PolicyName, PolicyPort,
-    PolicyType, Port, PortRef, Protocol, Rule,
+    PolicyType, Port, PortRef, Protocol, Rule, Via,
 };
 use ringfence::run::{Finding, Status};
 use ringfence::scenario::Scenario;
@@ -44,6 +44,18 @@ fn two_ports(steps: Vec<ringfence::scenario::Step>) -> Scenario {
     for pod in scenario.topology.pods.values_mut() {
         pod.ports.push(Port { name: None, number: 81, protocol: Protocol::Tcp });
     }
+    scenario
+}
+
+/// The scenario with a host outside that listens on 80.
+fn beside_a_host(mut scenario: Scenario) -> Scenario {
+    let host = External {
+        name: Name::from("host"),
+        addresses: vec!["203.0.113.7".parse().unwrap()],
+        ports: vec![Port { name: None, number: 80, protocol: Protocol::Tcp }],
+        origin: origin(),
+    };
+    scenario.topology.externals = BTreeMap::from([(host.name.clone(), host)]);
     scenario
 }
 
@@ -120,14 +132,7 @@ async fn families_and_hosts_outside_that_are_not_declared_are_left_out() {
     assert_eq!(told.found(Finding::Agrees), [X_TO_Y, Y_TO_X]);
     assert_eq!(notes(&told), ["2 cells are not judged: `plane 1.0` does not declare IPv6"]);
 
-    let mut outside = fenced();
-    let host = External {
-        name: Name::from("host"),
-        addresses: vec!["203.0.113.7".parse().unwrap()],
-        ports: vec![Port { name: None, number: 80, protocol: Protocol::Tcp }],
-        origin: origin(),
-    };
-    outside.topology.externals = BTreeMap::from([(host.name.clone(), host)]);
+    let outside = beside_a_host(fenced());
     let told = run(&outside, &mut Fake::honest().lacking(Feature::ExternalToPod)).await;
     assert_eq!(told.status, Status::Passed, "{:?}", told.reason);
     let judged = told.found(Finding::Agrees);
@@ -137,6 +142,26 @@ async fn families_and_hosts_outside_that_are_not_declared_are_left_out() {
         notes(&told),
         [
             "2 cells are not judged: `plane 1.0` does not declare connections from outside the cluster to a pod's own address"
+        ]
+    );
+}
+
+/// "Choosing this value makes the Service only reachable from within the cluster"
+/// (concepts/services-networking/service).
+#[tokio::test(start_paused = true)]
+async fn no_cluster_ip_is_asked_for_from_outside() {
+    let rules = &["allow * -> * via service", "allow * -> *"];
+    let mut outside = beside_a_host(scenario(vec![step(vec![], rules)]));
+    outside.steps[0].expect[0].via = Some(Via::Service);
+    let told = run(&outside, &mut Fake::honest().serving()).await;
+    assert_eq!(told.status, Status::Passed, "{:?}", told.reason);
+    let judged = told.found(Finding::Agrees);
+    let served: Vec<&String> = judged.iter().filter(|cell| cell.ends_with("via service")).collect();
+    assert!(!served.is_empty() && served.iter().all(|cell| cell.starts_with("a/")), "{served:?}");
+    assert_eq!(
+        notes(&told),
+        [
+            "2 cells are not judged: from outside the cluster there is no way to a Service's ClusterIP"
         ]
     );
 }

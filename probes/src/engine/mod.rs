@@ -11,6 +11,7 @@ mod clock;
 mod descriptors;
 mod filter;
 mod flight;
+mod held;
 mod icmp;
 mod launch;
 mod listener;
@@ -26,6 +27,7 @@ mod servers;
 use std::io;
 use std::net::SocketAddr;
 
+pub use held::Held;
 pub use options::ProberOptions;
 pub use prober::Prober;
 pub use sctp::sctp_support;

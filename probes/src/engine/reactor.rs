@@ -70,6 +70,8 @@ struct Connection {
     request: Vec<u8>,
     /// How many were accepted before it.
     order: u64,
+    /// Whether it was asked something and is to stay.
+    lasts: bool,
 }
 
 /// Whether a connection is done with.
@@ -322,15 +324,18 @@ impl Reactor {
                 },
             };
             let Some(from) = from.as_socket() else { continue };
-            let identity = Arc::clone(&listener.identity);
+            let (identity, listen) = (Arc::clone(&listener.identity), listener.listen);
             let (request, order) = (Vec::new(), self.accepted);
             self.accepted += 1;
             let mut connection =
-                Connection { identity, listen: listener.listen, from, socket, request, order };
+                Connection { identity, listen, from, socket, request, order, lasts: false };
             // The request is usually there already: it left right after the handshake.
             if self.converse(&mut connection) == Progress::Waiting {
                 let wanted = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
-                if let Ok(index) = self.insert(Endpoint::Connection(connection), wanted) {
+                let lasts = connection.lasts;
+                if let Ok(index) = self.insert(Endpoint::Connection(connection), wanted)
+                    && !lasts
+                {
                     self.unasked.insert(order, index);
                 }
                 if self.unasked.len() > MOST_UNASKED {
@@ -348,8 +353,8 @@ impl Reactor {
         true
     }
 
-    /// Reads a request and answers it. The server closes first and with nothing left unread,
-    /// which sends a FIN and no reset.
+    /// Reads a request and answers it. Unless others are to follow, the server closes first and
+    /// with nothing left unread, which sends a FIN and no reset.
     fn converse(&mut self, connection: &mut Connection) -> Progress {
         let mut buffer = [0; 64];
         loop {
@@ -361,6 +366,17 @@ impl Reactor {
                     return Progress::Waiting;
                 }
                 Err(_) => return Progress::Done,
+            }
+            while let Ok(Some(nonce)) = exchange::parse_request(&connection.request)
+                && exchange::lasts(&connection.request)
+            {
+                let Connection { identity, listen, from, socket, request, order, lasts } =
+                    connection;
+                self.arrived(identity, *listen, nonce, *from);
+                let _ = socket.send_with_flags(&self.answer, libc::MSG_NOSIGNAL);
+                request.drain(..exchange::REQUEST_LENGTH);
+                *lasts = true;
+                self.unasked.remove(order);
             }
             match exchange::parse_request(&connection.request) {
                 Ok(None) => {}

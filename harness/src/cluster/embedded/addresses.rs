@@ -14,15 +14,25 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 const SMALLEST_BLOCK: u32 = 256;
 const POD_RANGE: u8 = 16;
 const NODE_RANGE: u8 = 24;
+const SERVICE_RANGE: u8 = POD_RANGE;
 
 /// The addresses of one cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AddressPlan {
     pods: Ipv4Net,
     nodes: Ipv4Net,
-    ipv6: Option<(Ipv6Net, Ipv6Net)>,
+    services: Ipv4Net,
+    ipv6: Option<Ipv6Ranges>,
     block: u8,
     gateway: Ipv4Addr,
+}
+
+/// The IPv6 ranges of one cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ipv6Ranges {
+    pods: Ipv6Net,
+    nodes: Ipv6Net,
+    services: Ipv6Net,
 }
 
 /// No address is left to give.
@@ -35,7 +45,7 @@ pub(super) enum NoAddress {
     Range {
         /// `IPv4` or `IPv6`.
         family: &'static str,
-        /// `pods` or `nodes`.
+        /// `pods`, `nodes` or `Services`.
         what: &'static str,
         /// How many ranges were to be avoided.
         avoided: usize,
@@ -43,7 +53,7 @@ pub(super) enum NoAddress {
     /// More than the ranges have room for.
     #[error("expected at most {room} {what}, found {found}")]
     Room {
-        /// `nodes`, or `pods on each of … nodes`.
+        /// `nodes`, `pods on each of … nodes`, or the like.
         what: String,
         /// How many there is room for.
         room: u32,
@@ -84,10 +94,15 @@ impl AddressPlan {
         avoid.push(pods.into());
         let nodes = node_ranges().find(|range| is_free(&avoid, (*range).into()));
         let nodes = nodes.ok_or(none("IPv4", "nodes"))?;
+        avoid.push(nodes.into());
+        let services = service_ranges().find(|range| is_free(&avoid, (*range).into()));
+        let services = services.ok_or(none("IPv4", "Services"))?;
+        avoid.push(services.into());
         let ipv6 = if ipv6 {
             let mut free = ipv6_ranges().filter(|range| is_free(&avoid, (*range).into()));
-            let pods = free.next().ok_or(none("IPv6", "pods"))?;
-            Some((pods, free.next().ok_or(none("IPv6", "nodes"))?))
+            let mut next = |what| free.next().ok_or(none("IPv6", what));
+            let (pods, nodes) = (next("pods")?, next("nodes")?);
+            Some(Ipv6Ranges { pods, nodes, services: next("Services")? })
         } else {
             None
         };
@@ -96,7 +111,7 @@ impl AddressPlan {
             .find(|gateway| is_free(&avoid, Ipv4Net::from(*gateway).into()))
             // A declared range may hold them all: then no host may have this one.
             .unwrap_or(Ipv4Addr::new(169, 254, 1, 1));
-        Ok(Self { pods, nodes, ipv6, block, gateway })
+        Ok(Self { pods, nodes, services, ipv6, block, gateway })
     }
 
     /// The next hop of everything: on every link, and nobody's address.
@@ -112,19 +127,24 @@ impl AddressPlan {
 
     /// The addresses of a node, by its number from 0.
     pub(super) fn node(&self, node: u16) -> Vec<IpAddr> {
-        let number = node + 1;
-        let ipv4 = Ipv4Addr::from_bits(self.nodes.network().to_bits() | u32::from(number));
-        let ipv6 = self
-            .ipv6
-            .map(|(_, nodes)| Ipv6Addr::from_bits(nodes.network().to_bits() | u128::from(number)));
-        std::iter::once(ipv4.into()).chain(ipv6.map(IpAddr::from)).collect()
+        within(self.nodes, self.ipv6.map(|ranges| ranges.nodes), node + 1)
+    }
+
+    /// The addresses of a Service, by its number from 0.
+    pub(super) fn service(&self, service: u16) -> Result<Vec<IpAddr>, NoAddress> {
+        let room = (1u32 << (32 - SERVICE_RANGE)) - 2;
+        if u32::from(service) >= room {
+            let what = "Services, removed ones counted".to_owned();
+            return Err(NoAddress::Room { what, room, found: usize::from(service) + 1 });
+        }
+        Ok(within(self.services, self.ipv6.map(|ranges| ranges.services), service + 1))
     }
 
     /// The ranges from which a node's pods get their addresses.
     pub(super) fn node_blocks(&self, node: u16) -> Vec<IpNet> {
         let ipv4 = u32::from(node) << (32 - self.block) | self.pods.network().to_bits();
         let ipv4 = Ipv4Net::new_assert(Ipv4Addr::from_bits(ipv4), self.block);
-        let ipv6 = self.ipv6.map(|(pods, _)| {
+        let ipv6 = self.ipv6.map(|Ipv6Ranges { pods, .. }| {
             let bits = pods.network().to_bits() | u128::from(node) << 64;
             Ipv6Net::new_assert(Ipv6Addr::from_bits(bits), 64)
         });
@@ -151,6 +171,14 @@ impl AddressPlan {
     }
 }
 
+/// The addresses of this number in ranges of both families.
+fn within(ipv4: Ipv4Net, ipv6: Option<Ipv6Net>, number: u16) -> Vec<IpAddr> {
+    let ipv4 = Ipv4Addr::from_bits(ipv4.network().to_bits() | u32::from(number));
+    let ipv6 =
+        ipv6.map(|range| Ipv6Addr::from_bits(range.network().to_bits() | u128::from(number)));
+    std::iter::once(ipv4.into()).chain(ipv6.map(IpAddr::from)).collect()
+}
+
 fn is_free(avoid: &[IpNet], range: IpNet) -> bool {
     !avoid.iter().any(|other| other.contains(&range) || range.contains(other))
 }
@@ -165,6 +193,12 @@ fn pod_ranges() -> impl Iterator<Item = Ipv4Net> {
         .chain(std::iter::once(slash16(192, 168)))
         .chain((64..=127).map(move |b| slash16(100, b)))
         .chain(unicast().flat_map(move |a| (0..=255).map(move |b| slash16(a, b))))
+}
+
+/// The range that kubeadm takes for Services first, then those of pods.
+fn service_ranges() -> impl Iterator<Item = Ipv4Net> {
+    let usual = Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), SERVICE_RANGE);
+    std::iter::once(usual).chain(pod_ranges())
 }
 
 fn node_ranges() -> impl Iterator<Item = Ipv4Net> {
@@ -209,6 +243,7 @@ mod tests {
             addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(text(plan.node(0)), "172.18.0.1 fd00:10:18::1");
+        assert_eq!(text(plan.service(6).unwrap()), "10.96.0.7 fd00:11:244::7");
         assert_eq!(text(plan.pod(0, 0).unwrap()), "10.244.0.1 fd00:10:244::1");
         assert_eq!(text(plan.pod(1, 4).unwrap()), "10.244.1.5 fd00:10:244:1::5");
         assert_eq!(plan.node_blocks(1), nets(&["10.244.1.0/24", "fd00:10:244:1::/64"]));
@@ -249,6 +284,9 @@ mod tests {
         let plan = AddressPlan::choose(&[], 1, 1, true).unwrap();
         assert!(plan.pod(0, 253).is_ok());
         assert!(plan.pod(0, 254).is_err());
+        assert!(plan.service(65_533).is_ok());
+        let many = plan.service(65_534).unwrap_err().to_string();
+        assert_eq!(many, "expected at most 65534 Services, removed ones counted, found 65535");
     }
 
     proptest! {
@@ -264,11 +302,13 @@ mod tests {
             let Ok(plan) = AddressPlan::choose(&avoid, nodes.into(), 20, true) else {
                 return Ok(());
             };
+            let services = (0..40).flat_map(|service| plan.service(service).unwrap());
             let mut all: Vec<IpAddr> = (0..nodes)
                 .flat_map(|node| {
                     let pods = (0..40).flat_map(|pod| plan.pod(node, pod).unwrap());
                     plan.node(node).into_iter().chain(pods.collect::<Vec<_>>())
                 })
+                .chain(services)
                 .collect();
             for address in &all {
                 prop_assert!(!avoid.iter().any(|range| range.contains(address)));

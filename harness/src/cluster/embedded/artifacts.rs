@@ -8,11 +8,14 @@ use super::deployment::Deployment;
 use crate::cluster::Artifact;
 
 impl Deployment {
-    /// Every endpoint with its node and addresses, the policies in force, and what is
+    /// Every endpoint with its node and addresses, the Services, the policies in force, and what is
     /// installed on every node.
     pub(super) fn describe(&self) -> anyhow::Result<Vec<Artifact>> {
         let mut artifacts =
             vec![Artifact { path: "endpoints.txt".to_owned(), text: self.endpoints() }];
+        if let Some(text) = self.service_lines() {
+            artifacts.push(Artifact { path: "services.txt".to_owned(), text });
+        }
         for (name, policy) in &self.world.policies {
             let text = serde_json::to_string_pretty(&policy.manifest)
                 .with_context(|| format!("write the policy `{name}`"))?;
@@ -24,6 +27,15 @@ impl Deployment {
             Artifact { path: format!("nodes/{node}/ruleset.txt"), text }
         }));
         Ok(artifacts)
+    }
+
+    /// Where Services lead, by the pod; `None` where no round asked for one.
+    fn service_lines(&self) -> Option<String> {
+        let mut text = String::new();
+        for (pod, service) in self.services.iter() {
+            let _ = write!(text, "{pod}\n{service}");
+        }
+        (!text.is_empty()).then_some(text)
     }
 
     fn endpoints(&self) -> String {

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use anyhow::{Context, anyhow, bail};
@@ -16,6 +17,7 @@ use super::addresses::AddressPlan;
 use super::dataplane::{LocalPod, NodeView};
 use super::filter::Filter;
 use super::network::{Network, Slot};
+use super::services::Services;
 use crate::cluster::placement::{Placement, node_names};
 use crate::model::{Change, Endpoint, Name, Node, Pod, PodName, Port, Topology, World};
 
@@ -24,6 +26,7 @@ pub(super) struct Deployment {
     pub(super) world: World,
     pub(super) network: Network,
     pub(super) filters: Vec<Filter>,
+    pub(super) services: Services,
     pub(super) servers: Servers,
     pub(super) probers: Vec<Prober>,
     pub(super) rounds: u32,
@@ -68,6 +71,7 @@ impl Deployment {
             world: World::new(topology),
             network,
             filters,
+            services: Services::default(),
             servers: Servers::start().context("start the listeners' thread")?,
             probers: probers.context("start the probers")?,
             rounds: 0,
@@ -81,7 +85,7 @@ impl Deployment {
             .collect::<anyhow::Result<Vec<_>>>()?;
         deployment.enforce(&newcomers)?;
         deployment.open_hosts()?;
-        deployment.admit(newcomers)?;
+        deployment.admit(newcomers, &mut |_| Ok(()))?;
         deployment.allow_targets();
         Ok(deployment)
     }
@@ -97,9 +101,20 @@ impl Deployment {
     /// and learn of the pods that come; then those are made. So a pod's first packet
     /// already meets its policies.
     pub(super) fn change(&mut self, changes: &[Change]) -> anyhow::Result<()> {
+        self.change_step_by_step(changes, &mut |_| Ok(()))
+    }
+
+    /// Makes changes as [`Deployment::change`] does. Tells when the pods that come have
+    /// addresses, before anything is enforced, and whenever one of them has its network.
+    pub(super) fn change_step_by_step(
+        &mut self,
+        changes: &[Change],
+        told: &mut dyn FnMut(&mut Self) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let mut world = self.world.clone();
         let mut gone: Vec<PodName> = Vec::new();
         let mut fresh: Vec<PodName> = Vec::new();
+        let mut ended: BTreeSet<PodName> = BTreeSet::new();
         for change in changes {
             world.change(change)?;
             match change {
@@ -109,6 +124,11 @@ impl Deployment {
                 }
                 Change::RemoveNamespace(name) => {
                     remove(&self.world, &mut fresh, &mut gone, |pod| pod.namespace == *name);
+                }
+                // One that only comes with these changes comes as one that has ended.
+                Change::EndPod(name) if !fresh.contains(name) && !gone.contains(name) => {
+                    gone.push(name.clone());
+                    ended.insert(name.clone());
                 }
                 _ => {}
             }
@@ -125,12 +145,17 @@ impl Deployment {
                 return Err(error);
             }
         };
+        self.raze_services(&gone)?;
         for name in &gone {
             self.servers.close(&name.to_string());
-            self.network.remove_pod(name)?;
+            match ended.contains(name) {
+                true => self.network.end_pod(name)?,
+                false => self.network.remove_pod(name)?,
+            }
         }
+        told(self)?;
         self.enforce(&newcomers)?;
-        self.admit(newcomers)?;
+        self.admit(newcomers, told)?;
         self.allow_targets();
         Ok(())
     }
@@ -203,14 +228,19 @@ impl Deployment {
         })
     }
 
-    /// Makes the pods that come, each with its listeners.
-    fn admit(&mut self, newcomers: Vec<Newcomer>) -> anyhow::Result<()> {
+    /// Makes the pods that come, each with its listeners, and tells of each.
+    fn admit(
+        &mut self,
+        newcomers: Vec<Newcomer>,
+        told: &mut dyn FnMut(&mut Self) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         for Newcomer { name, node, slot } in newcomers {
             match slot {
                 Some(slot) => self.network.add_pod(&name, slot)?,
                 None => self.network.add_host_network_pod(&name, node),
             }
             self.listen(&Endpoint::Pod(name))?;
+            told(self)?;
         }
         self.network.settle()
     }
@@ -237,15 +267,23 @@ impl Deployment {
         Ok(())
     }
 
-    fn allow_targets(&mut self) {
-        let addresses = own_addresses(&self.world.topology);
+    /// The addresses that attempts may target: those of the run's own endpoints and Services.
+    pub(super) fn own_targets(&self) -> Vec<IpAddr> {
+        let mut addresses = own_addresses(&self.world.topology);
+        addresses.extend(self.services.addresses());
+        addresses
+    }
+
+    /// Lets attempts target what there is now, and nothing else.
+    pub(super) fn allow_targets(&mut self) {
+        let addresses = self.own_targets();
         for prober in &mut self.probers {
             prober.allow_targets(addresses.iter().copied());
         }
     }
 }
 
-/// The addresses that attempts may target: those of the run's own endpoints.
+/// The addresses of a topology's endpoints.
 fn own_addresses(topology: &Topology) -> Vec<IpAddr> {
     let pods = topology.pods.values().flat_map(|pod| &pod.addresses);
     let nodes = topology.nodes.values().flat_map(|node| &node.addresses);

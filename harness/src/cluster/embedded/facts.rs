@@ -1,15 +1,25 @@
 //! What an embedded cluster can do on this machine.
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ringfence_probe::sctp_support;
 use ringfence_probe::wire::Sctp;
 
 use super::EmbeddedOptions;
-use super::dataplane::DropLog;
+use super::dataplane::{DropLog, try_services};
 use super::namespace::{IPV6_FORWARDING, forward_ipv6};
 use crate::cluster::Capabilities;
 use crate::model::{Family, Name, Protocol, Via};
+
+/// What gives a kernel that has modules what Services need.
+pub(super) const SERVICES_REMEDY: &str = "modprobe nft_chain_nat nft_nat";
+
+/// A node's addresses, IPv4 first, for a trial (RFC 5737, RFC 3849). No packet meets them.
+pub(super) const TRIAL: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+];
 
 /// Finds out by trying, in the calling thread's network namespace.
 pub(super) fn capabilities(options: &EmbeddedOptions) -> Capabilities {
@@ -31,6 +41,13 @@ pub(super) fn capabilities(options: &EmbeddedOptions) -> Capabilities {
                 .to_owned(),
         ),
     }
+    let mut ways = BTreeSet::from([Via::Pod]);
+    match try_services(&TRIAL[..families.len()]) {
+        Ok(()) => {
+            ways.insert(Via::Service);
+        }
+        Err(error) => missing.push(format!("no Services: {error} (`{SERVICES_REMEDY}`)")),
+    }
     let evidence = options.evidence
         && match DropLog::open(Name::from("trial")) {
             Ok(_) => true,
@@ -43,7 +60,7 @@ pub(super) fn capabilities(options: &EmbeddedOptions) -> Capabilities {
         name: "embedded".to_owned(),
         families,
         protocols,
-        ways: [Via::Pod].into(),
+        ways,
         host_network: true,
         external_hosts: true,
         evidence,

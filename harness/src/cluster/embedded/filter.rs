@@ -1,9 +1,11 @@
 //! The packet filter of one node: what is installed there, and what it reports.
 
+use std::net::IpAddr;
+
 use anyhow::Context;
 use ringfence_probe::Report;
 
-use super::dataplane::{self, Dataplane, DropLog, NodeView, Ruleset};
+use super::dataplane::{self, Dataplane, DropLog, NodeView, Ruleset, Service};
 use super::obstacle::{Obstacle, Part};
 use crate::model::{Name, World};
 
@@ -12,6 +14,8 @@ use crate::model::{Name, World};
 pub(super) struct Filter {
     node: Name,
     dataplane: Dataplane,
+    /// Whether drops are told to the packet log.
+    evidence: bool,
     log: Option<DropLog>,
     installed: Option<Ruleset>,
 }
@@ -22,12 +26,12 @@ impl Filter {
     pub(super) fn open(node: &Name, evidence: bool) -> anyhow::Result<Self> {
         let dataplane = Obstacle::netlink(Part::Filter, Dataplane::open())?;
         let log = if evidence { Some(dataplane.drop_log(node.clone())?) } else { None };
-        Ok(Self { node: node.clone(), dataplane, log, installed: None })
+        Ok(Self { node: node.clone(), dataplane, evidence, log, installed: None })
     }
 
     /// Enforces a world's policies from now on. Does nothing where nothing changes.
     pub(super) fn enforce(&mut self, world: &World, view: &NodeView) -> anyhow::Result<()> {
-        let ruleset = dataplane::compile(world, view, self.log.is_some());
+        let ruleset = dataplane::compile(world, view, self.evidence);
         if self.installed.as_ref() == Some(&ruleset) {
             return Ok(());
         }
@@ -38,6 +42,25 @@ impl Filter {
             .with_context(|| format!("install the policies on node `{node}`"))?;
         self.installed = Some(ruleset);
         Ok(())
+    }
+
+    /// Leads connections from the node, which has these addresses, and from its pods to the
+    /// pods of these Services from now on.
+    pub(super) fn add_services(
+        &mut self,
+        addresses: &[IpAddr],
+        services: &[Service],
+    ) -> anyhow::Result<()> {
+        let node = &self.node;
+        Obstacle::netlink(Part::Filter, self.dataplane.add_services(addresses, services))
+            .with_context(|| format!("lead to Services on node `{node}`"))
+    }
+
+    /// Leads to Services that were added no longer.
+    pub(super) fn remove_services(&self, services: &[Service]) -> anyhow::Result<()> {
+        let node = &self.node;
+        Obstacle::netlink(Part::Filter, self.dataplane.remove_services(services))
+            .with_context(|| format!("remove Services from node `{node}`"))
     }
 
     /// Its node, and what is installed there in words.
@@ -52,6 +75,16 @@ impl Filter {
         let node = &self.node;
         Obstacle::netlink(Part::Filter, self.dataplane.flush_conntrack())
             .with_context(|| format!("forget the connections of node `{node}`"))
+    }
+
+    /// Hands over the packet log itself, until it is returned; `None` where there is none.
+    pub(super) fn take_log(&mut self) -> Option<DropLog> {
+        self.log.take()
+    }
+
+    /// Takes the packet log back.
+    pub(super) fn return_log(&mut self, log: Option<DropLog>) {
+        self.log = log;
     }
 
     /// Hands over what was dropped since the last call.

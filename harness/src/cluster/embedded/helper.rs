@@ -89,6 +89,9 @@ impl Session {
                 deployment.change(&changes)?;
                 Reply::Topology(deployment.topology().clone())
             }
+            Request::Watch(watch, changes) => {
+                Reply::Timeline(Box::new(self.deployed("watch")?.watch(&watch, &changes)?))
+            }
             Request::Describe => Reply::Artifacts(self.deployed("describe")?.describe()?),
             Request::Probe(cells) => {
                 let deadline = cells.deadline_us;

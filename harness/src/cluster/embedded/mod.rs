@@ -8,7 +8,8 @@
 //! | `process`, `protocol`, `helper` | the helper process and what is said to it |
 //! | `addresses`, `network` | ranges, nodes, wires |
 //! | `dataplane` | policies → nftables, and what the packet filter reports |
-//! | `deployment`, `rounds`, `artifacts` | a cluster and its changes; rounds of attempts; what it is made of, in words |
+//! | `deployment`, `services`, `serving`, `rounds`, `artifacts` | a cluster and its changes; Services; rounds of attempts; what it is made of, in words |
+//! | `watch`, `dialler` | connections while changes are made |
 //! | `facts`, `obstacle`, `check`, `trial`, `doctor` | what this machine can do, what is in the way, and what to do |
 
 mod addresses;
@@ -16,6 +17,7 @@ mod artifacts;
 mod check;
 mod dataplane;
 mod deployment;
+mod dialler;
 pub mod doctor;
 mod facts;
 mod filter;
@@ -27,8 +29,11 @@ mod obstacle;
 mod process;
 mod protocol;
 mod rounds;
+mod services;
+mod serving;
 mod sys;
 mod trial;
+mod watch;
 
 use std::time::Duration;
 
@@ -40,7 +45,9 @@ pub use process::init;
 
 use self::process::{Process, refusal};
 use self::protocol::{Cells, Reply, Request};
-use super::{Artifact, Capabilities, Cluster, ClusterError, Round, Source, TeardownError};
+use super::{
+    Artifact, Capabilities, Cluster, ClusterError, Round, Source, TeardownError, Timeline, Watch,
+};
 use crate::model::{Change, Observation, Topology};
 use crate::scenario::Scenario;
 
@@ -196,6 +203,15 @@ impl Cluster for Embedded {
             + Duration::from_millis(1).saturating_mul(cells);
         match self.ask(&request, deadline, "the round's attempts to end").await? {
             Reply::Observations(found) if found.len() == round.cells.len() => Ok(found),
+            other => Err(refusal(other)),
+        }
+    }
+
+    async fn watch(&mut self, watch: &Watch, changes: &[Change]) -> Result<Timeline, ClusterError> {
+        let request = Request::Watch(watch.clone(), changes.to_vec());
+        let deadline = CHANGE + watch.before + watch.after + watch.deadline.saturating_mul(4);
+        match self.ask(&request, deadline, "the changes to be made and watched").await? {
+            Reply::Timeline(timeline) => Ok(*timeline),
             other => Err(refusal(other)),
         }
     }

@@ -31,6 +31,11 @@ impl Namespace {
         Ok(setns(&self.fd, CloneFlags::CLONE_NEWNET)?)
     }
 
+    /// Another descriptor of the same namespace.
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { fd: self.fd.try_clone()? })
+    }
+
     /// The descriptor, for messages that name the namespace.
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()

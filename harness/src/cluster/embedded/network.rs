@@ -93,6 +93,8 @@ struct Node {
     station: Station,
     place: u32,
     pods: u16,
+    /// The numbers of pods that ended.
+    vacant: Vec<u16>,
 }
 
 /// What a pod will have once it is made.
@@ -180,7 +182,7 @@ impl Network {
         station.links.execute(&mut messages)?;
         let place = self.add_place(Namespace::current()?);
         self.endpoints.insert(Endpoint::Node(name.clone()), place);
-        self.nodes.push(Node { station, place, pods: 0 });
+        self.nodes.push(Node { station, place, pods: 0, vacant: Vec::new() });
         Ok(())
     }
 
@@ -211,9 +213,12 @@ impl Network {
     /// Keeps addresses and an interface for a pod that is still to be made, so that
     /// the packet filter can know it first.
     pub(super) fn reserve(&mut self, node: usize) -> anyhow::Result<Slot> {
-        let number = self.nodes[node].pods;
+        let vacant = self.nodes[node].vacant.pop();
+        let number = vacant.unwrap_or(self.nodes[node].pods);
         let addresses = self.plan.pod(node as u16, number)?;
-        self.nodes[node].pods += 1;
+        if vacant.is_none() {
+            self.nodes[node].pods += 1;
+        }
         Ok(Slot { node, interface: FIRST_LINK + u32::from(number), addresses, number })
     }
 
@@ -249,6 +254,17 @@ impl Network {
         self.endpoints.insert(Endpoint::Pod(name.clone()), self.nodes[node].place);
     }
 
+    /// Cuts a pod off that has ended. The next one on its node gets its number and addresses:
+    /// packet filters have to know that pods which ended have none.
+    pub(super) fn end_pod(&mut self, name: &PodName) -> anyhow::Result<()> {
+        let vacant = self.slots.get(name).map(|slot| (slot.node, slot.number));
+        self.remove_pod(name)?;
+        if let Some((node, number)) = vacant {
+            self.nodes[node].vacant.push(number);
+        }
+        Ok(())
+    }
+
     /// Cuts a pod off and removes it. Its number is not given again: a packet filter
     /// that still names it must not mistake another pod for it.
     pub(super) fn remove_pod(&mut self, name: &PodName) -> anyhow::Result<()> {
@@ -273,6 +289,11 @@ impl Network {
         let deadline = Instant::now() + SETTLE;
         self.router.settle(deadline)?;
         self.nodes.iter_mut().try_for_each(|node| node.station.settle(deadline))
+    }
+
+    /// The addresses of a Service, by its number.
+    pub(super) fn service_addresses(&self, number: u16) -> anyhow::Result<Vec<IpAddr>> {
+        Ok(self.plan.service(number)?)
     }
 
     /// The addresses of a node.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::EmbeddedOptions;
 use super::check::Check;
-use crate::cluster::{Artifact, Capabilities};
+use crate::cluster::{Artifact, Capabilities, Timeline, Watch};
 use crate::model::{Cell, Change, Endpoint, Observation, Topology, Via};
 
 /// The longest frame that either end accepts: more means that the stream is out of step.
@@ -37,6 +37,8 @@ pub(super) enum Request {
     Change(Vec<Change>),
     /// Make a round of attempts; the answer is [`Reply::Observations`].
     Probe(Cells),
+    /// Make changes while these connections are watched; the answer is [`Reply::Timeline`].
+    Watch(Watch, Vec<Change>),
     /// Describe the cluster; the answer is [`Reply::Artifacts`].
     Describe,
 }
@@ -54,6 +56,8 @@ pub(super) enum Reply {
     Topology(Topology),
     /// One for each cell, in order.
     Observations(Vec<Observation>),
+    /// What was watched.
+    Timeline(Box<Timeline>),
     /// What the cluster is made of.
     Artifacts(Vec<Artifact>),
     /// It could not be done.

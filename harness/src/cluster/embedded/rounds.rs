@@ -16,7 +16,8 @@ use ringfence_probe::{
 use super::deployment::Deployment;
 use super::filter::Filter;
 use super::namespace::Namespace;
-use crate::model::{Cell, Endpoint, Observation, Via};
+use super::services::Target;
+use crate::model::{Cell, Endpoint, Observation, Pod, Via};
 
 impl Deployment {
     /// Attempts every cell; one observation for each, in order.
@@ -25,6 +26,7 @@ impl Deployment {
         cells: &[Cell],
         deadline_us: u64,
     ) -> anyhow::Result<Vec<Observation>> {
+        self.raise_services(cells)?;
         for filter in &mut self.filters {
             filter.forget_connections()?;
         }
@@ -33,16 +35,24 @@ impl Deployment {
         self.rounds += 1;
         let mut observations: Vec<Option<Observation>> = vec![None; cells.len()];
         let mut attempts = Vec::with_capacity(cells.len());
+        let mut arriving = Vec::with_capacity(cells.len());
         for (number, cell) in cells.iter().enumerate() {
             match self.attempt(number as u32, cell) {
-                Ok(attempt) => attempts.push(attempt),
+                Ok((attempt, reached)) => {
+                    attempts.push(attempt);
+                    arriving.push(reached);
+                }
                 Err(reason) => observations[number] = Some(Observation::broken(reason)),
             }
         }
-        let round = Round { round: self.rounds, deadline_us, attempts };
+        let mut round = Round { round: self.rounds, deadline_us, attempts };
         let mut results = self.run(&round)?;
         let arrivals = self.servers.take_arrivals();
         correlate(&round, &mut results, arrivals.iter().map(|(_, arrival)| arrival));
+        // Listeners know nothing of Services.
+        for (attempt, reached) in round.attempts.iter_mut().zip(arriving) {
+            attempt.target = reached;
+        }
         let half_open = self.half_open(cells, &round, &results);
         correlate_half_open(&round, &mut results, &half_open);
         for result in results {
@@ -55,31 +65,55 @@ impl Deployment {
             .collect())
     }
 
-    fn attempt(&mut self, id: u32, cell: &Cell) -> Result<Attempt, String> {
-        let Cell { source, destination, port, protocol, family, via } = cell;
-        if *via != Via::Pod {
-            return Err(format!("the embedded cluster has no way via {via}"));
-        }
+    /// A cell's attempt, and the address and port at which it is to arrive.
+    pub(super) fn attempt(
+        &mut self,
+        id: u32,
+        cell: &Cell,
+    ) -> Result<(Attempt, SocketAddr), String> {
+        let Cell { source, destination, protocol, .. } = cell;
         let from = self
             .network
             .place(source)
             .ok_or_else(|| format!("expected `{source}` to have a network, found none"))?;
-        let target = self
-            .topology()
-            .address(destination, *family)
-            .filter(|_| self.network.place(destination).is_some())
-            .ok_or_else(|| {
-                format!("expected `{destination}` to have an {family} address, found none")
-            })?;
+        let Target { dialled, reached } = self.target(cell)?;
         self.nonces += 1;
-        Ok(Attempt {
+        let attempt = Attempt {
             id,
             nonce: self.nonces,
             from,
             protocol: *protocol,
-            target: SocketAddr::new(target, *port),
+            target: dialled,
             expect: destination.to_string(),
-        })
+        };
+        Ok((attempt, reached))
+    }
+
+    /// Whether an end has a network, or is about to have one.
+    fn has_network(&self, end: &Endpoint) -> bool {
+        let pod = end.as_pod().and_then(|name| self.topology().pods.get(name));
+        pod.is_none_or(Pod::has_network)
+    }
+
+    fn target(&self, cell: &Cell) -> Result<Target, String> {
+        let Cell { destination, port, family, via, .. } = cell;
+        match via {
+            Via::Pod => {
+                let address = self
+                    .topology()
+                    .address(destination, *family)
+                    .filter(|_| self.has_network(destination))
+                    .ok_or_else(|| {
+                        format!("expected `{destination}` to have an {family} address, found none")
+                    })?;
+                let reached = SocketAddr::new(address, *port);
+                Ok(Target { dialled: reached, reached })
+            }
+            Via::Service => self.services.target(cell),
+            Via::NodePort | Via::LocalNodePort => {
+                Err(format!("the embedded cluster has no way via {via}"))
+            }
+        }
     }
 
     /// Makes the attempts on all probers at once: those of one place on one prober.

@@ -7,8 +7,8 @@ use ringfence_probe::sctp_support;
 use ringfence_probe::wire::Sctp;
 
 use super::check::{Check, CheckState};
-use super::dataplane::{Dataplane, DropLog, NodeView, compile};
-use super::facts::ipv6_reason;
+use super::dataplane::{Dataplane, DropLog, NodeView, compile, try_services};
+use super::facts::{SERVICES_REMEDY, TRIAL, ipv6_reason};
 use super::namespace::{Namespace, forward_ipv6};
 use super::netlink::route::{self, VethEnd};
 use super::netlink::{Family, NetlinkError, Socket};
@@ -21,7 +21,16 @@ const FEW_FILES: u64 = 4096;
 /// The checks that need a user namespace. The calling thread ends up in another
 /// network namespace.
 pub(super) fn examine() -> Vec<Check> {
-    vec![network_namespaces(), veth(), nf_tables(), packet_log(), ipv6(), sctp(), open_files()]
+    vec![
+        network_namespaces(),
+        veth(),
+        nf_tables(),
+        services(),
+        packet_log(),
+        ipv6(),
+        sctp(),
+        open_files(),
+    ]
 }
 
 fn network_namespaces() -> Check {
@@ -74,6 +83,17 @@ fn missing(name: &str, error: &anyhow::Error) -> Check {
             let remedy = settings().remedy(Part::Filter, Errno::ENOENT);
             let remedy = if name == NF_TABLES { &remedy } else { "see the kernel's log (`dmesg`)" };
             Check::not(name, CheckState::Missing, format!("{error:#}"), remedy)
+        }
+    }
+}
+
+fn services() -> Check {
+    let name = "Services";
+    match try_services(&TRIAL) {
+        Ok(()) => Check::ok(name, "connections can be led to other addresses"),
+        Err(error) => {
+            let remedy = format!("`{SERVICES_REMEDY}`; without it, cells via service are skipped");
+            Check::not(name, CheckState::Warn, error.to_string(), &remedy)
         }
     }
 }

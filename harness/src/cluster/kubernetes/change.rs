@@ -92,6 +92,9 @@ impl Kubernetes {
                 services.raze(slot, |pod| gone.contains(pod)).await?;
                 slot.raze_pods(&gone).await
             }
+            Some(change @ (Change::EndPod(_) | Change::TerminatePod(_))) => Err(
+                ClusterError::Unsupported(format!("pods here neither end nor linger: {change:?}")),
+            ),
             Some(Change::LabelPod { .. }) => {
                 for change in batch {
                     if let Change::LabelPod { pod, labels } = change {

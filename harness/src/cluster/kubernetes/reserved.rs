@@ -30,6 +30,10 @@ pub fn obstacle(scenario: &Scenario) -> Option<String> {
             Change::LabelPod { pod, labels } => {
                 changed(labels).map(|key| declares("pod", pod, key))
             }
+            Change::EndPod(pod) => Some(format!("`{pod}` cannot be ended here: its agent runs on")),
+            Change::TerminatePod(pod) => {
+                Some(format!("`{pod}` cannot be kept running here once it is marked for deletion"))
+            }
             Change::DeletePolicy(_)
             | Change::ApplyClusterPolicy(_)
             | Change::DeleteClusterPolicy(_)

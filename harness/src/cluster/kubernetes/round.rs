@@ -7,7 +7,7 @@ use super::cluster::Kubernetes;
 use super::objects::{Exposure, pod as pod_object};
 use crate::cluster::agents::Planned;
 use crate::cluster::{ClusterError, Round};
-use crate::model::{Cell, Endpoint, Observation, Pod, PodName, Via};
+use crate::model::{Cell, Endpoint, Observation, Pod, PodName, Via, service_port};
 
 /// Through which kind of Service a way leads.
 pub(super) fn exposure(via: Via) -> Option<Exposure> {
@@ -150,7 +150,7 @@ impl Kubernetes {
                         let address = access.address(*family).ok_or_else(|| {
                             format!("the Service of `{destination}` has no {family} address")
                         })?;
-                        SocketAddr::new(address, *port)
+                        SocketAddr::new(address, service_port(*port))
                     } else {
                         // By the pod's own node, or by another one, where there is one.
                         let own = pod.and_then(|pod| slot.pods.get(pod)?.node());

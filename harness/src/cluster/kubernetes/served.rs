@@ -21,7 +21,7 @@ use super::service::access;
 use super::slot::Slot;
 use crate::cluster::ClusterError;
 use crate::cluster::agents::Planned;
-use crate::model::{Endpoint, Family, Name, Pod, Protocol};
+use crate::model::{Endpoint, Family, Name, Pod, Protocol, service_port};
 
 /// How long an attempt waits for an answer.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -59,7 +59,7 @@ impl Slot {
                     source: Endpoint::Pod(source.name.clone()),
                     destination: Endpoint::Pod(target.name.clone()),
                     protocol: Protocol::Tcp,
-                    target: SocketAddr::new(address, port),
+                    target: SocketAddr::new(address, service_port(port)),
                     expect: expect.clone(),
                 });
                 planned.collect::<Vec<_>>()

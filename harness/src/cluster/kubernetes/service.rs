@@ -10,7 +10,7 @@ use kube::{Api, ResourceExt};
 use super::objects::{Exposure, service as object};
 use super::slot::Slot;
 use crate::cluster::ClusterError;
-use crate::model::{Endpoint, Family, Name, Pod, PodName, Protocol};
+use crate::model::{Endpoint, Family, Name, Pod, PodName, Protocol, service_port};
 
 /// From which node, to which address and port of a Service.
 pub(super) type Way = (Option<Name>, SocketAddr, Protocol);
@@ -21,8 +21,8 @@ pub(super) struct Access {
     pub(super) uid: String,
     /// Its `clusterIPs`.
     pub(super) addresses: Vec<IpAddr>,
-    /// The nodes' ports, by the pod's.
-    ports: BTreeMap<(Protocol, u16), u16>,
+    /// The nodes' ports, by the Service's own.
+    node_ports: BTreeMap<(Protocol, u16), u16>,
     /// The ways by which it was seen to lead to its pod.
     led: BTreeSet<Way>,
     /// How many sessions with its pod's agent were lost when it was made.
@@ -37,7 +37,7 @@ impl Access {
 
     /// The nodes' port that leads to a pod's.
     pub(super) fn node_port(&self, protocol: Protocol, port: u16) -> Option<u16> {
-        self.ports.get(&(protocol, port)).copied()
+        self.node_ports.get(&(protocol, service_port(port))).copied()
     }
 }
 
@@ -130,7 +130,7 @@ pub(super) fn access(service: &Service) -> Access {
     Access {
         uid: service.uid().unwrap_or_default(),
         addresses: addresses.filter_map(|address| address.parse().ok()).collect(),
-        ports: ports
+        node_ports: ports
             .filter_map(|port| {
                 let protocol = port.protocol.as_deref()?.parse().ok()?;
                 let node_port = u16::try_from(port.node_port?).ok()?;

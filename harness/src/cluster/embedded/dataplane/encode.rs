@@ -57,7 +57,7 @@ pub(super) fn elements(set: &Set) -> Vec<Element<'static>> {
     }
 }
 
-fn address_key(address: IpAddr) -> Key {
+pub(super) fn address_key(address: IpAddr) -> Key {
     match address {
         IpAddr::V4(address) => Key::default().with(&address.octets()),
         IpAddr::V6(address) => Key::default().with(&address.octets()),
@@ -65,7 +65,7 @@ fn address_key(address: IpAddr) -> Key {
 }
 
 /// The key with a protocol and a port behind, as [`load_service`] loads them.
-fn with_service(before: Key, protocol: Protocol, port: u16) -> Key {
+pub(super) fn with_service(before: Key, protocol: Protocol, port: u16) -> Key {
     before.with(&[protocol.number()]).with(&port.to_be_bytes())
 }
 
@@ -124,13 +124,34 @@ pub(super) fn deny(e: &mut Expressions<'_>, chain: &Chain) {
     e.verdict(Verdict::Drop);
 }
 
-/// Goes on for packets of this family (`NFPROTO_IPV4`, `NFPROTO_IPV6`).
+/// Goes on for packets of this family.
 fn only(e: &mut Expressions<'_>, family: Family) {
-    let number = match family {
+    e.meta(Meta::Family, FIRST).compare(FIRST, Compare::Equal, &[family_number(family)]);
+}
+
+/// The netfilter family (`NFPROTO_IPV4`, `NFPROTO_IPV6`).
+pub(super) const fn family_number(family: Family) -> u8 {
+    match family {
         Family::Ipv4 => 2,
         Family::Ipv6 => 10,
+    }
+}
+
+/// Loads a packet's destination: address, protocol and port, as [`with_service`] has them.
+pub(super) fn load_destination(e: &mut Expressions<'_>, family: Family) {
+    let registers = load_peer(e, Direction::Egress, family);
+    load_service(e, registers);
+}
+
+/// Loads a packet's source address, and behind it the destination's.
+pub(super) fn load_ends(e: &mut Expressions<'_>, family: Family) {
+    only(e, family);
+    // One behind the other in the header, too.
+    let (offset, length) = match family {
+        Family::Ipv4 => (12, 8),
+        Family::Ipv6 => (8, 32),
     };
-    e.meta(Meta::Family, FIRST).compare(FIRST, Compare::Equal, &[number]);
+    e.payload(Base::Network, offset, length, FIRST);
 }
 
 /// Loads the address of the end that is not the isolated pod; says how many registers it

@@ -1,10 +1,13 @@
 //! Ruleset → the kernel.
 
+use std::net::IpAddr;
+
 use super::super::netlink::nftables::Transaction;
 use super::super::netlink::{Family, NetlinkError, Socket};
 use super::drop_log::{DropLog, LongTexts};
 use super::flush_conntrack;
 use super::ruleset::Ruleset;
+use super::services::{self, Service};
 use super::table::{Table, split};
 use crate::model::Name;
 
@@ -17,6 +20,8 @@ pub(in super::super) struct Dataplane {
     /// The tables in force.
     installed: Vec<String>,
     texts: LongTexts,
+    /// Whether there were Services so far.
+    serves: bool,
 }
 
 impl Dataplane {
@@ -28,6 +33,7 @@ impl Dataplane {
             generation: 0,
             installed: Vec::new(),
             texts: LongTexts::default(),
+            serves: false,
         })
     }
 
@@ -60,6 +66,29 @@ impl Dataplane {
         DropLog::with_texts(node, self.texts.clone())
     }
 
+    /// Leads connections to these Services to their pods from now on. The node's addresses
+    /// stay the same.
+    pub(in super::super) fn add_services(
+        &mut self,
+        node: &[IpAddr],
+        added: &[Service],
+    ) -> Result<(), NetlinkError> {
+        // Connection tracking costs more with rewriting than without.
+        if !self.serves {
+            services::begin(&self.socket, node)?;
+            self.serves = true;
+        }
+        services::add(&self.socket, added)
+    }
+
+    /// Leads to these Services, which were added, no longer.
+    pub(in super::super) fn remove_services(
+        &self,
+        removed: &[Service],
+    ) -> Result<(), NetlinkError> {
+        services::remove(&self.socket, removed)
+    }
+
     /// Forgets every connection: see [`flush_conntrack`].
     pub(in super::super) fn flush_conntrack(&self) -> Result<(), NetlinkError> {
         flush_conntrack(&self.socket)
@@ -84,4 +113,12 @@ impl Dataplane {
         self.installed.iter().for_each(|table| transaction.delete_table(table));
         transaction.commit(&self.socket)
     }
+}
+
+/// Whether the kernel can lead connections to other addresses: tries it in the calling
+/// thread's network namespace, for a node with these addresses.
+pub(in super::super) fn try_services(node: &[IpAddr]) -> Result<(), NetlinkError> {
+    let socket = Socket::open(Family::Netfilter)?;
+    services::begin(&socket, node)?;
+    services::end(&socket)
 }

@@ -9,7 +9,8 @@
 //! - hostNetwork pods have their node's address: selectors never match them, ipBlocks do,
 //!   and no policy applies to them;
 //! - an ipBlock matches pod addresses as it does any other;
-//! - a connection that was allowed stays so until [`Dataplane::flush_conntrack`].
+//! - a connection that was allowed stays so until [`Dataplane::flush_conntrack`];
+//! - a pod that reaches itself by its Service is judged as if it dialled itself.
 //!
 //! A node's own traffic to its pods is not forwarded either: the API wants it always
 //! allowed ("OR if the traffic source is the pod's local node").
@@ -23,6 +24,7 @@ mod install;
 mod pods;
 mod ports;
 mod ruleset;
+mod services;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -31,7 +33,9 @@ pub(super) use compile::compile;
 pub(super) use conntrack::flush_conntrack;
 pub(super) use drop_log::DropLog;
 pub(super) use install::Dataplane;
+pub(super) use install::try_services;
 pub(super) use ruleset::Ruleset;
+pub(super) use services::Service;
 
 use crate::model::{Name, PodName};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::netlink::nftables::{
-    DataType, Element, Key, Meta, Register, Set as KernelSet, Transaction, Verdict,
+    DataType, Element, Hook, Key, Meta, Register, Set as KernelSet, Transaction, Values, Verdict,
 };
 use super::super::netlink::{NetlinkError, Socket};
 use super::encode;
@@ -76,7 +76,7 @@ impl Table<'_> {
 
     /// Loads everything but what leads packets there, in as many transactions as it takes.
     pub(super) fn stage(&self, socket: &Socket, sets: &[Set]) -> Result<(), NetlinkError> {
-        let limit = PIECE.min(socket.send_limit()?).saturating_sub(LONGEST_MESSAGE);
+        let limit = limit(socket)?;
         let mut piece = Transaction::begin(socket);
         let room = |piece: &mut Transaction| {
             if piece.size() < limit {
@@ -90,11 +90,11 @@ impl Table<'_> {
             let (set, name) = (&sets[*position], id.to_string());
             let elements = encode::elements(set);
             let (key, interval, size) =
-                (encode::key(set), encode::is_interval(set), elements.len());
+                (encode::key(set), encode::is_interval(set), Some(elements.len()));
             room(&mut piece)?;
             piece.add_set(
                 &self.name,
-                &KernelSet { name: &name, key, interval, verdicts: false, size },
+                &KernelSet { name: &name, key, interval, values: Values::None, size },
             );
             for part in elements.chunks(ELEMENTS) {
                 room(&mut piece)?;
@@ -124,11 +124,12 @@ impl Table<'_> {
             };
             let elements: Vec<Element<'_>> =
                 names.iter().map(|(interface, name)| verdict((interface, name))).collect();
-            let (map, key, size) = (map_name(direction), &[DataType::Interface], elements.len());
+            let (map, key, size) =
+                (map_name(direction), &[DataType::Interface], Some(elements.len()));
             room(&mut piece)?;
             piece.add_set(
                 &self.name,
-                &KernelSet { name: &map, key, interval: false, verdicts: true, size },
+                &KernelSet { name: &map, key, interval: false, values: Values::Verdicts, size },
             );
             for part in elements.chunks(ELEMENTS) {
                 room(&mut piece)?;
@@ -142,7 +143,8 @@ impl Table<'_> {
     pub(super) fn hook(&self, transaction: &mut Transaction) {
         for (direction, interface, _) in HOOKS {
             let chain = direction.to_string();
-            transaction.add_forward_chain(&self.name, &chain, priority(direction, self.generation));
+            let hook = Hook::Forward(priority(direction, self.generation));
+            transaction.add_base_chain(&self.name, &chain, hook);
             transaction.add_rule(&self.name, &chain, |e| {
                 e.known_connection().verdict(Verdict::Accept);
             });
@@ -151,6 +153,11 @@ impl Table<'_> {
             });
         }
     }
+}
+
+/// The size in bytes from which on a transaction takes no further message.
+pub(super) fn limit(socket: &Socket) -> Result<usize, NetlinkError> {
+    Ok(PIECE.min(socket.send_limit()?).saturating_sub(LONGEST_MESSAGE))
 }
 
 /// The place of a ruleset's chains in the order of hooks.

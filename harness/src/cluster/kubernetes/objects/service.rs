@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::pod::{distinct_ports, selector};
 use crate::cluster::kubernetes::naming::{LIMIT, Naming, hashed};
 use crate::cluster::kubernetes::owner::Owner;
-use crate::model::{Name, Pod};
+use crate::model::{Name, Pod, service_port};
 
 /// How a Service shows its pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,7 +43,8 @@ pub fn name(pod: &str, exposure: Exposure) -> Name {
     Name::from(if plain { name } else { hashed(&name).replace('.', "-") })
 }
 
-/// The Service of a pod; `None` where it has no port to be reached at.
+/// The Service of a pod; `None` where it has no port to be reached at. Its ports are others
+/// than the pod's ([`service_port`]).
 ///
 /// It has an address of each family that the cluster has (`PreferDualStack`).
 pub fn object(pod: &Pod, exposure: Exposure, naming: &Naming, owner: &Owner) -> Option<Object> {
@@ -51,7 +52,7 @@ pub fn object(pod: &Pod, exposure: Exposure, naming: &Naming, owner: &Owner) -> 
         .map(|port| ServicePort {
             // A Service's port names must differ; those of a pod need not.
             name: Some(format!("{}-{}", port.protocol, port.number).to_lowercase()),
-            port: port.number.into(),
+            port: service_port(port.number).into(),
             protocol: Some(port.protocol.to_string()),
             target_port: Some(IntOrString::Int(port.number.into())),
             ..ServicePort::default()

@@ -49,6 +49,15 @@ pub(in super::super::super) enum Compare {
     NotEqual = 1,
 }
 
+/// Which end of a connection gets another address (`enum nft_nat_types`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super::super) enum Rewrite {
+    /// The source.
+    Source = 0,
+    /// The destination.
+    Destination = 1,
+}
+
 /// Writes a rule's expressions in order.
 #[derive(Debug)]
 pub(in super::super::super) struct Expressions<'a> {
@@ -157,6 +166,47 @@ impl<'a> Expressions<'a> {
             m.nested(5, |m| m.attribute(1, &0u32.to_ne_bytes()));
         })
         .compare(register, Compare::NotEqual, &0u32.to_ne_bytes())
+    }
+
+    /// Loads the value that the map has for the key in the registers; goes on where it has one.
+    pub(in super::super::super) fn map(
+        &mut self,
+        map: &str,
+        from: Register,
+        to: Register,
+    ) -> &mut Self {
+        self.write("lookup", |m| {
+            m.text(1, map);
+            m.be32(2, from.number());
+            m.be32(3, to.number());
+        })
+    }
+
+    /// Loads a value.
+    pub(in super::super::super) fn value(&mut self, value: &[u8], to: Register) -> &mut Self {
+        self.write("immediate", |m| {
+            m.be32(1, to.number());
+            m.nested(2, |m| m.attribute(1, value));
+        })
+    }
+
+    /// Gives the connection another address, and another port where a register has one.
+    /// `family` is the netfilter family of the address. It decides, too: the packet is accepted.
+    pub(in super::super::super) fn rewrite(
+        &mut self,
+        end: Rewrite,
+        family: u8,
+        address: Register,
+        port: Option<Register>,
+    ) -> &mut Self {
+        self.write("nat", |m| {
+            m.be32(1, end as u32);
+            m.be32(2, family.into());
+            m.be32(3, address.number()); // NFTA_NAT_REG_ADDR_MIN
+            if let Some(port) = port {
+                m.be32(5, port.number()); // NFTA_NAT_REG_PROTO_MIN
+            }
+        })
     }
 
     /// Sends a copy of the packet with this text to the packet log's group

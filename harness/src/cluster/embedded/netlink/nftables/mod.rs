@@ -9,9 +9,9 @@ mod element;
 mod expression;
 mod transaction;
 
-pub(in super::super) use element::{DataType, Element, Key, Set};
-pub(in super::super) use expression::{Base, Compare, Expressions, Meta, Register};
-pub(in super::super) use transaction::Transaction;
+pub(in super::super) use element::{DataType, Element, Key, Set, Values};
+pub(in super::super) use expression::{Base, Compare, Expressions, Meta, Register, Rewrite};
+pub(in super::super) use transaction::{Hook, Transaction};
 
 /// The netfilter family of tables for IPv4 and IPv6 alike.
 pub(in super::super) const NFPROTO_INET: u8 = 1;

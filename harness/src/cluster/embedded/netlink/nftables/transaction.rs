@@ -14,9 +14,32 @@ const NEW_CHAIN: u16 = 3;
 const NEW_RULE: u16 = 6;
 const NEW_SET: u16 = 9;
 const NEW_ELEMENTS: u16 = 12;
+const DELETE_ELEMENTS: u16 = 14;
 
-/// Where forwarded packets pass (`NF_INET_FORWARD`).
-const FORWARD: u32 = 2;
+/// Where packets pass a chain (`enum nf_inet_hooks`, `enum nf_ip_hook_priorities`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super::super) enum Hook {
+    /// Forwarded packets, at a priority: the lower ones first.
+    Forward(i32),
+    /// The first packet of a connection as it comes in, before it is routed (`dstnat`).
+    RewriteIncoming,
+    /// The first packet of a connection of this very namespace (`dstnat`).
+    RewriteOwn,
+    /// The first packet of a connection as it goes out (`srcnat`).
+    RewriteOutgoing,
+}
+
+impl Hook {
+    /// Its number, its priority, and the type of its chains.
+    const fn place(self) -> (u32, i32, &'static str) {
+        match self {
+            Self::Forward(priority) => (2, priority, "filter"),
+            Self::RewriteIncoming => (0, -100, "nat"),
+            Self::RewriteOwn => (3, -100, "nat"),
+            Self::RewriteOutgoing => (4, 100, "nat"),
+        }
+    }
+}
 
 /// Changes to tables of the inet family that are made together.
 #[derive(Debug)]
@@ -62,23 +85,18 @@ impl Transaction {
         });
     }
 
-    /// Adds a chain that every forwarded packet passes, lower priorities first. What comes
-    /// to its end is accepted.
-    pub(in super::super::super) fn add_forward_chain(
-        &mut self,
-        table: &str,
-        name: &str,
-        priority: i32,
-    ) {
+    /// Adds a chain that packets pass. What comes to its end is accepted.
+    pub(in super::super::super) fn add_base_chain(&mut self, table: &str, name: &str, hook: Hook) {
+        let (number, priority, kind) = hook.place();
         self.change(NEW_CHAIN, flags::CREATE | flags::EXCL, |m| {
             m.text(1, table);
             m.text(3, name);
             m.nested(4, |m| {
-                m.be32(1, FORWARD); // NFTA_HOOK_HOOKNUM
+                m.be32(1, number); // NFTA_HOOK_HOOKNUM
                 m.be32(2, priority.cast_unsigned()); // NFTA_HOOK_PRIORITY
             });
             m.be32(5, Verdict::Accept.code().cast_unsigned()); // NFTA_CHAIN_POLICY
-            m.text(7, "filter"); // NFTA_CHAIN_TYPE
+            m.text(7, kind); // NFTA_CHAIN_TYPE
         });
     }
 
@@ -99,8 +117,29 @@ impl Transaction {
         set: &str,
         elements: &[Element<'_>],
     ) {
+        self.change_elements(NEW_ELEMENTS, flags::CREATE | flags::EXCL, table, set, elements);
+    }
+
+    /// Deletes elements of a set.
+    pub(in super::super::super) fn delete_elements(
+        &mut self,
+        table: &str,
+        set: &str,
+        elements: &[Element<'_>],
+    ) {
+        self.change_elements(DELETE_ELEMENTS, 0, table, set, elements);
+    }
+
+    fn change_elements(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        table: &str,
+        set: &str,
+        elements: &[Element<'_>],
+    ) {
         for part in elements.chunks(ELEMENTS_PER_MESSAGE) {
-            self.change(NEW_ELEMENTS, flags::CREATE | flags::EXCL, |m| {
+            self.change(kind, flags, |m| {
                 m.text(1, table);
                 m.text(2, set);
                 m.nested(3, |m| part.iter().for_each(|element| element.write(m)));
@@ -165,6 +204,9 @@ fn refused(sent: &[u8], position: usize) -> String {
         (SUBSYSTEM, NEW_SET) => format!("a new set `{}` in table `{table}`", name(2)),
         (SUBSYSTEM, NEW_ELEMENTS) => {
             format!("new elements of set `{}` in table `{table}`", name(2))
+        }
+        (SUBSYSTEM, DELETE_ELEMENTS) => {
+            format!("the removal of elements of set `{}` in table `{table}`", name(2))
         }
         (SUBSYSTEM, NEW_RULE) => format!(
             "a new rule in chain `{}` of table `{table}` (message {position} of its transaction)",
