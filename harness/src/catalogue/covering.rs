@@ -1,0 +1,84 @@
+//! Which combinations are tried: each feature by itself, and every pair.
+//!
+//! Covering arrays are found greedily (Cohen, Dalal, Fredman and Patton, "The AETG System",
+//! 1997), without randomness: the same space gives the same combinations.
+
+use std::collections::BTreeSet;
+
+use super::feature::{Combination, Feature, Partial};
+use super::possible::{complete, plainest, possible};
+use crate::model::Direction;
+
+/// Two features, the lesser first.
+pub type Pair = (Feature, Feature);
+
+/// Every pair of features of different axes that can occur together in this direction.
+pub fn pairs(direction: Direction) -> Vec<Pair> {
+    let features = of_direction(direction);
+    let mut pairs = Vec::new();
+    for (at, one) in features.iter().enumerate() {
+        for other in &features[at + 1..] {
+            if one.axis() != other.axis() && possible(direction, *one, *other).is_ok() {
+                pairs.push((*one, *other));
+            }
+        }
+    }
+    pairs
+}
+
+/// Every feature but the other direction.
+fn of_direction(direction: Direction) -> Vec<Feature> {
+    let own = |feature: &Feature| match feature {
+        Feature::Direction(of) => *of == direction,
+        _ => true,
+    };
+    Feature::all().into_iter().filter(own).collect()
+}
+
+/// The combinations of a direction: each feature among the plainest others, then as many as
+/// it takes for every pair that can occur together.
+pub(super) fn combinations(direction: Direction) -> Vec<Combination> {
+    let singles = of_direction(direction).into_iter();
+    let singles: BTreeSet<Combination> =
+        singles.filter_map(|feature| plainest(direction, feature)).collect();
+    let mut missing: BTreeSet<Pair> = pairs(direction).into_iter().collect();
+    let mut chosen: Vec<Combination> = singles.into_iter().collect();
+    chosen.iter().for_each(|one| strike(&mut missing, one));
+    while let Some(pair) = missing.first().copied() {
+        let Some(next) = with(direction, pair, &missing) else {
+            missing.remove(&pair);
+            continue;
+        };
+        strike(&mut missing, &next);
+        chosen.push(next);
+    }
+    chosen
+}
+
+/// Takes the pairs that a combination has from those that are missing.
+fn strike(missing: &mut BTreeSet<Pair>, one: &Combination) {
+    let features = one.features();
+    missing.retain(|(left, right)| !(features.contains(left) && features.contains(right)));
+}
+
+/// A combination that has a pair and, axis by axis, the value that adds most of the missing.
+fn with(direction: Direction, pair: Pair, missing: &BTreeSet<Pair>) -> Option<Combination> {
+    let mut values = Partial { direction: Some(direction), ..Partial::default() };
+    (values.set(pair.0) && values.set(pair.1)).then_some(())?;
+    let prefer = |values: &Partial, mut open: Vec<Feature>| {
+        let have = values.values();
+        let gain = |feature: &Feature| {
+            let new = have
+                .iter()
+                .filter(|one| missing.contains(&(**one.min(&feature), **one.max(&feature))));
+            new.count()
+        };
+        // Stable: among equals the plainer comes first.
+        open.sort_by_key(|feature| std::cmp::Reverse(gain(feature)));
+        open
+    };
+    complete(values, &prefer, &|whole| {
+        let features = whole.features();
+        features.contains(&pair.0) && features.contains(&pair.1)
+    })
+}
