@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 
+use super::axis::{Peer, Rules};
 use super::feature::{Combination, Feature, Partial};
 use super::possible::{complete, plainest, possible};
-use crate::model::Direction;
+use crate::model::{Direction, Protocol};
 
 /// Two features, the lesser first.
 pub type Pair = (Feature, Feature);
@@ -38,9 +39,10 @@ fn of_direction(direction: Direction) -> Vec<Feature> {
 /// The combinations of a direction: each feature among the plainest others, then as many as
 /// it takes for every pair that can occur together.
 pub(super) fn combinations(direction: Direction) -> Vec<Combination> {
-    let singles = of_direction(direction).into_iter();
+    let singles = of_direction(direction).into_iter().map(|feature| vec![feature]);
+    let plain = singles.chain(plain_pairs().map(|pair| pair.to_vec()));
     let singles: BTreeSet<Combination> =
-        singles.filter_map(|feature| plainest(direction, feature)).collect();
+        plain.filter_map(|features| plainest(direction, &features)).collect();
     let mut missing: BTreeSet<Pair> = pairs(direction).into_iter().collect();
     let mut chosen: Vec<Combination> = singles.into_iter().collect();
     chosen.iter().for_each(|one| strike(&mut missing, one));
@@ -53,6 +55,13 @@ pub(super) fn combinations(direction: Direction) -> Vec<Combination> {
         chosen.push(next);
     }
     chosen
+}
+
+/// Pairs that get a plain case of their own, since Kubernetes' own tests have one.
+fn plain_pairs() -> impl Iterator<Item = [Feature; 2]> {
+    let of = [Feature::Rules(Rules::Absent), Feature::Peer(Peer::NamespaceAndPod)];
+    let protocols = [Protocol::Udp, Protocol::Sctp].map(Feature::Protocol);
+    of.into_iter().flat_map(move |one| protocols.map(|protocol| [one, protocol]))
 }
 
 /// Takes the pairs that a combination has from those that are missing.

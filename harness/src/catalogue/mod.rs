@@ -14,6 +14,7 @@ mod covering;
 mod deciding;
 mod expect;
 mod feature;
+mod in_tree;
 mod opening;
 mod policy;
 mod possible;
@@ -21,6 +22,7 @@ mod scene;
 mod script;
 mod selection;
 mod sentence;
+mod special;
 mod topic;
 mod town;
 mod writing;
@@ -34,6 +36,7 @@ pub use axis::{Change, Path, Peer, Port, Rules, Stacking, Target, Types};
 pub use case::{Case, Deciding, Folder, Kind, Level, Reason};
 pub use covering::{Pair, pairs};
 pub use feature::{Combination, Feature};
+pub use in_tree::{IN_TREE, InTree};
 pub use possible::possible;
 pub use topic::Topic;
 
@@ -48,6 +51,7 @@ pub fn cases() -> Result<Vec<Case>> {
             cases.push(construction::case(&combination)?);
         }
     }
+    cases.extend(special::cases()?);
     cases.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(cases)
 }

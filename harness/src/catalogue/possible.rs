@@ -88,7 +88,7 @@ impl Types {
     }
 }
 
-/// Two values that cannot occur together, in a sentence.
+/// Why values cannot occur together.
 type Sentence = &'static str;
 
 /// Why these values cannot occur together, as far as it is settled by them already.
@@ -191,21 +191,20 @@ pub fn possible(direction: Direction, one: Feature, other: Feature) -> Result<()
     if let Some(sentence) = exclusion(&values) {
         return Err(sentence);
     }
-    let wanted = |whole: &Combination| {
-        let features = whole.features();
-        features.contains(&one) && features.contains(&other)
-    };
-    match complete(values, &|_, features| features, &wanted) {
+    match plainest(direction, &[one, other]) {
         Some(_) => Ok(()),
         None => Err("no third feature goes with both of them"),
     }
 }
 
-/// The plainest combination of a direction that has a feature.
-pub fn plainest(direction: Direction, feature: Feature) -> Option<Combination> {
+/// The plainest combination of a direction that has these features.
+pub(super) fn plainest(direction: Direction, features: &[Feature]) -> Option<Combination> {
     let mut values = Partial { direction: Some(direction), ..Partial::default() };
-    values.set(feature).then_some(())?;
-    complete(values, &|_, features| features, &|whole| whole.features().contains(&feature))
+    features.iter().all(|feature| values.set(*feature)).then_some(())?;
+    complete(values, &|_, open| open, &|whole| {
+        let own = whole.features();
+        features.iter().all(|feature| own.contains(feature))
+    })
 }
 
 /// Gives every axis that is open a value, in the order that `prefer` puts them in, such that

@@ -38,11 +38,10 @@ pub(super) fn sentence(combination: &Combination) -> String {
         parts.push("over IPv6".to_owned());
     }
     let mut text = parts.join(" ");
-    for aside in [self::types(types), stacking(combination.stacking), change(combination.change)] {
-        if let Some(aside) = aside {
-            text.push_str(", ");
-            text.push_str(aside);
-        }
+    let asides = [self::types(types), stacking(combination.stacking), change(combination.change)];
+    for aside in asides.into_iter().flatten() {
+        text.push_str(", ");
+        text.push_str(aside);
     }
     text.push('.');
     text

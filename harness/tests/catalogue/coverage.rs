@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use ringfence::catalogue::{Case, Feature, Peer, Port, Reason, Rules, Target, pairs, possible};
+use ringfence::catalogue::{
+    Case, Feature, Peer, Port, Reason, Rules, Target, Topic, pairs, possible,
+};
 use ringfence::model::{Direction, Intent};
 
 use super::worlds::CASES;
@@ -41,6 +43,9 @@ fn every_feature_has_a_case() {
         CASES.iter().flat_map(|case| case.features.iter().copied()).collect();
     let missing: Vec<Feature> =
         Feature::all().into_iter().filter(|feature| !covered.contains(feature)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let missing: Vec<&Topic> =
+        Topic::ALL.iter().filter(|topic| !covered.contains(&Feature::Topic(**topic))).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 
