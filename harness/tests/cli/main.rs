@@ -4,6 +4,7 @@
 //! the reason, and never counted as passed; under `RINGFENCE_REQUIRE=embedded` they fail.
 
 mod clusters;
+mod conformance;
 mod input;
 mod machine;
 mod manifests;
@@ -52,6 +53,8 @@ fn main() -> ExitCode {
         clusters::cnis_are_listed_and_shown,
         clusters::what_is_no_cni_ends_with_2,
         clusters::clusters_are_listed_and_removed,
+        conformance::cases_are_listed_and_written,
+        conformance::what_is_to_be_done_has_to_be_said,
     ];
     let clusters = tests![
         runs::a_scenario_that_holds_ends_with_0,
