@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::axis::{Peer, Rules};
+use super::axis::{Path, Peer, Rules};
 use super::feature::{Combination, Feature, Partial};
 use super::possible::{complete, plainest, possible};
 use crate::model::{Direction, Protocol};
@@ -64,10 +64,27 @@ fn plain_pairs() -> impl Iterator<Item = [Feature; 2]> {
     of.into_iter().flat_map(move |one| protocols.map(|protocol| [one, protocol]))
 }
 
-/// Takes the pairs that a combination has from those that are missing.
+/// Takes the pairs that a combination tests from those that are missing.
 fn strike(missing: &mut BTreeSet<Pair>, one: &Combination) {
     let features = one.features();
-    missing.retain(|(left, right)| !(features.contains(left) && features.contains(right)));
+    missing.retain(|pair| !covers(&features, *pair));
+}
+
+/// Whether a case with these features tests a pair of them: it asks a cluster for no feature
+/// that it may lack, but those of the pair. Otherwise a cluster without IPv6, say, would leave
+/// pairs untested that have nothing to do with it.
+pub fn covers(features: &BTreeSet<Feature>, (one, other): Pair) -> bool {
+    let outside = [one, other].iter().any(|feature| match feature {
+        Feature::Peer(peer) => peer.is_outside(),
+        _ => false,
+    });
+    // An ipBlock asks for hosts outside by itself.
+    let own = |feature: &Feature| {
+        [one, other].contains(feature) || outside && *feature == Feature::Path(Path::Outside)
+    };
+    features.contains(&one)
+        && features.contains(&other)
+        && features.iter().all(|feature| !feature.is_optional() || own(feature))
 }
 
 /// A combination that has a pair and, axis by axis, the value that adds most of the missing.
@@ -82,8 +99,9 @@ fn with(direction: Direction, pair: Pair, missing: &BTreeSet<Pair>) -> Option<Co
                 .filter(|one| missing.contains(&(**one.min(&feature), **one.max(&feature))));
             new.count()
         };
+        // What a cluster may lack comes last, since it hides the other pairs (see `covers`).
         // Stable: among equals the plainer comes first.
-        open.sort_by_key(|feature| std::cmp::Reverse(gain(feature)));
+        open.sort_by_key(|feature| (feature.is_optional(), std::cmp::Reverse(gain(feature))));
         open
     };
     complete(values, &prefer, &|whole| {

@@ -145,6 +145,20 @@ impl fmt::Display for Feature {
     }
 }
 
+impl Feature {
+    /// Whether a cluster may be without it: SCTP, IPv6, port ranges, Services, hosts outside.
+    pub const fn is_optional(self) -> bool {
+        matches!(
+            self,
+            Self::Protocol(Protocol::Sctp)
+                | Self::Family(Family::Ipv6)
+                | Self::Port(Port::Range | Port::RangeOfOne)
+                | Self::Via(Via::Service)
+                | Self::Path(Path::Outside)
+        )
+    }
+}
+
 impl Rules {
     /// Whether the tested rule has peers and ports that could be named.
     pub const fn is_written(self) -> bool {

@@ -34,7 +34,7 @@ use crate::model::Direction;
 pub use api::ApiSentence;
 pub use axis::{Change, Path, Peer, Port, Rules, Stacking, Target, Types};
 pub use case::{Case, Deciding, Folder, Kind, Level, Reason};
-pub use covering::{Pair, pairs};
+pub use covering::{Pair, covers, pairs};
 pub use feature::{Combination, Feature};
 pub use in_tree::{IN_TREE, InTree};
 pub use possible::possible;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ringfence::catalogue::{
-    Case, Feature, Peer, Port, Reason, Rules, Target, Topic, pairs, possible,
+    Case, Feature, Pair, Peer, Port, Reason, Rules, Target, Topic, covers, pairs, possible,
 };
 use ringfence::model::{Direction, Intent};
 
@@ -35,6 +35,24 @@ fn every_pair_that_can_occur_together_has_a_case_of_its_own() {
         assert!(missing.is_empty(), "{direction}: {missing:?}");
         assert!(possible.len() > 2000, "{direction}: only {} pairs are possible", possible.len());
     }
+}
+
+/// Nor does a pair's one case need a feature that a cluster may lack and that is not its own.
+#[test]
+fn what_a_cluster_lacks_hides_no_other_pair() {
+    for direction in DIRECTIONS {
+        let hidden = |pair: &Pair| {
+            let mut cases = of(direction).filter(|case| is_decided(case));
+            !cases.any(|case| covers(&case.features, *pair))
+        };
+        let hidden: Vec<_> = pairs(direction).into_iter().filter(hidden).collect();
+        assert!(hidden.is_empty(), "{direction}: {hidden:?}");
+    }
+    // The claim can fail: a case over IPv6 shows nothing where there is none.
+    let features = ["ingress/family=ipv6", "ingress/plain"]
+        .map(|id| &CASES.iter().find(|case| case.id == id).unwrap().features);
+    let pair = (Feature::Port(Port::Number), Feature::Target(Target::Labels));
+    assert_eq!(features.map(|features| covers(features, pair)), [false, true]);
 }
 
 #[test]
