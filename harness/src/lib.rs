@@ -24,18 +24,20 @@
 //! | [`model`] | plain data: topologies, policies, cells, decisions, observations |
 //! | [`semantics`] | what policies mean: a decision for each cell, and the rules that made it |
 //! | [`scenario`] | text → checked scenarios and manifests, or diagnostics |
+//! | [`catalogue`] | the cases of the conformance run, generated from a space of features |
 //! | [`cluster`] | the trait [`Cluster`](cluster::Cluster), and the embedded cluster behind it |
 //! | [`run`] | control, apply, settle, judge; every step of it is an [`Event`](run::Event) |
 //! | [`report`] | pure folds over the record's lines |
 //! | [`cli`], [`exit`] | the command line, and every exit code |
 //!
-//! Imports go one way: [`model`] → {[`semantics`], [`scenario`]} → [`cluster`] →
-//! [`run`] → [`report`] → [`cli`]. The embedded cluster's packet filter shares
+//! Imports go one way: [`model`] → {[`semantics`], [`scenario`]} → [`catalogue`] →
+//! [`cluster`] → [`run`] → [`report`] → [`cli`]. The embedded cluster's packet filter shares
 //! nothing with [`semantics`] but the model, so that their agreement is evidence.
 //!
 //! A program that embeds the library calls [`init`] first: an embedded cluster
 //! starts that program again as its helper.
 
+pub mod catalogue;
 pub mod cli;
 pub mod cluster;
 pub mod exit;

@@ -46,6 +46,8 @@ pub(super) enum When {
 pub(super) enum Command {
     /// Run scenarios: make a cluster for each, and judge every cell.
     Run(Box<Run>),
+    /// Show or write the cases of the conformance catalogue.
+    Conformance(super::conformance_args::Conformance),
     /// Show what manifests specify for every connection, without a cluster.
     Matrix(Matrix),
     /// Say what manifests specify for one connection, and every rule on the way.

@@ -5,6 +5,8 @@ mod cluster_args;
 mod cluster_kind;
 mod clusters;
 mod cni;
+mod conformance;
+mod conformance_args;
 mod declared;
 mod doctor;
 mod endpoint;
@@ -57,6 +59,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
                 .map_err(Failure::usage)?;
             run::run(&RunSettings::new(*args, &here).map_err(Failure::usage)?)
         }
+        Command::Conformance(args) => conformance::conformance(&args),
         Command::Matrix(args) => manifests::matrix(args),
         Command::Explain(args) => manifests::explain(args),
         Command::Lint(args) => lint::lint(args),

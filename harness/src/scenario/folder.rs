@@ -18,24 +18,26 @@ pub(crate) const SCENARIO_FILE: &str = "scenario.yaml";
 pub(crate) enum Folder {
     /// A folder on disk.
     Disk(PathBuf),
-    /// Files by name, for callers that have no folder.
-    Memory(BTreeMap<String, String>),
+    /// Files by name, and the folder in which they would be, for callers that have none.
+    Memory(PathBuf, BTreeMap<String, String>),
 }
 
 impl Folder {
     /// The path of a scenario that was loaded from here.
     pub(crate) fn path(&self) -> PathBuf {
         match self {
-            Self::Disk(path) => path.clone(),
-            Self::Memory(_) => PathBuf::new(),
+            Self::Disk(path) | Self::Memory(path, _) => path.clone(),
         }
     }
 
-    fn read(&self, name: &str) -> Result<Source, String> {
+    /// One of its files.
+    pub(crate) fn read(&self, name: &str) -> Result<Source, String> {
         match self {
             Self::Disk(folder) => read(&folder.join(name)),
-            Self::Memory(files) => match files.get(name) {
-                Some(text) => Ok(Source::new(name, text.as_str())),
+            Self::Memory(folder, files) => match files.get(name) {
+                Some(text) => {
+                    Ok(Source::new(&folder.join(name).display().to_string(), text.as_str()))
+                }
                 None => Err("no such file".to_owned()),
             },
         }
@@ -49,7 +51,7 @@ impl Folder {
                 .flatten()
                 .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
                 .collect(),
-            Self::Memory(files) => files.keys().cloned().collect::<Vec<_>>(),
+            Self::Memory(_, files) => files.keys().cloned().collect::<Vec<_>>(),
         };
         names.sort();
         names

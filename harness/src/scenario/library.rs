@@ -83,7 +83,25 @@ pub fn parse_scenario(
     options: &LoadOptions,
 ) -> (Option<Scenario>, Vec<Diagnostic>) {
     let source = Source::new(file, text);
-    scenario(&source, file, &Folder::Memory(manifests.clone()), options)
+    scenario(&source, file, &Folder::Memory(PathBuf::new(), manifests.clone()), options)
+}
+
+/// Reads a scenario's folder from texts by file name, as if it were on disk at `id`, which is
+/// its identifier too. It is `None` where there is an error.
+pub fn parse_folder(
+    id: &str,
+    files: &BTreeMap<String, String>,
+    options: &LoadOptions,
+) -> (Option<Scenario>, Vec<Diagnostic>) {
+    let folder = Folder::Memory(PathBuf::from(id), files.clone());
+    match folder.read(SCENARIO_FILE) {
+        Ok(source) => scenario(&source, id, &folder, options),
+        Err(error) => {
+            let file = Path::new(id).join(SCENARIO_FILE);
+            let message = format!("cannot read `{}`: {error}", file.display());
+            (None, vec![Diagnostic::of_file("unreadable-file", &file, message, "")])
+        }
+    }
 }
 
 fn name_of(folder: &Path) -> String {

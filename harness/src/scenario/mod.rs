@@ -39,7 +39,7 @@ pub use cells::{CellPattern, ParsePatternError};
 pub use diagnostic::{Diagnostic, Excerpt, Severity};
 pub use expectation::{Expectation, Expected, Limits, resolve};
 pub(crate) use folder::SCENARIO_FILE;
-pub use library::{Loaded, load_scenarios, parse_scenario};
+pub use library::{Loaded, load_scenarios, parse_folder, parse_scenario};
 pub(crate) use manifest::syntax;
 pub use options::LoadOptions;
 pub use render::render;

@@ -4,6 +4,7 @@
 //! the reason, and never counted as passed; under `RINGFENCE_REQUIRE=embedded` they fail.
 
 mod clusters;
+mod conformance;
 mod doctor;
 mod input;
 mod machine;
@@ -54,6 +55,8 @@ fn main() -> ExitCode {
         clusters::what_is_no_cni_ends_with_2,
         clusters::what_cannot_be_is_refused_with_the_remedy,
         clusters::clusters_are_listed_and_removed,
+        conformance::cases_are_listed_and_written,
+        conformance::what_is_to_be_done_has_to_be_said,
         doctor::what_kind_needs_is_checked,
     ];
     let clusters = tests![

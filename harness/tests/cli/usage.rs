@@ -8,6 +8,7 @@ pub(crate) fn help_of_every_command() {
     for (command, golden) in [
         ("", expect_file!["../golden/cli/help.txt"]),
         ("run", expect_file!["../golden/cli/help-run.txt"]),
+        ("conformance", expect_file!["../golden/cli/help-conformance.txt"]),
         ("matrix", expect_file!["../golden/cli/help-matrix.txt"]),
         ("explain", expect_file!["../golden/cli/help-explain.txt"]),
         ("lint", expect_file!["../golden/cli/help-lint.txt"]),
@@ -31,12 +32,12 @@ pub(crate) fn usage_errors_end_with_2_and_say_what_was_expected() {
         (
             vec![],
             expect![[r#"
-            Proves with real connections that Kubernetes network policies hold
+                Proves with real connections that Kubernetes network policies hold
 
-            Usage: ringfence [OPTIONS] <COMMAND>
+                Usage: ringfence [OPTIONS] <COMMAND>
 
-            Commands:
-              run       Run scenarios: make a cluster for each, and judge every cell"#]],
+                Commands:
+                  run          Run scenarios: make a cluster for each, and judge every cell"#]],
         ),
         (
             vec!["run", "--jobs", "0"],

@@ -1,0 +1,57 @@
+//! The catalogue: cases that test a dataplane on the whole of the specification.
+//!
+//! Cases are generated from a declared space of features (`axis`), not written one by one.
+//! What can occur together is said in `possible`; `covering` chooses each feature by itself
+//! and every pair; `construction` makes a scenario folder of each combination. What is meant
+//! of every cell is put together from what was said of each feature by hand (`selection`,
+//! `opening`), without the semantics engine, so that the catalogue tests the engine too.
+
+mod api;
+mod axis;
+mod case;
+mod construction;
+mod covering;
+mod deciding;
+mod expect;
+mod feature;
+mod in_tree;
+mod opening;
+mod policy;
+mod possible;
+mod scene;
+mod script;
+mod selection;
+mod sentence;
+mod special;
+mod topic;
+mod town;
+mod writing;
+
+use anyhow::Result;
+
+use crate::model::Direction;
+
+pub use api::ApiSentence;
+pub use axis::{Change, Path, Peer, Port, Rules, Stacking, Target, Types};
+pub use case::{Case, Deciding, Folder, Kind, Level, Reason};
+pub use covering::{Pair, covers, pairs};
+pub use feature::{Combination, Feature};
+pub use in_tree::{IN_TREE, InTree};
+pub use possible::possible;
+pub use topic::Topic;
+
+/// Every case, in order of its identifier. The same at every call.
+///
+/// # Errors
+/// Where a manifest cannot be written.
+pub fn cases() -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for direction in [Direction::Ingress, Direction::Egress] {
+        for combination in covering::combinations(direction) {
+            cases.push(construction::case(&combination)?);
+        }
+    }
+    cases.extend(special::cases()?);
+    cases.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(cases)
+}

@@ -1,0 +1,66 @@
+//! What cases are about that stand outside the axes.
+
+use std::fmt;
+
+macro_rules! topics {
+    ($($(#[$doc:meta])* $topic:ident = $text:literal,)+) => {
+        /// What a case of a special family is about.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Topic { $($(#[$doc])* $topic,)+ }
+
+        impl Topic {
+            /// Every topic.
+            pub const ALL: &'static [Self] = &[$(Self::$topic,)+];
+
+            /// Its name in identifiers and tags.
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$topic => $text,)+ }
+            }
+        }
+    };
+}
+
+topics! {
+    /// A rule for one protocol opens neither of the others.
+    OneProtocol = "one-protocol",
+    /// One port number is open to another peer in each protocol.
+    SamePortEachProtocol = "same-port-each-protocol",
+    /// Rules of a direction that `policyTypes` does not name.
+    RulesOfOtherDirection = "rules-of-other-direction",
+    /// `egress: []` without `policyTypes`.
+    EmptyEgressByDefault = "empty-egress-by-default",
+    /// Both types and no rule.
+    EverythingDenied = "everything-denied",
+    /// The one policy is deleted.
+    LastPolicyDeleted = "last-policy-deleted",
+    /// The source's egress and the destination's ingress.
+    BothEndsDecide = "both-ends-decide",
+    /// A pod that may send nothing answers.
+    RepliesOfIsolated = "replies-of-isolated",
+    /// A policy is replaced by one of its name for other pods.
+    SelectorReplaced = "selector-replaced",
+    /// A peer goes, and another pod comes that is none.
+    PodReplaced = "pod-replaced",
+    /// A namespace of peers goes.
+    NamespaceRemoved = "namespace-removed",
+    /// Two rules of one range, of which one names ports.
+    SameRangeTwice = "same-range-twice",
+    /// The node of an isolated pod connects to it.
+    OwnNode = "own-node",
+    /// An isolated pod connects to its node.
+    ToOwnNode = "to-own-node",
+    /// A pod connects to itself.
+    Itself = "itself",
+    /// An ipBlock contains a pod's address.
+    IpBlockOnPod = "ip-block-on-pod",
+    /// A rule selects a pod in its node's network.
+    HostNetworkPeer = "host-network-peer",
+    /// A policy selects a pod in its node's network.
+    HostNetworkTarget = "host-network-target",
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.text())
+    }
+}
