@@ -54,7 +54,7 @@ impl fmt::Display for ClusterPolicyKind {
 /// A policy's kind and name; it has no namespace.
 ///
 /// Its text form is `AdminNetworkPolicy/NAME`: no namespace has capital letters, so it
-/// cannot be mistaken for a [`super::PolicyName`].
+/// cannot be mistaken for a [`crate::model::PolicyName`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClusterPolicyName {
     /// Its kind.
