@@ -135,9 +135,10 @@ pub(super) struct KubernetesCluster {
     /// It is copied into the run's namespaces.
     #[arg(long, value_name = "[NAMESPACE/]NAME")]
     pub(super) agent_pull_secret: Option<String>,
-    /// Say which CNI the cluster has, one of `ringfence cni list` or of `--cni-file`: what it lacks
-    /// is left out of the run, and its deviations and choices are known to the report. Nothing is
-    /// installed, and VERSION is only shown. With several such clusters, once for each.
+    /// Say which CNI the cluster has, one of `ringfence cni list` or of `--cni-file`: what it
+    /// lacks is left out of the run (address families are the nodes' own), and its deviations and
+    /// choices are known to the report. Nothing is installed, and VERSION chooses nothing. With
+    /// several such clusters, once for each.
     #[arg(long, value_name = "[CONTEXT=]CNI[@VERSION]")]
     pub(super) cni: Vec<Declared>,
     /// Allow pods in the networks of nodes, in namespaces of the Pod Security level `privileged`.

@@ -94,9 +94,13 @@ impl<'a> Lore<'a> {
             .collect()
     }
 
+    fn is_of(&self, sighting: &Sighting) -> bool {
+        is_named(&sighting.scenario, &self.scenario.info.id)
+    }
+
     /// Whether a sighting covers a cell, with what was seen of it.
     fn covers(&self, sighting: &Sighting, judgement: &CellJudgement) -> bool {
-        sighting.scenario == self.scenario.info.id
+        self.is_of(sighting)
             && seen(judgement) == Some(sighting.outcome)
             && CellPattern::parse(&sighting.cells).is_ok_and(|cells| cells.matches(&judgement.cell))
     }
@@ -107,7 +111,7 @@ impl<'a> Lore<'a> {
         let mut reports = Vec::new();
         for (choice, all) in [(false, &dataplane.deviations), (true, &dataplane.choices)] {
             for known in all {
-                for sighting in known.seen.iter().filter(|s| s.scenario == self.scenario.info.id) {
+                for sighting in known.seen.iter().filter(|sighting| self.is_of(sighting)) {
                     let told = match CellPattern::parse(&sighting.cells) {
                         Ok(cells) if choice => self.choice(&cells, sighting.outcome),
                         Ok(cells) => self.deviation(&cells, sighting.outcome),
@@ -165,6 +169,13 @@ impl<'a> Lore<'a> {
     }
 }
 
+/// Whether a run calls the library's scenario so. One whose folder was given, and not the
+/// library that holds it, has an identifier without the library's folders.
+fn is_named(scenario: &str, id: &str) -> bool {
+    let folders = scenario.strip_suffix(id);
+    folders.is_some_and(|folders| folders.is_empty() || folders.ends_with('/'))
+}
+
 /// What was seen of a cell, in the words of a policy; `None` where it says neither. A
 /// request that arrived without its answer was not denied, and did not connect either.
 pub(crate) fn seen(judgement: &CellJudgement) -> Option<Seen> {
@@ -174,5 +185,20 @@ pub(crate) fn seen(judgement: &CellJudgement) -> Option<Seen> {
         Some(Seen::Allow)
     } else {
         (outcome.arrived() || outcome.is_stopped()).then_some(Seen::Deny)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_is_known_by_the_folder_that_was_given() {
+        for id in ["api/named-ports", "named-ports"] {
+            assert!(is_named("api/named-ports", id), "{id}");
+        }
+        for id in ["ports", "other/named-ports", "api"] {
+            assert!(!is_named("api/named-ports", id), "{id}");
+        }
     }
 }

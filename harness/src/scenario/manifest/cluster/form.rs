@@ -99,10 +99,10 @@ pub(super) fn one_of<'n>(
         several => {
             let count = several.len();
             let message = format!("{field}: Too many: {count}: must have at most 1 items");
-            reader.error("several-fields-set", field, message).hint(&format!(
-                "write an entry for each of {} if either may match",
-                names(several)
-            ));
+            let what = if field.path.contains('[') { "an entry" } else { "a policy" };
+            reader
+                .error("several-fields-set", field, message)
+                .hint(&format!("write {what} for each of {} if either may match", names(several)));
             None
         }
     }

@@ -18,6 +18,7 @@ use crate::model::{
     ClusterPolicy, ClusterPolicyKind, ClusterPolicyName, ClusterPolicyVersion, ClusterSubject, Tier,
 };
 use crate::scenario::field::{Field, Object, Reader};
+use crate::scenario::yaml::Value;
 pub(super) use form::Form;
 use form::one_of;
 
@@ -83,7 +84,9 @@ pub(super) fn policy(reader: &mut Reader<'_>, field: Field<'_>, form: Form) -> O
     let mut unsupported = Vec::new();
     let ingress = rule::rules(reader, &spec, "ingress", form, &mut unsupported);
     let egress = rule::rules(reader, &spec, "egress", form, &mut unsupported);
-    if ingress.is_empty() && egress.is_empty() {
+    // A rule that is refused was written nevertheless.
+    if [spec.get("ingress"), spec.get("egress")].into_iter().flatten().all(|rules| is_empty(&rules))
+    {
         let message = format!("{}: has no rules, and so no effect", spec.field);
         reader.warn("policy-without-effect", &spec.field, message).hint(
             "a policy of the cluster isolates nothing by itself: deny with a rule of `action: Deny`",
@@ -183,4 +186,12 @@ fn subject(reader: &mut Reader<'_>, field: Field<'_>, form: Form) -> Option<Clus
         let (namespace_selector, pod_selector) = peer::namespaced_pod(reader, field, form)?;
         ClusterSubject::Pods { namespace_selector, pod_selector, origin }
     })
+}
+
+/// Whether a list is one that holds nothing.
+fn is_empty(list: &Field<'_>) -> bool {
+    match &list.node.value {
+        Value::List(entries) => entries.is_empty(),
+        value => *value == Value::Null,
+    }
 }
