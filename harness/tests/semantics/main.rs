@@ -20,8 +20,8 @@ use fastrand::Rng;
 use proptest::prelude::*;
 use reference::{Outcomes, outcomes};
 use ringfence::model::{
-    Cell, Direction, Effect, Endpoint, Family, NetworkPolicy, PolicyName, Protocol, Rule, Verdict,
-    Via, World,
+    Cell, Direction, Effect, Endpoint, Family, MissingFact, NetworkPolicy, PolicyName, Protocol,
+    Rule, Side, Verdict, Via, World,
 };
 use ringfence::semantics::{Engine, isolates};
 
@@ -60,23 +60,34 @@ fn cells(world: &World) -> Vec<Cell> {
 }
 
 fn same_as_reference(world: &World) {
+    same_as(world, outcomes, |cell, side| {
+        assert_eq!(
+            side.effect == Effect::Allowed,
+            !side.rules.is_empty()
+                && !matches!(side.effect, Effect::Undefined(_) | Effect::Unknown(_)),
+            "a side is allowed by rules, and names them: {cell}"
+        );
+    });
+}
+
+/// Every side of every cell is what `expected` says, and `look` finds nothing amiss with it.
+fn same_as(
+    world: &World,
+    expected: impl Fn(&World, &Cell, Direction) -> Outcomes,
+    look: impl Fn(&Cell, &Side),
+) {
     let engine = Engine::new(world);
     for cell in cells(world) {
         let decision = engine.decide(&cell);
         assert_eq!(engine.verdict(&cell), decision.verdict, "{cell}");
-        if matches!(
-            decision.verdict,
-            Verdict::Unknown(
-                ringfence::model::MissingFact::NoSuchEndpoint
-                    | ringfence::model::MissingFact::NotRunning
-            )
-        ) {
+        if let Verdict::Unknown(MissingFact::NoSuchEndpoint | MissingFact::NotRunning) =
+            decision.verdict
+        {
             continue;
         }
         for (direction, side) in
             [(Direction::Egress, &decision.egress), (Direction::Ingress, &decision.ingress)]
         {
-            let expected = outcomes(world, &cell, direction);
             let found = match side.effect {
                 Effect::Exempt(_)
                 | Effect::NotIsolated
@@ -85,13 +96,9 @@ fn same_as_reference(world: &World) {
                 Effect::Denied | Effect::DeniedBy(_) => Outcomes::Fails,
                 Effect::Undefined(_) | Effect::Unknown(_) => Outcomes::Either,
             };
+            let expected = expected(world, &cell, direction);
             assert_eq!(found, expected, "{direction} of {cell}: {:?}", side.effect);
-            assert_eq!(
-                side.effect == Effect::Allowed,
-                !side.rules.is_empty()
-                    && !matches!(side.effect, Effect::Undefined(_) | Effect::Unknown(_)),
-                "a side is allowed by rules, and names them: {cell}"
-            );
+            look(&cell, side);
         }
     }
 }
