@@ -166,6 +166,16 @@ pub struct Topology {
 }
 
 impl Topology {
+    /// The same without the places where it was written: what a cluster makes of it.
+    pub fn shape(&self) -> Self {
+        let nowhere = Origin::synthetic("anywhere");
+        let mut shape = self.clone();
+        shape.namespaces.values_mut().for_each(|found| found.origin = nowhere.clone());
+        shape.pods.values_mut().for_each(|found| found.origin = nowhere.clone());
+        shape.externals.values_mut().for_each(|found| found.origin = nowhere.clone());
+        shape
+    }
+
     /// The addresses of an endpoint; empty where it is unknown or has none yet.
     pub fn addresses(&self, endpoint: &Endpoint) -> &[IpAddr] {
         match endpoint {

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::cluster::{ClusterError, Source, Stage, StageState, Stages};
 use crate::exit::ExitCode;
-use crate::model::{Origin, Topology};
+use crate::model::Topology;
 use crate::scenario::Scenario;
 
 use super::enforcement::Enforcement;
@@ -246,7 +246,7 @@ impl Lane {
 fn by_topology(scenarios: Vec<Arc<Scenario>>) -> Vec<Arc<Scenario>> {
     let mut groups: Vec<(Topology, Vec<Arc<Scenario>>)> = Vec::new();
     for scenario in scenarios {
-        let shape = shape(&scenario.topology);
+        let shape = scenario.topology.shape();
         let known = groups.iter_mut().find(|(known, group)| {
             *known == shape && group.iter().all(|other| other.nodes == scenario.nodes)
         });
@@ -256,16 +256,6 @@ fn by_topology(scenarios: Vec<Arc<Scenario>>) -> Vec<Arc<Scenario>> {
         }
     }
     groups.into_iter().flat_map(|(_, group)| group).collect()
-}
-
-/// A topology without the places where it was written: what a cluster makes of it.
-fn shape(topology: &Topology) -> Topology {
-    let nowhere = Origin::synthetic("anywhere");
-    let mut shape = topology.clone();
-    shape.namespaces.values_mut().for_each(|found| found.origin = nowhere.clone());
-    shape.pods.values_mut().for_each(|found| found.origin = nowhere.clone());
-    shape.externals.values_mut().for_each(|found| found.origin = nowhere.clone());
-    shape
 }
 
 async fn one(

@@ -8,6 +8,7 @@
 //! | `process`, `protocol`, `helper` | the helper process and what is said to it |
 //! | `addresses`, `network` | ranges, nodes, wires |
 //! | `dataplane` | policies → nftables, and what the packet filter reports |
+//! | `pool`, `renewal` | a cluster that stands becomes that of the next scenario |
 //! | `deployment`, `services`, `serving`, `rounds`, `artifacts` | a cluster and its changes; Services; rounds of attempts; what it is made of, in words |
 //! | `watch`, `dialler` | connections while changes are made |
 //! | `facts`, `obstacle`, `check`, `trial`, `doctor` | what this machine can do, what is in the way, and what to do |
@@ -26,8 +27,10 @@ mod namespace;
 mod netlink;
 mod network;
 mod obstacle;
+mod pool;
 mod process;
 mod protocol;
+mod renewal;
 mod rounds;
 mod services;
 mod serving;
@@ -35,6 +38,7 @@ mod sys;
 mod trial;
 mod watch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -43,10 +47,13 @@ use serde::{Deserialize, Serialize};
 
 pub use process::init;
 
+use self::pool::{Idle, Pool, Shape};
 use self::process::{Process, refusal};
-use self::protocol::{Cells, Reply, Request};
+use self::protocol::{Cells, Demand, Reply, Request};
+use super::placement::node_names;
 use super::{
-    Artifact, Capabilities, Cluster, ClusterError, Round, Source, TeardownError, Timeline, Watch,
+    Artifact, Beside, Capabilities, Cluster, ClusterError, Round, Source, TeardownError, Timeline,
+    Watch,
 };
 use crate::model::{Change, Observation, Topology};
 use crate::scenario::Scenario;
@@ -75,6 +82,10 @@ pub struct Embedded {
     options: EmbeddedOptions,
     capabilities: Capabilities,
     process: Option<Process>,
+    /// Where it goes when its scenario is over, unless something went wrong.
+    home: Option<(Arc<Pool>, Shape)>,
+    /// Whether a request has failed: what stands is not known then.
+    spoilt: bool,
 }
 
 /// Making a thousand pods takes about a second; a loaded machine takes longer.
@@ -92,7 +103,7 @@ impl Embedded {
     /// called first, or the helper did not start.
     pub async fn start(options: EmbeddedOptions) -> Result<Self, ClusterError> {
         let (process, capabilities) = launch(&options).await?;
-        Ok(Self { options, capabilities, process: Some(process) })
+        Ok(Self { options, capabilities, process: Some(process), home: None, spoilt: false })
     }
 
     /// The process id of the helper, while there is one.
@@ -106,17 +117,34 @@ impl Embedded {
         deadline: Duration,
         what: &str,
     ) -> Result<Reply, ClusterError> {
-        match &mut self.process {
-            Some(process) => process.ask(request, deadline, what).await,
-            None => Err(ClusterError::Lost("it was torn down".to_owned())),
+        let Some(process) = &mut self.process else {
+            return Err(ClusterError::Lost("it was torn down".to_owned()));
+        };
+        // A run that is interrupted drops a call half-way.
+        let spoilt = std::mem::replace(&mut self.spoilt, true);
+        let reply = process.ask(request, deadline, what).await?;
+        self.spoilt = spoilt;
+        Ok(reply)
+    }
+
+    async fn make(&mut self, demand: Demand) -> Result<Topology, ClusterError> {
+        if self.process.is_none() {
+            let (process, capabilities) = launch(&self.options).await?;
+            self.capabilities = capabilities;
+            self.process = Some(process);
+        }
+        match self.ask(&Request::Deploy(demand), CHANGE, "the cluster to be deployed").await? {
+            Reply::Topology(topology) => Ok(topology),
+            other => Err(refusal(other)),
         }
     }
 }
 
-/// An embedded cluster for each scenario.
+/// An embedded cluster for each scenario, of one that stands where it can be.
 #[derive(Debug, Clone, Default)]
 pub struct EmbeddedSource {
     options: EmbeddedOptions,
+    pool: Arc<Pool>,
 }
 
 impl EmbeddedSource {
@@ -125,7 +153,7 @@ impl EmbeddedSource {
 
     /// Clusters with these options.
     pub fn new(options: EmbeddedOptions) -> Self {
-        Self { options }
+        Self { options, pool: Arc::default() }
     }
 }
 
@@ -135,8 +163,27 @@ impl Source for EmbeddedSource {
         Self::NAME
     }
 
-    async fn cluster(&self, _: &Scenario) -> Result<Box<dyn Cluster>, ClusterError> {
-        Ok(Box::new(Embedded::start(self.options.clone()).await?))
+    fn reuses(&self) -> bool {
+        true
+    }
+
+    async fn cluster(&self, scenario: &Scenario) -> Result<Box<dyn Cluster>, ClusterError> {
+        let shape = Shape::of(scenario);
+        let (process, capabilities) = match self.pool.take(&shape) {
+            Some(Idle { process, capabilities, .. }) => (process, capabilities),
+            None => launch(&self.options).await?,
+        };
+        let home = Some((self.pool.clone(), shape));
+        let (options, process) = (self.options.clone(), Some(process));
+        Ok(Box::new(Embedded { options, capabilities, process, home, spoilt: false }))
+    }
+
+    async fn close(&self) -> Result<(), TeardownError> {
+        let mut left = Vec::new();
+        for idle in self.pool.drain() {
+            left.extend(idle.process.end().await.err());
+        }
+        if left.is_empty() { Ok(()) } else { Err(TeardownError(left)) }
     }
 }
 
@@ -162,17 +209,20 @@ impl Cluster for Embedded {
         nodes: usize,
         avoid: &[IpNet],
     ) -> Result<Topology, ClusterError> {
-        if self.process.is_none() {
-            let (process, capabilities) = launch(&self.options).await?;
-            self.capabilities = capabilities;
-            self.process = Some(process);
-        }
         let (topology, avoid) = (topology.clone(), avoid.to_vec());
-        let request = Request::Deploy { topology, nodes, avoid };
-        match self.ask(&request, CHANGE, "the cluster to be deployed").await? {
-            Reply::Topology(topology) => Ok(topology),
-            other => Err(refusal(other)),
-        }
+        self.make(Demand { topology, beside: Vec::new(), nodes, avoid }).await
+    }
+
+    async fn deploy_beside(
+        &mut self,
+        topology: &Topology,
+        nodes: usize,
+        avoid: &[IpNet],
+        beside: Beside<'_>,
+    ) -> Result<Topology, ClusterError> {
+        let beside = beside(&node_names(topology, nodes));
+        let (topology, avoid) = (topology.clone(), avoid.to_vec());
+        self.make(Demand { topology, beside, nodes, avoid }).await
     }
 
     async fn change(&mut self, changes: &[Change]) -> Result<Topology, ClusterError> {
@@ -226,7 +276,15 @@ impl Cluster for Embedded {
     }
 
     async fn teardown(&mut self) -> Result<(), TeardownError> {
-        match self.process.take() {
+        let Some(process) = self.process.take() else { return Ok(()) };
+        let surplus = match self.home.take() {
+            Some((pool, shape)) if !self.spoilt => {
+                let capabilities = self.capabilities.clone();
+                pool.keep(Idle { shape, process, capabilities }).map(|idle| idle.process)
+            }
+            _ => Some(process),
+        };
+        match surplus {
             Some(process) => process.end().await.map_err(|what| TeardownError(vec![what])),
             None => Ok(()),
         }
