@@ -215,11 +215,15 @@ fn quantity(count: usize, one: &str, many: &str) -> String {
 
 fn why_nothing(rule: &ExpectRule, list: &str) -> String {
     match list {
-        "faults" => return "a fault is one of the step's cells; check the ends and the port".into(),
+        "faults" => {
+            return "a fault is one of the step's cells; check the ends and the port".into();
+        }
         "hold" => {
             return "TCP and UDP can be held, between ends that are there before the step, in cells that `expect` has too".into();
         }
-        "try" => return "what is tried is one of the step's cells; check the ends and the port".into(),
+        "try" => {
+            return "what is tried is one of the step's cells; check the ends and the port".into();
+        }
         _ => {}
     }
     match (&rule.source, &rule.destination) {

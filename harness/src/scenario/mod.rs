@@ -45,7 +45,6 @@ pub(crate) use manifest::syntax;
 pub use options::LoadOptions;
 pub use render::render;
 pub use spec::{
-    Binding, EndpointPattern, ExpectRule, ExpectedDiagnostic, PortPattern, Scenario, Step,
-    Watching,
+    Binding, EndpointPattern, ExpectRule, ExpectedDiagnostic, PortPattern, Scenario, Step, Watching,
 };
 pub use version::{KubernetesVersion, ParseVersionError};

@@ -100,7 +100,9 @@ impl Steps<'_, '_> {
         let resolved = resolve_with_widths(step, &self.world.topology, &Limits::none());
         for finding in resolved.err().unwrap_or_default() {
             let mut diagnostic = finding.diagnostic;
-            let of_one_rule = ["unknown-", "watch-"].iter().any(|of| diagnostic.code.starts_with(of))
+            let of_one_rule = ["unknown-", "watch-"]
+                .iter()
+                .any(|of| diagnostic.code.starts_with(of))
                 || ["rule-shadowed", "rule-matches-nothing"].contains(&diagnostic.code.as_str());
             if !whole && !of_one_rule {
                 continue;
