@@ -104,6 +104,12 @@ pub(crate) fn step(changes: Vec<Change>, expect: &[&str]) -> Step {
     }
 }
 
+/// A step that is watched: what is held, and what is tried.
+pub(crate) fn watched(step: Step, hold: &[&str], attempt: &[&str]) -> Step {
+    let rules = |texts: &[&str]| texts.iter().map(|text| rule(text)).collect();
+    Step { watch: Watching { hold: rules(hold), attempt: rules(attempt) }, ..step }
+}
+
 /// Namespace `a` with pods `x` and `y`.
 pub(crate) fn scenario(steps: Vec<Step>) -> Scenario {
     with_protocols(&[Protocol::Tcp], steps)

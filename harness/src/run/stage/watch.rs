@@ -66,13 +66,17 @@ impl Stage<'_> {
         };
         let deadline = silence.deadline(Some(slowest));
         let enforced = self.slowest_enforcement * ENFORCEMENT_MARGIN;
+        // Where the dataplane gives its word for a drop, nobody waits for silence but
+        // connections, and those who dial a pod that is not wired.
+        let waits = comes || !order.held.is_empty() || !self.cluster.capabilities().evidence;
+        let turns = if waits { WATCHED_TURNS } else { 0 };
         Watch {
             held: order.held.clone(),
             tried: order.tried.iter().chain(&self.witness_cells).cloned().collect(),
             interval: WATCHED_INTERVAL,
             deadline,
             before: WATCHED_BEFORE,
-            after: enforced + deadline * WATCHED_TURNS + WATCHED_AFTER,
+            after: enforced + deadline * turns + WATCHED_AFTER,
         }
     }
 

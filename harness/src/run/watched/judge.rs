@@ -301,11 +301,12 @@ fn told(ask: &Ask, sight: &Sight) -> String {
     let Some(open) = sight.last else { return "nothing was seen that says anything".to_owned() };
     match (ask.manner, ask.specified) {
         (Manner::Held, _) if !open => {
-            format!("is cut {turned} {after}, after {} uses", through.attempts)
+            let uses = if through.attempts == 1 { "use" } else { "uses" };
+            format!("is cut {turned} {after}, after {} {uses}", through.attempts)
         }
         (Manner::Held, _) => match stopped.attempts {
-            0 => format!("survives, with {all} uses since"),
-            n => format!("survives, with {n} of {all} uses not answered in time"),
+            0 => format!("survives, used {all} times since"),
+            n => format!("survives, used {all} times since, {n} not answered in time"),
         },
         (Manner::Tried, Some(Intent::Allow)) => part(&stopped, all, "got stopped", after),
         (Manner::Tried, Some(Intent::Deny)) => part(&through, all, "got through", after),
