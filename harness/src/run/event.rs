@@ -38,7 +38,7 @@ pub const SCHEMA: u32 = 1;
 /// | `deployed` | at most once for each | capabilities, topology with addresses |
 /// | `round` | many | purpose, deadline, observations; the sentinel's cells and the witness's have a line of their own with the same `number` |
 /// | `step-started` | once for each step reached | its changes; later rounds of the step carry its number |
-/// | `step-judged` | once for each step started | a judgement for every cell, times, notes, what was not judged; a step that needs the control of late pods is judged after the `lift` rounds, and so are all that follow it |
+/// | `step-judged` | once for each step started | a judgement for every cell, times, notes, what was not judged, what was watched; a step that needs the control of late pods is judged after the `lift` rounds, and so are all that follow it |
 /// | `bundled` | at most once for each scenario that failed or errored | where the failure bundle is |
 /// | `scenario-finished` | once for each scenario | status, reason |
 /// | `noticed` | seldom; about a cluster as a whole | what was found on the way, such as that it enforces nothing |
