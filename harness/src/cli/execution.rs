@@ -124,9 +124,7 @@ async fn play(
             bundles: settings.bundles.clone(),
             ..Settings::default()
         };
-        tokio::spawn(
-            async move { run_suite(suite, sources, jobs, &settings, &sink, &stop).await },
-        )
+        tokio::spawn(async move { run_suite(suite, sources, jobs, &settings, &sink, &stop).await })
     };
     let listen = |kind| signal(kind).context("signals cannot be listened to");
     let mut interrupt = listen(SignalKind::interrupt()).map_err(Failure::untold)?;

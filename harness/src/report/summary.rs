@@ -318,9 +318,9 @@ impl Run {
 
     fn scenario(&mut self, line: &Line) -> &mut ScenarioRun {
         let key = (line.scenario.clone(), line.cluster.clone());
-        self.scenarios.entry(key).or_insert_with(|| {
-            ScenarioRun::new(ScenarioInfo::unknown(&line.scenario))
-        })
+        self.scenarios
+            .entry(key)
+            .or_insert_with(|| ScenarioRun::new(ScenarioInfo::unknown(&line.scenario)))
     }
 
     /// Whether it is on more than one cluster.

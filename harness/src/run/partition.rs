@@ -125,9 +125,7 @@ mod tests {
             let error = text.parse::<Partition>().unwrap_err();
             assert_eq!(
                 error.to_string(),
-                format!(
-                    "expected `hash:K/N` with K from 1 to N, as in `hash:2/5`, found `{text}`"
-                )
+                format!("expected `hash:K/N` with K from 1 to N, as in `hash:2/5`, found `{text}`")
             );
         }
         let partition: Partition = "hash:2/5".parse().unwrap();

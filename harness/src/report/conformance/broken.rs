@@ -109,12 +109,16 @@ impl<'a> Failed<'a> {
             "embedded" => String::new(),
             other => format!(" --on {}", phrase::quoted(other)),
         };
+        let rerun = match &self.folder {
+            Some(folder) => format!("ringfence run{on} {}", phrase::quoted(folder)),
+            None => format!("ringfence conformance{on} --case {}", phrase::quoted(&info.id)),
+        };
         BrokenCase {
             case: info.id.clone(),
             about: info.about.clone(),
             level: phrase::level(self.case.level),
             cells,
-            rerun: format!("ringfence conformance{on} --case {}", phrase::quoted(&info.id)),
+            rerun,
             folder: self.folder.clone(),
             bundle: self.scenario.bundle.as_ref().map(|bundle| bundle.folder.clone()),
         }

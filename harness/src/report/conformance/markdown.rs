@@ -139,11 +139,7 @@ fn broken(broken: &Broken) -> String {
             case.level
         );
         case.cells.iter().for_each(|cell| text += &self::cell(cell));
-        let again = match &case.folder {
-            Some(folder) => format!("ringfence run {}", phrase::quoted(folder)),
-            None => case.rerun.clone(),
-        };
-        let _ = write!(text, "\n```sh\n{again}\n```\n");
+        let _ = write!(text, "\n```sh\n{}\n```\n", case.rerun);
         if let Some(bundle) = &case.bundle {
             let _ = write!(text, "\nMore of it: {}\n", code(bundle));
         }

@@ -6,6 +6,8 @@
 
 mod broken;
 mod choice;
+#[cfg(test)]
+mod fixture;
 mod fold;
 pub mod markdown;
 mod model;
@@ -13,11 +15,13 @@ mod outcome;
 mod phrase;
 mod profile;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod upstream;
 
 pub use fold::covers_catalogue;
 pub use model::{
-    Broken, BrokenCase, Choice, ClusterReport, Conformance, Extended, FaultCell, FeatureRow,
-    Known, KnownKind, Measured, Part, Profile, SCHEMA, Sentence, Skipped, Standing, Tally,
-    Unjudged, Verdict, schema,
+    Broken, BrokenCase, Choice, ClusterReport, Conformance, Extended, FaultCell, FeatureRow, Known,
+    KnownKind, Measured, Part, Profile, SCHEMA, Sentence, Skipped, Standing, Tally, Unjudged,
+    Verdict, schema,
 };

@@ -57,7 +57,7 @@ impl Part {
     pub(super) fn of(case: &CaseInfo) -> Self {
         match case.level {
             Level::Undefined | Level::Timing => Self::Recorded,
-            Level::Must if case.needs.is_empty() => Self::Core,
+            Level::Must | Level::MustIfDeclared if case.needs.is_empty() => Self::Core,
             Level::Must | Level::MustIfDeclared => Self::Extended(case.needs.clone()),
         }
     }

@@ -34,7 +34,7 @@ pub(super) const fn standing(standing: Standing) -> &'static str {
 
 /// A text as one word of a shell.
 pub(super) fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()
     } else {
@@ -49,7 +49,8 @@ mod tests {
     #[test]
     fn an_identifier_is_one_word_of_a_shell() {
         assert_eq!(quoted("ingress/plain"), "ingress/plain");
-        assert_eq!(quoted("ingress/peer=except,port=name"), "'ingress/peer=except,port=name'");
+        assert_eq!(quoted("ingress/peer=except,port=name"), "ingress/peer=except,port=name");
+        assert_eq!(quoted("failed cases/a"), "'failed cases/a'");
         assert_eq!(quoted("it's"), r"'it'\''s'");
     }
 }

@@ -237,10 +237,7 @@ fn case(case: &BrokenCase, look: Look) -> String {
         text += &look.wrap("     ", "       ", &look.paint(FAINT, &line));
     }
     text += &look.wrap("     ", "       ", "again:");
-    match &case.folder {
-        Some(folder) => text += &command(&format!("ringfence run {}", phrase::quoted(folder))),
-        None => text += &command(&case.rerun),
-    }
+    text += &command(&case.rerun);
     if let Some(bundle) = &case.bundle {
         text += &look.wrap("     ", "       ", &format!("more of it: {bundle}"));
     }
@@ -281,7 +278,8 @@ fn choices(choices: &[Choice], look: Look) -> String {
         };
         let told = [of("allowed", &choice.allowed), of("denied", &choice.denied)];
         let told: Vec<String> = told.into_iter().flatten().collect();
-        let told = if told.is_empty() { "nothing was seen of it".to_owned() } else { told.join("; ") };
+        let told =
+            if told.is_empty() { "nothing was seen of it".to_owned() } else { told.join("; ") };
         text += &look.wrap("  ", "    ", &format!("{}: {told}", choice.case));
         for known in &choice.known {
             text += &look.wrap("    ", "      ", &look.paint(FAINT, known));

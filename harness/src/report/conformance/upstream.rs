@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::outcome::Outcome;
 use crate::cluster::{Capabilities, Feature};
 use crate::report::Run;
+use crate::report::look::count;
 use crate::run::{CaseInfo, Level};
 
 /// The one profile.
@@ -165,9 +166,8 @@ fn experimental(case: &CaseInfo) -> impl Iterator<Item = Feature> {
 fn profile(run: &Run, cluster: &str, incomplete: &[String]) -> Option<ProfileReport> {
     let scenarios = run.scenarios.iter().filter(|((_, on), _)| on == cluster);
     let can = scenarios.clone().find_map(|(_, scenario)| scenario.capabilities.as_ref());
-    let claims = |feature: &Feature| {
-        can.is_some_and(|can: &Capabilities| can.dataplane.has(*feature))
-    };
+    let claims =
+        |feature: &Feature| can.is_some_and(|can: &Capabilities| can.dataplane.has(*feature));
     let (mut standard, mut extra, mut any) = (Tests::default(), None::<Tests>, false);
     for ((id, _), scenario) in scenarios {
         let Some(case) = scenario.info.case.as_deref() else { continue };
@@ -234,8 +234,8 @@ impl Tests {
             _ => "success",
         };
         let mut summary = format!(
-            "{} cases of ringfence's catalogue: {} passed, {} failed, {} not judged",
-            statistics.passed + statistics.failed + statistics.skipped,
+            "{} of ringfence's catalogue: {} passed, {} failed, {} not judged",
+            count(statistics.passed + statistics.failed + statistics.skipped, "case"),
             statistics.passed,
             statistics.failed,
             statistics.skipped

@@ -1,6 +1,9 @@
 //! Records put together: those of the parts of a suite, or of several clusters, as the one
 //! run would have written them.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -221,7 +224,11 @@ impl Merger {
                 self.told.push(format!(
                     "`{}` breaks off, and {} not over: `--resume` goes on with it",
                     record.name,
-                    if open == 1 { "1 scenario is".to_owned() } else { format!("{open} scenarios are") }
+                    if open == 1 {
+                        "1 scenario is".to_owned()
+                    } else {
+                        format!("{open} scenarios are")
+                    }
                 ));
                 self.doubtful = true;
             }
@@ -248,7 +255,11 @@ impl Merger {
         for ((one, other), ids) in twice {
             self.told.push(format!(
                 "{} in both `{}` and `{}`, for example `{}`: the graver result counts",
-                if ids.len() == 1 { "1 scenario is".to_owned() } else { format!("{} scenarios are", ids.len()) },
+                if ids.len() == 1 {
+                    "1 scenario is".to_owned()
+                } else {
+                    format!("{} scenarios are", ids.len())
+                },
                 self.records[one].name,
                 self.records[other].name,
                 ids[0]
@@ -327,16 +338,14 @@ impl Merger {
         let mut lines = Vec::new();
         for cluster in &self.clusters {
             let told = self.records.iter().filter_map(|record| record.run.clusters.get(cluster));
-            let what: Vec<String> =
-                told.flat_map(|told| &told.left_behind).cloned().collect();
+            let what: Vec<String> = told.flat_map(|told| &told.left_behind).cloned().collect();
             if !what.is_empty() {
                 let event = Event::LeftBehind { what };
                 lines.push(Line { cluster: cluster.clone(), ..whole(took, event) });
             }
         }
         let over = |record: &Record| {
-            record.run.finished.is_some()
-                && record.run.scenarios.values().all(ScenarioRun::is_over)
+            record.run.finished.is_some() && record.run.scenarios.values().all(ScenarioRun::is_over)
         };
         if self.records.iter().all(over) {
             let (counts, exit_code) = (self.counts(), self.code().code());
