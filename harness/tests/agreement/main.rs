@@ -23,8 +23,8 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use ringfence::cluster::embedded::{Embedded, EmbeddedOptions};
 use ringfence::cluster::{Cluster, ClusterError, Round};
 use ringfence::model::{
-    Cell, Change, ClusterAction, ClusterRuleRef, Decision, Effect, Endpoint, Evidence, Observation,
-    Outcome, Side, Topology, Verdict, Via, World, universe,
+    Cell, Change, ClusterAction, ClusterPolicyKind, ClusterRuleRef, Decision, Effect, Endpoint,
+    Evidence, Observation, Outcome, Side, Topology, Verdict, Via, World, universe,
 };
 use ringfence::semantics::{Engine, trace};
 
@@ -280,7 +280,7 @@ async fn compare(
         .iter()
         .zip(&seen)
         .filter_map(|((cell, decision), seen)| {
-            let wrong = difference(cell, decision, seen, evidence)?;
+            let wrong = difference(world, cell, decision, seen, evidence)?;
             Some(format!("{cell}: {wrong}\n{}", trace(world, cell)))
         })
         .collect();
@@ -335,6 +335,7 @@ fn cells(cluster: &Embedded, world: &World) -> Vec<Cell> {
 
 /// How what was seen differs from what was specified.
 fn difference(
+    world: &World,
     cell: &Cell,
     decision: &Decision,
     seen: &Observation,
@@ -345,7 +346,7 @@ fn difference(
     if seen.outcome != expected {
         return Some(format!("specified {verdict}, observed {}", seen.outcome));
     }
-    let expected = (evidence && verdict == Verdict::Deny).then(|| claims(cell, decision));
+    let expected = (evidence && verdict == Verdict::Deny).then(|| claims(world, cell, decision));
     match (&seen.evidence, &expected) {
         (None, None) => None,
         (Some(Evidence { text, .. }), Some(claims)) if claims.hold(text) => None,
@@ -356,16 +357,44 @@ fn difference(
 /// What the dataplane may say of a denied cell: which side denied it, by which policies.
 ///
 /// Packets meet the source's side first. Where the API leaves that side open, the dataplane
-/// may have denied there too.
-fn claims(cell: &Cell, decision: &Decision) -> Claims {
-    let egress = side_claims("egress", &cell.source, &decision.egress);
-    let ingress = side_claims("ingress", &cell.destination, &decision.ingress);
+/// may have denied there too; where it leaves the order of policies open, by another one.
+fn claims(world: &World, cell: &Cell, decision: &Decision) -> Claims {
+    let begin = [format!("egress {}: ", cell.source), format!("ingress {}: ", cell.destination)];
+    let [out, into] = [&decision.egress, &decision.ingress];
+    let exact = match side_claims("egress", &cell.source, out) {
+        egress if egress.is_empty() => side_claims("ingress", &cell.destination, into),
+        egress => egress,
+    };
     // By a Service it is open whether a range holds the destination, and so which of two
     // denials comes first.
-    let by_service = cell.via == Via::Service && !decision.egress.cluster.is_empty();
-    let open = by_service || matches!(decision.egress.effect, Effect::Undefined(_));
-    let or_egress = open.then(|| format!("egress {}: ", cell.source));
-    Claims { exact: if egress.is_empty() { ingress } else { egress }, or_egress }
+    let by_service = cell.via == Via::Service && !out.cluster.is_empty();
+    let tied = is_order_open(world);
+    let open = [
+        by_service
+            || matches!(out.effect, Effect::Undefined(_))
+            || tied && !out.cluster.is_empty() && is_denial(out.effect),
+        tied && !into.cluster.is_empty() && is_denial(into.effect) && !is_denial(out.effect),
+    ];
+    let begins = begin.into_iter().zip(open).filter(|(_, open)| *open);
+    Claims { exact, begins: begins.map(|(begin, _)| begin).collect() }
+}
+
+fn is_denial(effect: Effect) -> bool {
+    matches!(effect, Effect::Denied | Effect::DeniedBy(_))
+}
+
+/// Whether it is not said which of the world's policies of the cluster is asked first: two of a
+/// tier have one priority, or are of the two generations of their API.
+fn is_order_open(world: &World) -> bool {
+    let policies: Vec<_> = world.cluster_policies.values().collect();
+    let is_later = |kind| kind == ClusterPolicyKind::ClusterNetworkPolicy;
+    policies.iter().enumerate().any(|(at, one)| {
+        policies[at + 1..].iter().any(|other| {
+            one.tier == other.tier
+                && (one.priority == other.priority
+                    || is_later(one.name.kind) != is_later(other.name.kind))
+        })
+    })
 }
 
 #[derive(Debug)]
@@ -373,18 +402,17 @@ struct Claims {
     /// One of these.
     exact: Vec<String>,
     /// Or a text that begins so.
-    or_egress: Option<String>,
+    begins: Vec<String>,
 }
 
 impl Claims {
     fn hold(&self, text: &str) -> bool {
-        let begins = self.or_egress.as_ref().is_some_and(|begin| text.starts_with(begin));
-        begins || self.exact.iter().any(|claim| claim == text)
+        self.begins.iter().any(|begin| text.starts_with(begin))
+            || self.exact.iter().any(|claim| claim == text)
     }
 }
 
-/// None where the side does not deny. Of cluster policies with one priority that come to the
-/// same end, any may be named.
+/// None where the side does not deny.
 fn side_claims(direction: &str, pod: &Endpoint, side: &Side) -> Vec<String> {
     let denies = |rule: &&ClusterRuleRef| rule.action == ClusterAction::Deny;
     match side.effect {

@@ -21,8 +21,8 @@ use serde_json::Value;
 use crate::worlds::policies::{BLOCKS, namespace_selector, selector};
 use crate::worlds::{NUMBERS, PORT_NAMES, protocol};
 
-/// Few enough that some are equal, with both bounds.
-const PRIORITIES: [u16; 6] = [0, 7, 50, 51, 99, 1000];
+/// Few enough that some are equal, with both bounds; most policies have another.
+const PRIORITIES: [u16; 3] = [0, 50, 1000];
 
 /// How many there are at most, so that what one says is not always another's to decide.
 const MOST: usize = 5;
@@ -133,7 +133,7 @@ impl ClusterPolicies {
         let ingress = rules.several(false);
         let egress = rules.several(true);
         let priority = (name.kind != ClusterPolicyKind::BaselineAdminNetworkPolicy)
-            .then(|| PRIORITIES[self.random.usize(..PRIORITIES.len())]);
+            .then(|| priority(&mut self.random));
         let origin = self.origin.clone();
         let manifest = Value::Null;
         told(ClusterPolicy {
@@ -176,8 +176,15 @@ impl ClusterPolicies {
             }
             _ => {}
         }
-        after.priority = Some(PRIORITIES[self.random.usize(..PRIORITIES.len())]);
+        after.priority = Some(priority(&mut self.random));
         told(after)
+    }
+}
+
+fn priority(random: &mut Rng) -> u16 {
+    match random.u8(..3) {
+        0 => PRIORITIES[random.usize(..PRIORITIES.len())],
+        _ => random.u16(..=1000),
     }
 }
 

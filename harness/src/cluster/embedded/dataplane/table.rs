@@ -244,3 +244,54 @@ pub(super) fn priority(direction: Direction, generation: u64) -> i32 {
 fn map_name(chains: &str) -> String {
     format!("{chains}-pods")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::ruleset::{Ruling, TierRule};
+    use super::*;
+    use crate::model::PodName;
+
+    /// What one tier accepts must not meet another of the pod's chains in another table.
+    #[test]
+    fn a_pods_chains_of_a_direction_are_in_one_table() {
+        let pod = |interface| PodName::new("a", &format!("p{interface}"));
+        let look_up = |set| Rule(vec![Match::Peer(SetId(set))]);
+        let mut ruleset = Ruleset { sets: Vec::new(), chains: Vec::new(), tiers: Vec::new() };
+        for direction in [Direction::Egress, Direction::Ingress] {
+            for interface in 0..250u32 {
+                let set = interface as usize * 3;
+                if interface % 3 > 0 {
+                    ruleset.chains.push(Chain {
+                        direction,
+                        pod: pod(interface),
+                        interface,
+                        rules: vec![look_up(set)],
+                        log: None,
+                    });
+                }
+                for (tier, set) in [(Tier::Admin, set + 1), (Tier::Baseline, set + 2)] {
+                    ruleset.tiers.push(TierChain {
+                        direction,
+                        tier,
+                        pod: pod(interface),
+                        interface,
+                        rules: vec![TierRule { rule: look_up(set), ruling: Ruling::Accept }],
+                    });
+                }
+            }
+        }
+        let tables = split(&ruleset, 0);
+        assert!(tables.len() > 3);
+        let mut placed = BTreeMap::new();
+        for (number, table) in tables.iter().enumerate() {
+            let chains = table.chains.iter().map(|chain| (chain.direction, chain.interface));
+            let tiers = table.tiers.iter().map(|chain| (chain.direction, chain.interface));
+            for subject in chains.chain(tiers) {
+                assert_eq!(*placed.entry(subject).or_insert(number), number, "{subject:?}");
+            }
+        }
+        assert_eq!(placed.len(), 500);
+        assert_eq!(tables.iter().map(|t| t.chains.len()).sum::<usize>(), ruleset.chains.len());
+        assert_eq!(tables.iter().map(|t| t.tiers.len()).sum::<usize>(), ruleset.tiers.len());
+    }
+}
