@@ -9,7 +9,7 @@ use ringfence_probe::wire::Sctp;
 use super::EmbeddedOptions;
 use super::dataplane::{DropLog, try_services};
 use super::namespace::{IPV6_FORWARDING, forward_ipv6};
-use crate::cluster::{Capabilities, Dataplane, Feature};
+use crate::cluster::{Capabilities, Dataplane, Feature, Induced};
 use crate::model::{Family, Name, Protocol, Via};
 
 /// What gives a kernel that has modules what Services need.
@@ -60,6 +60,11 @@ pub(super) fn capabilities(options: &EmbeddedOptions) -> Capabilities {
                 false
             }
         };
+    let induced = options.faults.iter().map(|fault| Induced {
+        name: fault.name().to_owned(),
+        sentence: fault.sentence().to_owned(),
+    });
+    let induced = induced.collect();
     Capabilities {
         name: "embedded".to_owned(),
         families,
@@ -68,7 +73,11 @@ pub(super) fn capabilities(options: &EmbeddedOptions) -> Capabilities {
         host_network: true,
         external_hosts: true,
         evidence,
-        dataplane: Box::new(Dataplane { declares: CLUSTER_TIER.into(), ..Dataplane::default() }),
+        dataplane: Box::new(Dataplane {
+            declares: CLUSTER_TIER.into(),
+            induced,
+            ..Dataplane::default()
+        }),
         missing,
     }
 }

@@ -6,7 +6,7 @@ use super::addresses::Addresses;
 use super::pods::{Pods, Scope};
 use super::ports::{Ports, SomePorts, numbers_of};
 use super::ruleset::{
-    Chain, LogText, Match, Rule, Ruleset, Ruling, Set, SetId, TierChain, TierRule,
+    Chain, Handling, LogText, Match, Rule, Ruleset, Ruling, Set, SetId, TierChain, TierRule,
 };
 use super::tiers;
 use super::{LocalPod, NodeView};
@@ -40,7 +40,7 @@ pub(in super::super) fn compile(world: &World, node: &NodeView, evidence: bool) 
         }
         chains.extend(isolated);
     }
-    Ruleset { sets: sets.finish(), chains, tiers }
+    Ruleset { sets: sets.finish(), chains, tiers, handling: Handling::default() }
 }
 
 /// Whether the policy isolates its pods in this direction.
@@ -50,7 +50,7 @@ pub(in super::super) fn compile(world: &World, node: &NodeView, evidence: bool) 
 /// all policies (whether or not they contain an ingress section) are assumed to affect
 /// ingress" (`NetworkPolicySpec.policyTypes`). To the API server an empty list is one that
 /// is not specified, and a section without rules is none (`SetDefaults_NetworkPolicy`).
-fn affects(policy: &NetworkPolicy, direction: Direction) -> bool {
+pub(in super::super) fn affects(policy: &NetworkPolicy, direction: Direction) -> bool {
     let types = policy.policy_types.as_deref().unwrap_or_default();
     match direction {
         Direction::Ingress => types.is_empty() || types.contains(&PolicyType::Ingress),

@@ -20,6 +20,22 @@ pub(in super::super) struct Ruleset {
     /// One for every direction and tier in which policies of the cluster have rules for a pod
     /// of the node, but for Baseline where the pod is isolated.
     pub(super) tiers: Vec<TierChain>,
+    /// How packets are led to the chains.
+    pub(super) handling: Handling,
+}
+
+/// What is wrong with the way of packets to the chains; by default nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in super::super) struct Handling {
+    /// The port that was dialled is judged, not the one that a Service leads to.
+    pub(in super::super) service_ports: bool,
+    /// The node's own traffic to its pods is judged.
+    pub(in super::super) own_node: bool,
+    /// Replies are judged.
+    pub(in super::super) replies: bool,
+    /// Packets of connections that began under another number than this are dropped. Not 0,
+    /// which connections have that were never numbered.
+    pub(in super::super) cut: Option<u32>,
 }
 
 /// What a set holds.
@@ -175,6 +191,21 @@ fn fnv1a(bytes: &[u8]) -> u64 {
     })
 }
 
+impl Handling {
+    /// What becomes of packets of known connections.
+    fn write_known(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cut {
+            _ if self.replies => Ok(()),
+            None => writeln!(f, "  ct state established,related accept"),
+            Some(number) => {
+                writeln!(f, "  ct state new ct mark set {number}")?;
+                writeln!(f, "  ct state established,related ct mark {number} accept")?;
+                writeln!(f, "  ct state established,related drop")
+            }
+        }
+    }
+}
+
 impl Ruleset {
     /// The chains of one direction, in order of the interface.
     pub(super) fn chains(&self, direction: Direction) -> impl Iterator<Item = &Chain> {
@@ -208,20 +239,26 @@ impl fmt::Display for Ruleset {
         }
         if self.tiers.iter().any(|chain| chain.direction == Direction::Egress) {
             writeln!(f, "chain {OWN_NODE} {{ hook input, priority 0, policy accept")?;
-            writeln!(f, "  ct state established,related accept")?;
+            self.handling.write_known(f)?;
             self.jumps_to_tier(f, Direction::Egress, Tier::Admin)?;
             self.jumps_to_tier(f, Direction::Egress, Tier::Baseline)?;
             writeln!(f, "}}")?;
         }
         for (direction, priority) in [(Direction::Egress, 0), (Direction::Ingress, 10)] {
             writeln!(f, "chain {direction} {{ hook forward, priority {priority}, policy accept")?;
-            writeln!(f, "  ct state established,related accept")?;
+            self.handling.write_known(f)?;
             self.jumps_to_tier(f, direction, Tier::Admin)?;
             for chain in self.chains(direction) {
                 jump(f, direction, chain.interface, &chain.name())?;
             }
             self.jumps_to_tier(f, direction, Tier::Baseline)?;
             writeln!(f, "}}")?;
+        }
+        if self.handling.own_node {
+            writeln!(f, "chain own {{ hook output, as chain {} }}", Direction::Ingress)?;
+        }
+        if self.handling.service_ports {
+            writeln!(f, "# dport is the one that was dialled")?;
         }
         self.chains.iter().try_for_each(|chain| chain.fmt(f))?;
         self.tiers.iter().try_for_each(|chain| chain.fmt(f))

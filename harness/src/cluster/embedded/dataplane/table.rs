@@ -6,8 +6,10 @@ use super::super::netlink::nftables::{
     DataType, Element, Hook, Key, Meta, Register, Set as KernelSet, Transaction, Values, Verdict,
 };
 use super::super::netlink::{NetlinkError, Socket};
-use super::encode;
-use super::ruleset::{Chain, Match, OWN_NODE, Rule, Ruleset, Set, SetId, TierChain, tier_name};
+use super::encode::{self, Known};
+use super::ruleset::{
+    Chain, Handling, Match, OWN_NODE, Rule, Ruleset, Set, SetId, TierChain, tier_name,
+};
 use crate::model::{Direction, Tier};
 
 /// How many sets a table may come to have before the next table is begun. The kernel finds
@@ -46,13 +48,15 @@ pub(super) struct Table<'a> {
     chains: Vec<&'a Chain>,
     tiers: Vec<&'a TierChain>,
     sets: BTreeSet<SetId>,
+    handling: &'a Handling,
 }
 
 /// Shares a ruleset's chains out among as few tables as are quickly loaded; at least one. All
 /// chains of a pod's direction are in the same table: what one tier accepts is accepted for
 /// its table alone.
 pub(super) fn split(ruleset: &Ruleset, generation: u64) -> Vec<Table<'_>> {
-    let mut tables = vec![Table::new(generation, 0)];
+    let handling = &ruleset.handling;
+    let mut tables = vec![Table::new(generation, 0, handling)];
     for (direction, ..) in HOOKS {
         let mut subjects: BTreeMap<u32, (Vec<&Chain>, Vec<&TierChain>)> = BTreeMap::new();
         for chain in ruleset.chains(direction) {
@@ -63,7 +67,7 @@ pub(super) fn split(ruleset: &Ruleset, generation: u64) -> Vec<Table<'_>> {
         }
         for (chains, tiers) in subjects.into_values() {
             if tables.last().is_some_and(|table| table.sets.len() >= SETS) {
-                tables.push(Table::new(generation, tables.len()));
+                tables.push(Table::new(generation, tables.len(), handling));
             }
             let table = tables.last_mut().expect("there is always a table");
             let accepting = chains.iter().flat_map(|chain| &chain.rules);
@@ -84,10 +88,11 @@ fn looked_up(Rule(matches): &Rule) -> impl Iterator<Item = SetId> {
     })
 }
 
-impl Table<'_> {
-    fn new(generation: u64, number: usize) -> Self {
+impl<'a> Table<'a> {
+    fn new(generation: u64, number: usize, handling: &'a Handling) -> Self {
         let name = format!("ringfence-{generation}-{number}");
-        Self { name, generation, chains: Vec::new(), tiers: Vec::new(), sets: BTreeSet::new() }
+        let (chains, tiers, sets) = (Vec::new(), Vec::new(), BTreeSet::new());
+        Self { name, generation, chains, tiers, sets, handling }
     }
 
     /// The table's name in the kernel.
@@ -129,7 +134,7 @@ impl Table<'_> {
             for rule in &chain.rules {
                 room(&mut piece)?;
                 piece.add_rule(&self.name, &name, |e| {
-                    encode::accept(e, chain.direction, rule, sets);
+                    encode::accept(e, chain.direction, rule, sets, self.handling);
                 });
             }
             room(&mut piece)?;
@@ -142,7 +147,7 @@ impl Table<'_> {
             for rule in &chain.rules {
                 room(&mut piece)?;
                 piece.add_rule(&self.name, &name, |e| {
-                    encode::decide(e, chain.direction, rule, sets);
+                    encode::decide(e, chain.direction, rule, sets, self.handling);
                 });
             }
         }
@@ -181,40 +186,48 @@ impl Table<'_> {
     /// Leads packets to the table.
     pub(super) fn hook(&self, transaction: &mut Transaction) {
         for (direction, interface, _) in HOOKS {
-            let chain = direction.to_string();
             let place = priority(direction, self.generation);
-            self.base_chain(transaction, &chain, Hook::Forward(place));
             let [admin, baseline] = TIERS.map(|tier| {
                 self.has(direction, tier).then(|| map_name(&tier_name(direction, tier)))
             });
+            let tiers: Vec<String> = admin.iter().chain(&baseline).cloned().collect();
             // The chain of an isolated pod decides about all that comes to it: what Baseline
             // says is never asked then.
-            let maps = admin.iter().cloned().chain([map_name(&chain)]).chain(baseline.clone());
-            for map in maps {
-                self.lead(transaction, &chain, interface, &map);
-            }
-            // What a pod sends to its own node is not forwarded. NetworkPolicies let it pass.
-            let own: Vec<String> = admin.into_iter().chain(baseline).collect();
-            if direction == Direction::Egress && !own.is_empty() {
-                self.base_chain(transaction, OWN_NODE, Hook::Input(place));
-                own.iter().for_each(|map| self.lead(transaction, OWN_NODE, interface, map));
+            let pods = map_name(&direction.to_string());
+            let all: Vec<String> = admin.into_iter().chain([pods]).chain(baseline).collect();
+            self.lead(transaction, &direction.to_string(), Hook::Forward(place), interface, &all);
+            match direction {
+                // What a pod sends to its own node is not forwarded. NetworkPolicies let it pass.
+                Direction::Egress if !tiers.is_empty() => {
+                    self.lead(transaction, OWN_NODE, Hook::Input(place), interface, &tiers);
+                }
+                Direction::Ingress if self.handling.own_node => {
+                    self.lead(transaction, "own", Hook::Own(place), interface, &all);
+                }
+                _ => {}
             }
         }
     }
 
-    /// Adds a base chain that lets known connections pass.
-    fn base_chain(&self, transaction: &mut Transaction, chain: &str, hook: Hook) {
+    /// Leads what passes a hook to the chains that maps have for its interface, in this order,
+    /// but for known connections.
+    fn lead(
+        &self,
+        transaction: &mut Transaction,
+        chain: &str,
+        hook: Hook,
+        interface: Meta,
+        maps: &[String],
+    ) {
         transaction.add_base_chain(&self.name, chain, hook);
-        transaction.add_rule(&self.name, chain, |e| {
-            e.known_connection().verdict(Verdict::Accept);
-        });
-    }
-
-    /// Leads packets by their interface to the chain that the map has for it.
-    fn lead(&self, transaction: &mut Transaction, chain: &str, interface: Meta, map: &str) {
-        transaction.add_rule(&self.name, chain, |e| {
-            e.meta(interface, Register(0)).verdict_map(map, Register(0));
-        });
+        for rule in Known::rules(self.handling) {
+            transaction.add_rule(&self.name, chain, |e| rule.write(e));
+        }
+        for map in maps {
+            transaction.add_rule(&self.name, chain, |e| {
+                e.meta(interface, Register(0)).verdict_map(map, Register(0));
+            });
+        }
     }
 
     fn tiers(&self, direction: Direction, tier: Tier) -> impl Iterator<Item = &&TierChain> {
@@ -256,7 +269,8 @@ mod tests {
     fn a_pods_chains_of_a_direction_are_in_one_table() {
         let pod = |interface| PodName::new("a", &format!("p{interface}"));
         let look_up = |set| Rule(vec![Match::Peer(SetId(set))]);
-        let mut ruleset = Ruleset { sets: Vec::new(), chains: Vec::new(), tiers: Vec::new() };
+        let (sets, chains, tiers) = (Vec::new(), Vec::new(), Vec::new());
+        let mut ruleset = Ruleset { sets, chains, tiers, handling: Handling::default() };
         for direction in [Direction::Egress, Direction::Ingress] {
             for interface in 0..250u32 {
                 let set = interface as usize * 3;

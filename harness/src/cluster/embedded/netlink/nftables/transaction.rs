@@ -23,6 +23,8 @@ pub(in super::super::super) enum Hook {
     Forward(i32),
     /// Packets to this very namespace, at a priority.
     Input(i32),
+    /// Packets of this very namespace on their way out, at a priority.
+    Own(i32),
     /// The first packet of a connection as it comes in, before it is routed (`dstnat`).
     RewriteIncoming,
     /// The first packet of a connection of this very namespace (`dstnat`).
@@ -37,6 +39,7 @@ impl Hook {
         match self {
             Self::Forward(priority) => (2, priority, "filter"),
             Self::Input(priority) => (1, priority, "filter"),
+            Self::Own(priority) => (3, priority, "filter"),
             Self::RewriteIncoming => (0, -100, "nat"),
             Self::RewriteOwn => (3, -100, "nat"),
             Self::RewriteOutgoing => (4, 100, "nat"),
