@@ -2,16 +2,19 @@
 //! but [`live::Live`], which is handed what it writes to.
 
 mod comparison;
+pub mod conformance;
 mod difference;
 mod findings;
 #[cfg(test)]
 mod fixture;
 mod grid;
+mod induced;
 mod known;
 mod list;
 pub mod live;
 mod look;
 mod mark;
+pub mod merge;
 mod news;
 mod not_judged;
 mod open;
@@ -20,6 +23,7 @@ pub mod specified;
 mod summary;
 pub mod terminal;
 mod totals;
+mod watched;
 
 pub use findings::findings;
 pub use list::list;

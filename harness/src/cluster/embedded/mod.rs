@@ -11,6 +11,7 @@
 //! | `pool`, `renewal` | a cluster that stands becomes that of the next scenario |
 //! | `deployment`, `services`, `serving`, `rounds`, `artifacts` | a cluster and its changes; Services; rounds of attempts; what it is made of, in words |
 //! | `watch`, `dialler` | connections while changes are made |
+//! | `fault`, `installer` | mistakes and delays that it can be told to make |
 //! | `facts`, `obstacle`, `check`, `trial`, `doctor` | what this machine can do, what is in the way, and what to do |
 
 mod addresses;
@@ -21,8 +22,10 @@ mod deployment;
 mod dialler;
 pub mod doctor;
 mod facts;
+mod fault;
 mod filter;
 mod helper;
+mod installer;
 mod namespace;
 mod netlink;
 mod network;
@@ -45,6 +48,7 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use fault::{Delay, Fault, NoSuchFault, Seen};
 pub use process::init;
 
 use self::pool::{Idle, Pool, Shape};
@@ -55,7 +59,7 @@ use super::{
     Artifact, Beside, Capabilities, Cluster, ClusterError, Round, Source, TeardownError, Timeline,
     Watch,
 };
-use crate::model::{Change, Observation, Topology};
+use crate::model::{Change, ClusterPeer, ClusterPolicy, Observation, Topology};
 use crate::scenario::Scenario;
 
 /// What an embedded cluster is to be like.
@@ -66,13 +70,27 @@ pub struct EmbeddedOptions {
     pub evidence: bool,
     /// How many threads probe and compile, at least 1.
     pub threads: usize,
+    /// What the dataplane is to do wrong; nothing by default.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
+    /// How late it is; by default it enforces a change before it accepts it.
+    #[serde(default)]
+    pub delay: Option<Delay>,
+}
+
+impl EmbeddedOptions {
+    /// Whether the dataplane is to do what it should, at once. One that is not remembers
+    /// what was before, and so serves one scenario.
+    fn is_sound(&self) -> bool {
+        self.faults.is_empty() && self.delay.is_none()
+    }
 }
 
 impl Default for EmbeddedOptions {
     /// With evidence, on two threads: more gain little, because the kernel's network
     /// configuration has one lock.
     fn default() -> Self {
-        Self { evidence: true, threads: 2 }
+        Self { evidence: true, threads: 2, faults: Vec::new(), delay: None }
     }
 }
 
@@ -141,33 +159,49 @@ impl Embedded {
 }
 
 /// An embedded cluster for each scenario, of one that stands where it can be.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct EmbeddedSource {
+    name: String,
     options: EmbeddedOptions,
     pool: Arc<Pool>,
+}
+
+impl Default for EmbeddedSource {
+    fn default() -> Self {
+        Self::new(EmbeddedOptions::default())
+    }
 }
 
 impl EmbeddedSource {
     /// Its name for `--on`.
     pub const NAME: &'static str = "embedded";
 
-    /// Clusters with these options.
+    /// Clusters with these options. Faults are part of the name, so that no record or
+    /// report of a faulty dataplane can be taken for one of another.
     pub fn new(options: EmbeddedOptions) -> Self {
-        Self { options, pool: Arc::default() }
+        let faults: Vec<&str> = options.faults.iter().map(|fault| fault.name()).collect();
+        let name = match faults.as_slice() {
+            [] => Self::NAME.to_owned(),
+            faults => format!("{} with {}", Self::NAME, faults.join(", ")),
+        };
+        Self { name, options, pool: Arc::default() }
     }
 }
 
 #[async_trait]
 impl Source for EmbeddedSource {
     fn name(&self) -> &str {
-        Self::NAME
+        &self.name
     }
 
     fn reuses(&self) -> bool {
-        true
+        self.options.is_sound()
     }
 
     async fn cluster(&self, scenario: &Scenario) -> Result<Box<dyn Cluster>, ClusterError> {
+        if !self.options.is_sound() {
+            return Ok(Box::new(Embedded::start(self.options.clone()).await?));
+        }
         let shape = Shape::of(scenario);
         let (process, capabilities) = match self.pool.take(&shape) {
             Some(Idle { process, capabilities, .. }) => (process, capabilities),
@@ -193,6 +227,24 @@ async fn launch(options: &EmbeddedOptions) -> Result<(Process, Capabilities), Cl
     match process.ask(&request, CHANGE, "the helper process to get ready").await? {
         Reply::Ready(capabilities) => Ok((process, capabilities)),
         other => Err(refusal(other)),
+    }
+}
+
+/// Whether the changes hold no policy that names domains: nothing is looked up here.
+fn enforceable(changes: &[Change]) -> Result<(), ClusterError> {
+    let names_domains = |policy: &ClusterPolicy| {
+        let mut peers = policy.egress.iter().flat_map(|rule| &rule.peers);
+        peers.any(|peer| matches!(peer, ClusterPeer::DomainNames { .. }))
+    };
+    let refused = changes.iter().find_map(|change| match change {
+        Change::ApplyClusterPolicy(policy) if names_domains(policy) => Some(&policy.name),
+        _ => None,
+    });
+    match refused {
+        None => Ok(()),
+        Some(policy) => Err(ClusterError::Unsupported(format!(
+            "`{policy}` names domains, which are not looked up here"
+        ))),
     }
 }
 
@@ -226,15 +278,7 @@ impl Cluster for Embedded {
     }
 
     async fn change(&mut self, changes: &[Change]) -> Result<Topology, ClusterError> {
-        let of_cluster = |change: &Change| {
-            matches!(change, Change::ApplyClusterPolicy(_) | Change::DeleteClusterPolicy(_))
-        };
-        if changes.iter().any(of_cluster) {
-            return Err(ClusterError::Unsupported(
-                "policies of the cluster (`policy.networking.k8s.io`) are not enforced here"
-                    .to_owned(),
-            ));
-        }
+        enforceable(changes)?;
         let request = Request::Change(changes.to_vec());
         match self.ask(&request, CHANGE, "the changes to be made").await? {
             Reply::Topology(topology) => Ok(topology),
@@ -258,6 +302,7 @@ impl Cluster for Embedded {
     }
 
     async fn watch(&mut self, watch: &Watch, changes: &[Change]) -> Result<Timeline, ClusterError> {
+        enforceable(changes)?;
         let request = Request::Watch(watch.clone(), changes.to_vec());
         let deadline = CHANGE + watch.before + watch.after + watch.deadline.saturating_mul(4);
         match self.ask(&request, deadline, "the changes to be made and watched").await? {

@@ -44,6 +44,7 @@ impl Deployment {
             let nodes = &mut world.topology.nodes;
             let node = nodes.entry(name.clone()).or_insert_with(|| Node::new(name.clone()));
             node.addresses = self.network.node_addresses(number);
+            label(node);
         }
         let mut placement = Placement::default();
         let mut taken = vec![0; self.node_names.len()];
@@ -111,4 +112,21 @@ fn same_hosts(standing: &Topology, wanted: &Topology) -> bool {
 
 fn node_ports<'t>(topology: &'t Topology, node: &Name) -> &'t [Port] {
     topology.nodes.get(node).map_or(&[], |node| &node.ports)
+}
+
+/// Gives a node the labels that every node's kubelet gives it ("Well-Known Labels, Annotations
+/// and Taints").
+fn label(node: &mut Node) {
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let own = [
+        ("kubernetes.io/hostname", &*node.name),
+        ("kubernetes.io/os", "linux"),
+        ("kubernetes.io/arch", arch),
+    ];
+    let own = own.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    node.labels.get_or_insert_default().extend(own);
 }
