@@ -1,7 +1,6 @@
 //! A cluster that stood for one scenario becomes that of the next.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,18 +31,6 @@ fn scenario(name: &str, port: &str) -> Scenario {
     let files = BTreeMap::from([("scenario.yaml".to_owned(), text)]);
     let (scenario, findings) = parse_folder(name, &files, &LoadOptions::default());
     scenario.unwrap_or_else(|| panic!("{findings:?}"))
-}
-
-/// How many processes this one has started and not yet reaped, by name.
-fn helpers() -> usize {
-    let own = std::process::id().to_string();
-    let processes = fs::read_dir("/proc").expect("/proc is mounted").flatten();
-    let stats = processes.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
-    stats
-        .filter(|stat| stat.contains("(ringfence-helpe"))
-        .filter_map(|stat| stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned()))
-        .filter(|rest| rest.split(' ').nth(1) == Some(&own))
-        .count()
 }
 
 async fn all_connect(cluster: &mut dyn Cluster, topology: &Topology) -> Result<(), ClusterError> {
@@ -80,7 +67,6 @@ async fn end(mut cluster: Box<dyn Cluster>) {
 /// Policies, labels, pods that came and went, Services and changed ports leave no trace.
 pub(crate) async fn renewed_is_as_new() -> Trial {
     let source = EmbeddedSource::new(EmbeddedOptions::default());
-    let before = helpers();
     let (mut cluster, _) = deploy(&source, &scenario("first", "80")).await?;
     cluster
         .change(&[
@@ -92,9 +78,11 @@ pub(crate) async fn renewed_is_as_new() -> Trial {
             Change::AddNamespace(namespace("b")),
         ])
         .await?;
+    assert_eq!(source.standing_by(), 0);
     end(cluster).await;
+    assert_eq!(source.standing_by(), 1, "it is kept");
     let (mut renewed, found) = deploy(&source, &scenario("second", "81")).await?;
-    assert_eq!(helpers() - before, 1, "the second scenario has the first one's cluster");
+    assert_eq!(source.standing_by(), 0, "the second scenario has the first one's cluster");
     let other = EmbeddedSource::new(EmbeddedOptions::default());
     let (fresh, expected) = deploy(&other, &scenario("second", "81")).await?;
     assert_eq!(found, expected, "renewed, and made anew");
@@ -103,18 +91,17 @@ pub(crate) async fn renewed_is_as_new() -> Trial {
     end(fresh).await;
     source.close().await.expect("nothing is left");
     other.close().await.expect("nothing is left");
-    assert_eq!(helpers(), before, "closed sources have no cluster");
+    assert_eq!(source.standing_by(), 0, "a closed source has no cluster");
     Ok(())
 }
 
 /// A cluster in which something went wrong serves nobody else.
 pub(crate) async fn a_spoilt_one_is_not_renewed() -> Trial {
     let source = EmbeddedSource::new(EmbeddedOptions::default());
-    let before = helpers();
     let (mut cluster, _) = deploy(&source, &scenario("first", "80")).await?;
     let nobody = Change::RemovePod(PodName::new("a", "nobody"));
     cluster.change(&[nobody]).await.expect_err("there is no such pod");
     end(cluster).await;
-    assert_eq!(helpers(), before, "it was ended");
+    assert_eq!(source.standing_by(), 0, "it was ended");
     Ok(())
 }

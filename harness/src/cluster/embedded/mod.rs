@@ -186,6 +186,11 @@ impl EmbeddedSource {
         };
         Self { name, options, pool: Arc::default() }
     }
+
+    /// How many clusters stand by for scenarios to come.
+    pub fn standing_by(&self) -> usize {
+        self.pool.len()
+    }
 }
 
 #[async_trait]

@@ -63,6 +63,11 @@ impl Pool {
         if idle.len() > MOST { idle.pop_front() } else { None }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.lock().expect("no holder panics").len()
+    }
+
     /// Hands out every cluster.
     pub(super) fn drain(&self) -> Vec<Idle> {
         self.0.lock().expect("no holder panics").drain(..).collect()
