@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::cluster_args::Kind;
 use super::declared::Declared;
+use crate::cluster::embedded::Fault;
 use crate::run::Partition;
 
 /// `ringfence run`.
@@ -63,6 +64,10 @@ pub(super) struct RunOptions {
     /// What proves a drop: the embedded cluster's own log, or silence alone.
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = Evidence::Nflog)]
     pub(super) evidence: Evidence,
+    /// Have the embedded cluster's dataplane make a mistake, to see what notices it; `ringfence
+    /// selftest --list` lists them. Given more than once, it makes all of them.
+    #[arg(long, value_name = "NAME")]
+    pub(super) fault: Vec<Fault>,
     /// The version of Kubernetes by whose rules manifests are checked.
     #[arg(long, value_name = "VERSION", default_value = "1.36")]
     pub(super) kubernetes: String,

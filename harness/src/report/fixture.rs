@@ -241,6 +241,7 @@ fn run(
             },
             notes: vec![],
             not_judged: vec![],
+            watched: None,
         });
     }
     events.push(Event::ScenarioFinished {

@@ -8,6 +8,7 @@ mod findings;
 #[cfg(test)]
 mod fixture;
 mod grid;
+mod induced;
 mod known;
 mod list;
 pub mod live;
@@ -22,6 +23,7 @@ pub mod specified;
 mod summary;
 pub mod terminal;
 mod totals;
+mod watched;
 
 pub use findings::findings;
 pub use list::list;

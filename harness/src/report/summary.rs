@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cluster::Capabilities;
 use crate::run::{
     CellJudgement, Counts, Event, Finding, Line, NotJudged, Purpose, SCHEMA, ScenarioInfo, Status,
-    StepTiming, SuiteInfo,
+    StepTiming, SuiteInfo, Watched,
 };
 use crate::scenario::Diagnostic;
 
@@ -159,6 +159,8 @@ pub struct StepRun {
     pub notes: Vec<String>,
     /// The cells that its cluster could not be asked, by reason.
     pub not_judged: Vec<NotJudged>,
+    /// What connections did while its changes were made.
+    pub watched: Option<Watched>,
 }
 
 impl StepRun {
@@ -394,6 +396,7 @@ impl ScenarioRun {
                 timing,
                 notes,
                 not_judged,
+                watched,
             } => {
                 let entry = self.steps.entry(*step).or_default();
                 entry.name.clone_from(name);
@@ -403,6 +406,7 @@ impl ScenarioRun {
                 entry.timing = timing.clone();
                 entry.notes.clone_from(notes);
                 entry.not_judged.clone_from(not_judged);
+                entry.watched.clone_from(watched);
             }
             Event::ScenarioFinished { status, reason, took, interrupted } => {
                 self.stage = Stage::Over;

@@ -9,12 +9,15 @@ use super::look::{DOUBTFUL, FAINT, KNOWN, Look, count, tame};
 use super::mark::Mark;
 use super::open;
 use super::summary::{BundleRun, Run, ScenarioRun, StepRun};
-use super::{comparison, difference, grid, live, news, totals};
+use super::{comparison, difference, grid, induced, live, news, totals, watched};
 use crate::run::{CellJudgement, Finding, Status};
 
 /// The whole report.
 pub fn render(run: &Run, look: Look) -> String {
     let mut text = String::new();
+    if let Some(section) = induced::render(run, look) {
+        let _ = writeln!(text, "{section}");
+    }
     for ((_, cluster), scenario) in &run.scenarios {
         if totals::has_section(run, scenario) {
             let _ = writeln!(text, "{}", self::scenario(scenario, cluster, look));
@@ -23,6 +26,7 @@ pub fn render(run: &Run, look: Look) -> String {
     let several = run.is_on_several();
     let sections = [
         broken_claims(run, look),
+        watched::render(run, look),
         open::render(run, look),
         news::render(run, look),
         several.then(|| comparison::differences(run, look)).flatten(),
@@ -72,6 +76,7 @@ fn step(index: usize, step: &StepRun, of: &ScenarioRun, look: Look) -> String {
         text += &grid::render(marks, look);
         text += &difference::render(&step.cells, &Lore::of(of), look);
     }
+    text += &watched::step(step, look);
     if !step.notes.is_empty() {
         text.push('\n');
     }
