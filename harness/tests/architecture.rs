@@ -13,7 +13,7 @@ const IMPORTS: [(&str, &[&str]); 9] = [
     ("catalogue", &["model", "scenario"]),
     ("cluster", &["model", "semantics", "scenario"]),
     ("run", &["model", "semantics", "scenario", "catalogue", "cluster", "exit"]),
-    ("report", &["model", "semantics", "scenario", "catalogue", "cluster", "run", "exit"]),
+    ("report", &["model", "semantics", "scenario", "cluster", "run", "exit"]),
     ("cli", &["model", "semantics", "scenario", "catalogue", "cluster", "run", "report", "exit"]),
 ];
 

@@ -24,6 +24,7 @@ mod report;
 mod report_args;
 mod resumption;
 mod run;
+mod run_args;
 mod screen;
 mod settings;
 
