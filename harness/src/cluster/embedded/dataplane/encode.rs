@@ -6,7 +6,7 @@ use super::super::netlink::nftables::{
     Base, Compare, DataType, Element, Expressions, Key, Meta, Register, Verdict,
 };
 use super::drop_log;
-use super::ruleset::{Chain, Match, Rule, Set, SetId};
+use super::ruleset::{Chain, LogText, Match, Rule, Ruling, Set, SetId, TierRule};
 use crate::model::{Direction, Family, Protocol};
 
 /// Where a value is loaded that is compared on the spot, and the first part of a key.
@@ -70,12 +70,27 @@ pub(super) fn with_service(before: Key, protocol: Protocol, port: u16) -> Key {
 }
 
 /// Writes a rule that accepts.
-pub(super) fn accept(
-    e: &mut Expressions<'_>,
-    direction: Direction,
-    Rule(matches): &Rule,
-    sets: &[Set],
-) {
+pub(super) fn accept(e: &mut Expressions<'_>, direction: Direction, rule: &Rule, sets: &[Set]) {
+    go_on_for(e, direction, rule, sets);
+    e.verdict(Verdict::Accept);
+}
+
+/// Writes a rule of a tier.
+pub(super) fn decide(e: &mut Expressions<'_>, direction: Direction, rule: &TierRule, sets: &[Set]) {
+    go_on_for(e, direction, &rule.rule, sets);
+    match &rule.ruling {
+        Ruling::Accept => {
+            e.verdict(Verdict::Accept);
+        }
+        Ruling::Pass => {
+            e.verdict(Verdict::Return);
+        }
+        Ruling::Deny(log) => drop_with(e, log.as_ref()),
+    }
+}
+
+/// Goes on for packets that the rule's matches all hold for.
+fn go_on_for(e: &mut Expressions<'_>, direction: Direction, Rule(matches): &Rule, sets: &[Set]) {
     for found in matches {
         match found {
             Match::Family(family) => only(e, *family),
@@ -113,12 +128,15 @@ pub(super) fn accept(
             }
         }
     }
-    e.verdict(Verdict::Accept);
 }
 
 /// Writes the end of a chain.
 pub(super) fn deny(e: &mut Expressions<'_>, chain: &Chain) {
-    if let Some(log) = &chain.log {
+    drop_with(e, chain.log.as_ref());
+}
+
+fn drop_with(e: &mut Expressions<'_>, log: Option<&LogText>) {
+    if let Some(log) = log {
         e.log(drop_log::GROUP, &log.prefix);
     }
     e.verdict(Verdict::Drop);
