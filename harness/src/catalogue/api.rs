@@ -100,6 +100,7 @@ impl Feature {
             Self::Change(change) => of_change(change, ingress),
             Self::Via(Via::Pod | Via::Service | Via::NodePort | Via::LocalNodePort) => &BOTH_ENDS,
             Self::Topic(topic) => of_topic(topic),
+            Self::Cluster(feature) => feature.api(direction),
         }
     }
 }

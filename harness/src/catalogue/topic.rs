@@ -118,6 +118,23 @@ impl Topic {
     }
 }
 
+impl Topic {
+    /// What stands in the place of an axis.
+    pub(super) const fn axis(self) -> &'static str {
+        "topic"
+    }
+
+    /// Its name, as a feature's.
+    pub(super) fn value(self) -> String {
+        self.to_string()
+    }
+
+    /// No topic is plain.
+    pub(super) const fn is_plain(self) -> bool {
+        false
+    }
+}
+
 impl fmt::Display for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.text())
