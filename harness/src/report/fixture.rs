@@ -242,6 +242,7 @@ fn run(
             },
             notes: vec![],
             not_judged: vec![],
+            watched: None,
         });
     }
     events.push(Event::ScenarioFinished {

@@ -21,6 +21,7 @@ pub mod specified;
 mod summary;
 pub mod terminal;
 mod totals;
+mod watched;
 
 pub use findings::findings;
 pub use list::list;

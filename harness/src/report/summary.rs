@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cluster::Capabilities;
 use crate::run::{
     CellJudgement, Counts, Event, Finding, Line, NotJudged, Purpose, SCHEMA, ScenarioInfo, Status,
-    StepTiming,
+    StepTiming, Watched,
 };
 use crate::scenario::Diagnostic;
 
@@ -153,6 +153,8 @@ pub struct StepRun {
     pub notes: Vec<String>,
     /// The cells that its cluster could not be asked, by reason.
     pub not_judged: Vec<NotJudged>,
+    /// What connections did while its changes were made.
+    pub watched: Option<Watched>,
 }
 
 impl StepRun {
@@ -362,6 +364,7 @@ impl ScenarioRun {
                 timing,
                 notes,
                 not_judged,
+                watched,
             } => {
                 let entry = self.steps.entry(*step).or_default();
                 entry.name.clone_from(name);
@@ -371,6 +374,7 @@ impl ScenarioRun {
                 entry.timing = timing.clone();
                 entry.notes.clone_from(notes);
                 entry.not_judged.clone_from(not_judged);
+                entry.watched.clone_from(watched);
             }
             Event::ScenarioFinished { status, reason, took } => {
                 self.stage = Stage::Over;

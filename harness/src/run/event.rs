@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::Capabilities;
 use crate::model::micros;
-use crate::model::{Cell, Decision, Intent, Matrix, Name, Observation, Topology};
+use crate::model::{Cell, Decision, Intent, Matrix, Name, Observation, Outcome, Topology};
 use crate::scenario::Diagnostic;
 
 /// The version of the record's schema. A field, a kind of line or a finding may be added
@@ -154,6 +154,105 @@ pub struct CellJudgement {
     pub finding: Finding,
     /// One sentence of why, with the manifest's line, for every finding but `agrees`.
     pub why: Option<String>,
+}
+
+/// What was watched while a step's changes were made. Moments count from the start of the
+/// watch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// When the changes were asked for.
+    #[serde(with = "micros")]
+    pub asked: Duration,
+    /// When the cluster had accepted them.
+    #[serde(with = "micros")]
+    pub accepted: Duration,
+    /// From one turn to the next, at least.
+    #[serde(with = "micros")]
+    pub interval: Duration,
+    /// How long silence had to last to count as a drop.
+    #[serde(with = "micros")]
+    pub deadline: Duration,
+    /// What became of each, held connections first.
+    pub cells: Vec<WatchedCell>,
+}
+
+/// How a cell is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Manner {
+    /// A connection is opened before the changes and used ever since.
+    Held,
+    /// It is attempted anew all the time.
+    Tried,
+}
+
+/// Attempts of one kind since [`WatchedCell::since`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// How many.
+    pub attempts: usize,
+    /// When the first of them began, from then.
+    #[serde(with = "micros::maybe")]
+    pub first: Option<Duration>,
+    /// When the last of them began, from then.
+    #[serde(with = "micros::maybe")]
+    pub last: Option<Duration>,
+}
+
+/// Attempts in a row that saw the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// When the first of them began.
+    #[serde(with = "micros")]
+    pub from: Duration,
+    /// When the last of them began.
+    #[serde(with = "micros")]
+    pub until: Duration,
+    /// How many.
+    pub attempts: usize,
+    /// What they saw.
+    pub outcome: Outcome,
+}
+
+/// A connection that was held, or a cell that was tried, while something changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchedCell {
+    /// The cell.
+    pub cell: Cell,
+    /// How it was watched.
+    pub manner: Manner,
+    /// What people want of it all the time.
+    pub intended: Intent,
+    /// The text of the `watch` rule that says so.
+    pub rule: String,
+    /// What the policies mean all the time: `any` where they change it, or the API leaves
+    /// open when it comes or what becomes of it; `None` where that is not known.
+    pub specified: Option<Intent>,
+    /// Whether an end of it came with the changes.
+    pub comes: bool,
+    /// From when on it counts: when the changes were asked for, or, for a pod that comes
+    /// with them, its first attempt.
+    #[serde(with = "micros")]
+    pub since: Duration,
+    /// What got through since then.
+    pub through: Window,
+    /// What was stopped since then. Silence in which the witness was not heard either is in
+    /// neither.
+    pub stopped: Window,
+    /// Whether it was open at last; `None` where nothing counts.
+    pub open: Option<bool>,
+    /// Since when it had been as it was at last, from [`WatchedCell::since`].
+    #[serde(with = "micros::maybe")]
+    pub turned: Option<Duration>,
+    /// What is to be said of it: a choice of a held cell is whether it survives, of a tried
+    /// one how long it took.
+    pub finding: Finding,
+    /// What became of it, in a phrase with its numbers.
+    pub told: String,
+    /// One sentence of why, for every finding but `agrees`.
+    pub why: Option<String>,
+    /// Everything that was seen, also before the changes.
+    pub stretches: Vec<Stretch>,
 }
 
 /// Cells of a step that were not judged, for one reason.
@@ -307,6 +406,10 @@ pub enum Event {
         /// `cells`.
         #[serde(default)]
         not_judged: Vec<NotJudged>,
+        /// What connections did while the changes were made, where the step watches any and
+        /// the cluster can.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        watched: Option<Watched>,
     },
     /// What helps to find out why the scenario failed was written down.
     Bundled {

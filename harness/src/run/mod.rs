@@ -20,17 +20,20 @@ mod sink;
 mod stage;
 mod stop;
 mod tally;
+mod watched;
 mod witness;
 
 pub use binding::{BindingError, bind, bind_all};
 pub use event::{
-    CellJudgement, Counts, Event, Finding, Line, NotJudged, Purpose, SCHEMA, ScenarioInfo, Status,
-    StepTiming,
+    CellJudgement, Counts, Event, Finding, Line, Manner, NotJudged, Purpose, SCHEMA, ScenarioInfo,
+    Status, StepTiming, Stretch, Watched, WatchedCell, Window,
 };
 pub use scenario::run_scenario;
 pub use schedule::{Ran, run_all};
 pub use settings::{
-    AGREEING_ROUNDS, ENFORCEMENT_MARGIN, FLIP_MARGIN, MEASURED_ROUNDS, Pause, Settings, Silence,
+    AGREEING_ROUNDS, ENFORCEMENT_MARGIN, FLIP_MARGIN, MEASURED_ROUNDS, Pause, STARTING_SILENCE,
+    Settings, Silence, WATCHED_AFTER, WATCHED_BEFORE, WATCHED_INTERVAL, WATCHED_SILENCE,
+    WATCHED_TURNS,
 };
 pub use sink::EventSink;
 pub use stop::{Stop, Stopper};

@@ -26,6 +26,7 @@ mod options;
 mod pattern;
 mod rejection;
 mod render;
+mod rules;
 pub(crate) mod source;
 mod spec;
 mod step;
@@ -44,6 +45,6 @@ pub(crate) use manifest::syntax;
 pub use options::LoadOptions;
 pub use render::render;
 pub use spec::{
-    Binding, EndpointPattern, ExpectRule, ExpectedDiagnostic, PortPattern, Scenario, Step,
+    Binding, EndpointPattern, ExpectRule, ExpectedDiagnostic, PortPattern, Scenario, Step, Watching,
 };
 pub use version::{KubernetesVersion, ParseVersionError};

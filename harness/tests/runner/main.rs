@@ -11,4 +11,5 @@ mod script;
 mod sentinel;
 mod vacuous;
 mod verdicts;
+mod watched;
 mod witness;
