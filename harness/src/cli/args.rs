@@ -49,6 +49,8 @@ pub(super) enum Command {
     Run(Box<Run>),
     /// Show or write the cases of the conformance catalogue.
     Conformance(super::conformance_args::Conformance),
+    /// Show that faulty dataplanes are noticed: run each fault against the cases meant for it.
+    Selftest(super::selftest_args::Selftest),
     /// Show what manifests specify for every connection, without a cluster.
     Matrix(Matrix),
     /// Say what manifests specify for one connection, and every rule on the way.

@@ -19,6 +19,9 @@ mod manifests;
 mod rbac;
 mod run;
 mod screen;
+mod selftest;
+mod selftest_args;
+mod selftest_bench;
 mod settings;
 
 use std::ffi::OsString;
@@ -60,6 +63,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
             run::run(&RunSettings::new(*args, &here).map_err(Failure::usage)?)
         }
         Command::Conformance(args) => conformance::conformance(&args),
+        Command::Selftest(args) => selftest::selftest(&args),
         Command::Matrix(args) => manifests::matrix(args),
         Command::Explain(args) => manifests::explain(args),
         Command::Lint(args) => lint::lint(args),

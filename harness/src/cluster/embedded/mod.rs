@@ -158,8 +158,11 @@ impl Source for EmbeddedSource {
         &self.name
     }
 
-    async fn cluster(&self, _: &Scenario) -> Result<Box<dyn Cluster>, ClusterError> {
-        Ok(Box::new(Embedded::start(self.options.clone()).await?))
+    /// Delays are others for every scenario, and the same for it whatever else is run.
+    async fn cluster(&self, scenario: &Scenario) -> Result<Box<dyn Cluster>, ClusterError> {
+        let mut options = self.options.clone();
+        options.delay = options.delay.map(|delay| delay.of_scenario(&scenario.id));
+        Ok(Box::new(Embedded::start(options).await?))
     }
 }
 
