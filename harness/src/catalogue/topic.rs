@@ -43,6 +43,10 @@ topics! {
     SelectorReplaced = "selector-replaced",
     /// A peer goes, and another pod comes that is none.
     PodReplaced = "pod-replaced",
+    /// A peer ends, and another pod gets its address.
+    AddressReused = "address-reused",
+    /// A policy's pod is being deleted.
+    TerminatingTarget = "terminating-target",
     /// A namespace of peers goes.
     NamespaceRemoved = "namespace-removed",
     /// Two rules of one range, of which one names ports.

@@ -50,6 +50,8 @@ pub(super) enum Command {
     /// Print reports of records, and put records together.
     #[command(subcommand)]
     Report(super::report_args::Report),
+    /// Show that faulty dataplanes are noticed: run each fault against the cases meant for it.
+    Selftest(super::selftest_args::Selftest),
     /// Show what manifests specify for every connection, without a cluster.
     Matrix(Matrix),
     /// Say what manifests specify for one connection, and every rule on the way.

@@ -257,7 +257,7 @@ fn only_embedded_is_faulty(clusters: &[ClusterKind], faults: &[Fault]) -> Result
 /// On two cores the library took 8.9 s with one or two jobs, 4.3 s with eight,
 /// and 6.1 s with sixteen. Without evidence every deny waits for its deadline: 15.8 s
 /// with eight jobs, 9.0 s with sixteen, 7.3 s with 24, and 6.7 s with 32.
-fn default_jobs(evidence: bool) -> NonZeroUsize {
+pub(super) fn default_jobs(evidence: bool) -> NonZeroUsize {
     const PER_CORE: NonZeroUsize = NonZeroUsize::new(4).unwrap();
     const PER_CORE_WAITING: NonZeroUsize = NonZeroUsize::new(12).unwrap();
     let per_core = if evidence { PER_CORE } else { PER_CORE_WAITING };

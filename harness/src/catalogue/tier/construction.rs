@@ -10,8 +10,9 @@ use super::feature::{Combination, Feature};
 use super::script::Script;
 use super::sentence::sentence;
 use crate::catalogue::api::ApiSentence;
-use crate::catalogue::case::{Case, Folder, Kind, Level};
+use crate::catalogue::case::{Case, Folder, Level};
 use crate::catalogue::feature::Feature as Any;
+use crate::catalogue::kind::Kind;
 use crate::catalogue::writing;
 use crate::model::{Family, Intent, Protocol};
 

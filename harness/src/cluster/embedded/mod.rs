@@ -203,9 +203,12 @@ impl Source for EmbeddedSource {
         self.options.is_sound()
     }
 
+    /// Delays are others for every scenario, and the same for it whatever else is run.
     async fn cluster(&self, scenario: &Scenario) -> Result<Box<dyn Cluster>, ClusterError> {
         if !self.options.is_sound() {
-            return Ok(Box::new(Embedded::start(self.options.clone()).await?));
+            let mut options = self.options.clone();
+            options.delay = options.delay.map(|delay| delay.of_scenario(&scenario.id));
+            return Ok(Box::new(Embedded::start(options).await?));
         }
         let shape = Shape::of(scenario);
         let (process, capabilities) = match self.pool.take(&shape) {

@@ -7,8 +7,9 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::catalogue::case::{Case, Decider, Deciding, Folder, Kind, Level, Reason};
+use crate::catalogue::case::{Case, Decider, Deciding, Folder, Level, Reason};
 use crate::catalogue::feature::Feature as Any;
+use crate::catalogue::kind::Kind;
 use crate::catalogue::tier::axis::{Action, Api, Tier};
 use crate::catalogue::tier::construction::tags;
 use crate::catalogue::tier::feature::Feature;
