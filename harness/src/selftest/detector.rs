@@ -152,7 +152,7 @@ mod tests {
             let detector = detector(*fault);
             assert!(matches!(detector.level, Level::Must | Level::MustIfDeclared), "{fault}");
             for features in detector.cases {
-                let alone = Detector { cases: &[features], ..detector };
+                let alone = Detector { cases: std::slice::from_ref(features), ..detector };
                 assert!(!alone.choose(&cases).is_empty(), "{fault}: no case has {features:?}");
             }
         }
