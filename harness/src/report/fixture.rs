@@ -244,12 +244,8 @@ fn run(
             watched: None,
         });
     }
-    events.push(Event::ScenarioFinished {
-        status,
-        reason: reason.map(str::to_owned),
-        took: MS(310),
-        interrupted: false,
-    });
+    let (reason, took) = (reason.map(str::to_owned), MS(310));
+    events.push(Event::ScenarioFinished { status, reason, took, interrupted: false });
     let exit_code = match status {
         Status::Passed => 0,
         Status::Failed => 1,

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use super::model::{Broken, BrokenCase, FaultCell, Sentence};
 use super::phrase;
-use crate::report::ScenarioRun;
 use crate::report::difference::{Difference, briefly, name};
 use crate::report::known::Lore;
-use crate::report::news;
-use crate::run::{ApiText, CaseInfo, CellJudgement, Finding};
+use crate::report::{ScenarioRun, StepRun, news};
+use crate::run::{ApiText, CaseInfo, CellJudgement, Finding, WatchedCell};
 use crate::semantics::why;
 
 /// A case that failed.
@@ -63,6 +62,15 @@ impl<'a> Failed<'a> {
             }
             let rest: Vec<_> = faults.into_iter().filter(|cell| decides(cell).is_none()).collect();
             others.extend(self.cells(*index, &rest));
+            let watched = step.watched.iter().flat_map(|watched| &watched.cells);
+            let wrong: Vec<FaultCell> = watched
+                .filter(|cell| is_fault(&cell.finding))
+                .map(|cell| self.watched(*index, cell))
+                .collect();
+            if !wrong.is_empty() {
+                // What happens during a change is what such a case is about.
+                sentences.entry((&self.case.api).into()).or_default().extend(wrong);
+            }
         }
         if sentences.is_empty() {
             sentences.entry((&self.case.api).into()).or_default();
@@ -101,6 +109,23 @@ impl<'a> Failed<'a> {
                 }
             })
             .collect()
+    }
+
+    fn watched(&self, step: usize, cell: &WatchedCell) -> FaultCell {
+        let name_of = |step: &StepRun| step.name.clone();
+        FaultCell {
+            step: step + 1,
+            step_name: self.scenario.steps.get(&step).map(name_of).unwrap_or_default(),
+            connection: cell.cell.to_string(),
+            finding: name(&cell.finding).to_owned(),
+            specified: cell
+                .specified
+                .map_or("unknown".to_owned(), |intent| format!("{intent}, all the time")),
+            because: cell.why.clone().unwrap_or_else(|| format!("`{}`", cell.rule)),
+            observed: cell.told.clone(),
+            decided_by: None,
+            known: Vec::new(),
+        }
     }
 
     fn told(&self, cells: Vec<FaultCell>) -> BrokenCase {

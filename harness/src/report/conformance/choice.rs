@@ -6,7 +6,7 @@ use crate::model::Verdict;
 use crate::report::ScenarioRun;
 use crate::report::difference::Difference;
 use crate::report::known::{Lore, seen};
-use crate::run::{CaseInfo, CellJudgement, Level, Reason};
+use crate::run::{CaseInfo, CellJudgement, Level, Manner, Reason};
 
 /// The choices that a case was made to show: of a case about something else, none.
 pub(super) fn choice(case: &CaseInfo, scenario: &ScenarioRun) -> Option<Choice> {
@@ -36,13 +36,29 @@ pub(super) fn choice(case: &CaseInfo, scenario: &ScenarioRun) -> Option<Choice> 
             known.push(told);
         }
     }
+    let watched = watched(scenario);
+    if left_open_by.is_none() && watched.is_empty() {
+        return None;
+    }
     Some(Choice {
         case: scenario.info.id.clone(),
         about: scenario.info.about.clone(),
         sentence: (&case.api).into(),
-        left_open_by: left_open_by?.to_owned(),
+        left_open_by: left_open_by.unwrap_or(&case.api.text).to_owned(),
         allowed: of(Seen::Allow),
         denied: of(Seen::Deny),
+        watched,
         known,
     })
+}
+
+/// What became of the connections that were watched.
+pub(super) fn watched(scenario: &ScenarioRun) -> Vec<String> {
+    let watched = scenario.steps.values().filter_map(|step| step.watched.as_ref());
+    let word = |manner: Manner| match manner {
+        Manner::Held => "held",
+        Manner::Tried => "tried",
+    };
+    let cells = watched.flat_map(|watched| &watched.cells);
+    cells.map(|cell| format!("{} {}: {}", word(cell.manner), cell.cell, cell.told)).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::broken::{Failed, broken};
-use super::choice::choice;
+use super::choice::{choice, watched};
 use super::model::{
     ClusterReport, Conformance, FeatureRow, Known, KnownKind, Measured, SCHEMA, Skipped, Tally,
     Unjudged, Verdict,
@@ -109,6 +109,11 @@ fn cluster(
         platform: can.map(|can| can.name.clone()),
         cni: dataplane.map(|known| known.name.clone()).filter(|name| !name.is_empty()),
         enforces: dataplane.is_none_or(|known| known.enforces),
+        induced: dataplane
+            .iter()
+            .flat_map(|known| &known.induced)
+            .map(|induced| format!("{}: {}", induced.name, induced.sentence))
+            .collect(),
         lacks: can.map(|can| can.missing.clone()).unwrap_or_default(),
         cases: tally,
         cells: cases.iter().map(|(_, scenario, _)| scenario.cells()).sum(),
@@ -166,7 +171,7 @@ fn measured(case: &CaseInfo, scenario: &ScenarioRun) -> Option<Measured> {
     Some(Measured {
         case: scenario.info.id.clone(),
         about: scenario.info.about.clone(),
-        notes: notes.cloned().collect(),
+        notes: watched(scenario).into_iter().chain(notes.cloned()).collect(),
         to_enforce: micros(|timing| timing.to_enforce),
         to_allow: micros(|timing| timing.to_allow),
     })

@@ -73,10 +73,13 @@ fn cluster(cluster: &ClusterReport) -> String {
     if !cluster.enforces {
         text += "A negative control, declared to enforce nothing: none of this is conformance.\n\n";
     }
+    for induced in &cluster.induced {
+        let _ = writeln!(text, "- **Faulty on purpose**, {}.", prose(induced));
+    }
     for sentence in &cluster.lacks {
         let _ = writeln!(text, "- It has {}.", prose(sentence));
     }
-    if !cluster.lacks.is_empty() {
+    if !cluster.lacks.is_empty() || !cluster.induced.is_empty() {
         text.push('\n');
     }
     text += &profiles(cluster);
@@ -183,10 +186,12 @@ fn choices(cluster: &ClusterReport) -> String {
     );
     let cells = |all: &[String]| all.iter().map(|one| code(one)).collect::<Vec<_>>().join(" ");
     for choice in &cluster.choices {
+        let watched: String =
+            choice.watched.iter().map(|one| format!("; {}", prose(one))).collect();
         let known: String = choice.known.iter().map(|one| format!("; {}", prose(one))).collect();
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {}{known} |",
+            "| {} | {} | {} | {}{watched}{known} |",
             code(&choice.case),
             cells(&choice.allowed),
             cells(&choice.denied),

@@ -41,6 +41,9 @@ pub struct ClusterReport {
     /// Whether it is said to enforce policies; where not, it is a negative control, and nothing
     /// here is about conformance.
     pub enforces: bool,
+    /// The mistakes that its dataplane was told to make, each with its name: what fails then says
+    /// nothing of any other dataplane.
+    pub induced: Vec<String>,
     /// What it lacks, and why, in sentences.
     pub lacks: Vec<String>,
     /// All cases.
@@ -215,6 +218,8 @@ pub struct Choice {
     pub allowed: Vec<String>,
     /// Connections that were denied.
     pub denied: Vec<String>,
+    /// What became of connections that were watched, in phrases.
+    pub watched: Vec<String>,
     /// Choices of the CNI that this is known to be.
     pub known: Vec<String>,
 }

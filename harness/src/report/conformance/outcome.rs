@@ -3,7 +3,7 @@
 
 use super::model::{Part, Tally};
 use crate::report::ScenarioRun;
-use crate::run::{CaseInfo, Finding, Level, Status};
+use crate::run::{CaseInfo, Finding, Kind, Level, Status};
 
 /// How a case ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,11 @@ impl Outcome {
             Some(Status::Failed) => Self::Failed,
             Some(Status::Errored) | None => Self::Inconclusive,
             Some(_) if matches!(case.level, Level::Undefined | Level::Timing) => {
-                if scenario.cells() > 0 { Self::Recorded } else { Self::Skipped }
+                if scenario.cells() > 0 && is_watched(case, scenario) {
+                    Self::Recorded
+                } else {
+                    Self::Skipped
+                }
             }
             Some(Status::Skipped) => Self::Skipped,
             Some(Status::Passed) if is_shown(case, scenario) => Self::Passed,
@@ -42,9 +46,17 @@ impl Outcome {
     }
 }
 
+/// Whether what happens while something changes was watched, of a case about that.
+fn is_watched(case: &CaseInfo, scenario: &ScenarioRun) -> bool {
+    case.kind == Kind::Matrix || scenario.steps.values().any(|step| step.watched.is_some())
+}
+
 /// Whether the cell was judged that shows what the case is about, the first of those that one
 /// thing alone decides.
 fn is_shown(case: &CaseInfo, scenario: &ScenarioRun) -> bool {
+    if !is_watched(case, scenario) {
+        return false;
+    }
     let Some(first) = case.deciding.first() else { return scenario.cells() > 0 };
     let cells = scenario.steps.get(&first.step).map_or(&[][..], |step| &step.cells);
     cells.iter().any(|judged| {

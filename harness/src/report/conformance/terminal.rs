@@ -71,6 +71,10 @@ fn cluster(cluster: &ClusterReport, look: Look) -> String {
         let line = "a negative control, declared to enforce nothing: a case passes where its denies fail; none of this is conformance";
         text += &look.wrap("  ", "  ", &look.paint(DOUBTFUL, line));
     }
+    for induced in &cluster.induced {
+        let line = format!("faulty on purpose: {induced}");
+        text += &look.wrap("  ", "    ", &look.paint(BAD, &line));
+    }
     for sentence in &cluster.lacks {
         text += &look.wrap("  ", "    ", &look.paint(FAINT, &format!("has {sentence}")));
     }
