@@ -28,10 +28,12 @@
 //! | [`cluster`] | the trait [`Cluster`](cluster::Cluster), and the embedded cluster behind it |
 //! | [`run`] | control, apply, settle, judge; every step of it is an [`Event`](run::Event) |
 //! | [`report`] | pure folds over the record's lines |
+//! | [`selftest`] | which faults of a dataplane are caught, and by which cases |
 //! | [`cli`], [`exit`] | the command line, and every exit code |
 //!
 //! Imports go one way: [`model`] → {[`semantics`], [`scenario`]} → [`catalogue`] →
-//! [`cluster`] → [`run`] → [`report`] → [`cli`]. The embedded cluster's packet filter shares
+//! [`cluster`] → [`run`] → [`report`] → [`selftest`] →
+//! [`cli`]. The embedded cluster's packet filter shares
 //! nothing with [`semantics`] but the model, so that their agreement is evidence.
 //!
 //! A program that embeds the library calls [`init`] first: an embedded cluster
@@ -45,6 +47,7 @@ pub mod model;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod selftest;
 pub mod semantics;
 
 pub use cluster::embedded::init;

@@ -100,6 +100,7 @@ impl Feature {
             Self::Change(change) => of_change(change, ingress),
             Self::Via(Via::Pod | Via::Service | Via::NodePort | Via::LocalNodePort) => &BOTH_ENDS,
             Self::Topic(topic) => of_topic(topic),
+            Self::Cluster(feature) => feature.api(direction),
         }
     }
 }
@@ -184,7 +185,8 @@ const fn of_topic(topic: Topic) -> &'static ApiSentence {
         Topic::BothEndsDecide => &BOTH_ENDS,
         Topic::RepliesOfIsolated => &REPLIES,
         Topic::SelectorReplaced => &POD_SELECTOR,
-        Topic::PodReplaced | Topic::IpBlockOnPod => &EXTERNAL_IPS,
+        Topic::PodReplaced | Topic::AddressReused | Topic::IpBlockOnPod => &EXTERNAL_IPS,
+        Topic::TerminatingTarget => &FIRST_INSTANT,
         Topic::NamespaceRemoved => &NAMESPACE,
         Topic::SameRangeTwice => &LOCAL_NODE,
         Topic::OwnNode => &LOCAL_NODE,

@@ -30,6 +30,8 @@ macro_rules! axis {
     };
 }
 
+pub(super) use axis;
+
 axis! {
     /// Which pods `spec.podSelector` selects.
     Target {

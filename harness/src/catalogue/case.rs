@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::api::ApiSentence;
 use super::feature::Feature;
 use super::kind::Kind;
-use crate::model::{Cell, Direction, Intent, PolicyName};
+use crate::model::{Cell, ClusterPolicyName, Direction, Intent, PolicyName};
 use crate::scenario::{Diagnostic, LoadOptions, SCENARIO_FILE, Scenario, parse_folder};
 
 /// What a difference means.
@@ -66,6 +66,22 @@ pub enum Reason {
     Types,
     /// The API leaves it open.
     Open,
+    /// The tested rule is about it and does not show: what comes before it decides.
+    Above,
+    /// One of its ends is a pod in its node's network, which no selector reaches.
+    HostNetwork,
+    /// Both of its ends are one pod.
+    Itself,
+}
+
+/// The policy that a case tests.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decider {
+    /// A NetworkPolicy.
+    Policy(PolicyName),
+    /// A policy of the cluster.
+    ClusterPolicy(ClusterPolicyName),
 }
 
 /// A cell that one thing decides, in one direction: the other direction's pod is not isolated,
@@ -81,7 +97,7 @@ pub struct Deciding {
     /// The direction that decides.
     pub direction: Direction,
     /// The tested policy.
-    pub policy: PolicyName,
+    pub policy: Decider,
     /// The tested rule among those of its direction, from 0; `None` where there is none.
     pub rule: Option<usize>,
     /// What decides.

@@ -67,6 +67,8 @@ fn scene(combination: &Combination) -> Scene {
         targets_swapped: false,
         namespaces_swapped: false,
         policies,
+        nodes: &[],
+        cluster: Vec::new(),
     };
     if combination.via == Via::Service {
         scene.served = match (combination.direction, peer) {
@@ -75,18 +77,18 @@ fn scene(combination: &Combination) -> Scene {
                 let misses = combination.peer.near_misses().iter();
                 let miss = misses.filter_map(|miss| match miss {
                     End::Pod(place) => Some(*place),
-                    End::Host(_) => None,
+                    End::Host(_) | End::Node(_) => None,
                 });
                 [place].into_iter().chain(miss.take(1)).collect()
             }
-            (Direction::Egress, End::Host(_)) => Vec::new(),
+            (Direction::Egress, End::Host(_) | End::Node(_)) => Vec::new(),
         };
     }
     scene
 }
 
 /// The node of the target, so that the deciding peer is on the same one or not.
-fn target_node(path: Path, peer: End) -> &'static str {
+pub(super) fn target_node(path: Path, peer: End) -> &'static str {
     let End::Pod(peer) = peer else { return "node-1" };
     let node = town::PODS.iter().find(|(place, _)| *place == peer).map(|(_, node)| *node);
     match (node, path) {
@@ -166,7 +168,7 @@ fn api(combination: &Combination) -> &'static ApiSentence {
         Feature::Via(_) => 8,
         Feature::Family(_) => 9,
         Feature::Path(_) => 10,
-        Feature::Direction(_) | Feature::Topic(_) => 11,
+        Feature::Direction(_) | Feature::Topic(_) | Feature::Cluster(_) => 11,
     };
     let told = combination.features().into_iter().filter(|feature| !feature.is_plain());
     let first = told.min_by_key(order).unwrap_or(Feature::Direction(combination.direction));

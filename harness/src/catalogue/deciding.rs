@@ -1,7 +1,7 @@
 //! Finds the cells of a case that one thing decides, by trying what would be meant without it.
 
 use super::axis::Port;
-use super::case::{Deciding, Reason};
+use super::case::{Decider, Deciding, Reason};
 use super::feature::Combination;
 use super::policy::{Policy, Rule};
 use super::scene::Scene;
@@ -39,6 +39,7 @@ pub(super) fn endpoint(end: End) -> Endpoint {
     match end {
         End::Pod((namespace, name)) => Endpoint::pod(namespace, name),
         End::Host(host) => host.end(),
+        End::Node(name) => Endpoint::Node(name.into()),
     }
 }
 
@@ -68,7 +69,7 @@ impl Search<'_> {
         direction: Direction,
         reason: Reason,
     ) -> Deciding {
-        let policy = PolicyName::new(OWN, super::policy::TESTED);
+        let policy = Decider::Policy(PolicyName::new(OWN, super::policy::TESTED));
         Deciding { step: self.step, cell, intent, direction, policy, rule: self.rule, reason }
     }
 

@@ -4,133 +4,45 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::axis::{Change, Path, Peer, Port, Rules, Stacking, Target, Types};
+use super::possible::exclusion;
+use super::space::space;
+use super::tier;
 use super::topic::Topic;
 use crate::model::{Direction, Family, Protocol, Via};
 
-/// Declares the axes of the space: [`Feature`], [`Combination`], [`Partial`].
-macro_rules! space {
-    ($($(#[$doc:meta])* $axis:ident $field:ident $text:literal $of:ty: $all:expr,)+) => {
-        /// One value of one axis, or the topic of a case that stands outside the axes.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Feature {
-            $($(#[$doc])* $axis($of),)+
-            /// What a case of a special family is about.
-            Topic(Topic),
-        }
-
-        /// One value of each axis.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct Combination { $($(#[$doc])* pub $field: $of,)+ }
-
-        /// Values of some axes.
-        #[derive(Debug, Clone, Copy, Default)]
-        pub(super) struct Partial { $(pub(super) $field: Option<$of>,)+ }
-
-        impl Partial {
-            /// Sets an axis; `false` where it has another value already, or is no axis.
-            pub(super) fn set(&mut self, feature: Feature) -> bool {
-                match feature {
-                    $(Feature::$axis(value) => *self.$field.get_or_insert(value) == value,)+
-                    Feature::Topic(_) => false,
-                }
-            }
-
-            /// Sets the axis of a feature, whatever it was.
-            pub(super) fn replace(&mut self, feature: Feature) {
-                match feature {
-                    $(Feature::$axis(value) => self.$field = Some(value),)+
-                    Feature::Topic(_) => {}
-                }
-            }
-
-            /// Every value of the first axis that has none.
-            pub(super) fn open(&self) -> Option<Vec<Feature>> {
-                $(if self.$field.is_none() {
-                    return Some($all.iter().copied().map(Feature::$axis).collect());
-                })+
-                None
-            }
-
-            /// The combination, where every axis has a value.
-            pub(super) fn whole(self) -> Option<Combination> {
-                Some(Combination { $($field: self.$field?,)+ })
-            }
-
-            /// The values that there are.
-            pub(super) fn values(&self) -> Vec<Feature> {
-                let mut values = Vec::new();
-                $(values.extend(self.$field.map(Feature::$axis));)+
-                values
-            }
-        }
-
-        impl Combination {
-            /// The value of every axis, in the order of the axes.
-            pub(super) fn values(&self) -> Vec<Feature> {
-                vec![$(Feature::$axis(self.$field),)+]
-            }
-        }
-
-        impl Feature {
-            /// Every value of every axis, axis by axis, the plainest first.
-            pub fn all() -> Vec<Self> {
-                let mut all = Vec::new();
-                $(all.extend($all.iter().copied().map(Self::$axis));)+
-                all
-            }
-
-            /// The name of its axis.
-            pub const fn axis(self) -> &'static str {
-                match self {
-                    $(Self::$axis(_) => $text,)+
-                    Self::Topic(_) => "topic",
-                }
-            }
-
-            /// The name of its value.
-            pub fn value(self) -> String {
-                match self {
-                    $(Self::$axis(value) => value.to_string().to_lowercase(),)+
-                    Self::Topic(topic) => topic.to_string(),
-                }
-            }
-
-            /// Whether it is its axis's plainest value.
-            pub fn is_plain(self) -> bool {
-                match self {
-                    $(Self::$axis(value) => $all.first() == Some(&value),)+
-                    Self::Topic(_) => false,
-                }
-            }
-        }
-    };
-}
-
 space! {
-    /// The direction whose rule is tested.
-    Direction direction "direction" Direction: DIRECTIONS,
-    /// Which rules there are.
-    Rules rules "rules" Rules: Rules::ALL,
-    /// Who the tested rule names.
-    Peer peer "peer" Peer: Peer::ALL,
-    /// Which ports it names.
-    Port port "port" Port: Port::ALL,
-    /// The protocol of the deciding cell.
-    Protocol protocol "protocol" Protocol: Protocol::ALL,
-    /// Which pods the policy is for.
-    Target target "target" Target: Target::ALL,
-    /// How its directions are written.
-    Types types "types" Types: Types::ALL,
-    /// Where the ends of the deciding cell run.
-    Path path "path" Path: Path::ALL,
-    /// How the destination is addressed.
-    Via via "via" Via: WAYS,
-    /// How what is in force came about.
-    Change change "change" Change: Change::ALL,
-    /// Which policies there are beside it.
-    Stacking stacking "stacking" Stacking: Stacking::ALL,
-    /// The address family of the deciding cell.
-    Family family "family" Family: Family::ALL,
+    axes {
+        /// The direction whose rule is tested.
+        Direction direction "direction" Direction: DIRECTIONS,
+        /// Which rules there are.
+        Rules rules "rules" Rules: Rules::ALL,
+        /// Who the tested rule names.
+        Peer peer "peer" Peer: Peer::ALL,
+        /// Which ports it names.
+        Port port "port" Port: Port::ALL,
+        /// The protocol of the deciding cell.
+        Protocol protocol "protocol" Protocol: Protocol::ALL,
+        /// Which pods the policy is for.
+        Target target "target" Target: Target::ALL,
+        /// How its directions are written.
+        Types types "types" Types: Types::ALL,
+        /// Where the ends of the deciding cell run.
+        Path path "path" Path: Path::ALL,
+        /// How the destination is addressed.
+        Via via "via" Via: WAYS,
+        /// How what is in force came about.
+        Change change "change" Change: Change::ALL,
+        /// Which policies there are beside it.
+        Stacking stacking "stacking" Stacking: Stacking::ALL,
+        /// The address family of the deciding cell.
+        Family family "family" Family: Family::ALL,
+    }
+    outside {
+        /// What a case of a special family is about.
+        Topic(Topic),
+        /// What a case of the cluster tier tests.
+        Cluster(tier::Feature),
+    }
 }
 
 const DIRECTIONS: [Direction; 2] = [Direction::Ingress, Direction::Egress];
@@ -156,6 +68,13 @@ impl Feature {
                 | Self::Via(Via::Service)
                 | Self::Path(Path::Outside)
         )
+    }
+
+    /// Whether the other feature cannot be had without it: an ipBlock asks for hosts outside
+    /// by itself.
+    fn is_implied(self, by: Self) -> bool {
+        let outside = matches!(by, Self::Peer(peer) if peer.is_outside());
+        outside && self == Self::Path(Path::Outside)
     }
 }
 

@@ -23,7 +23,9 @@ mod scene;
 mod script;
 mod selection;
 mod sentence;
+mod space;
 mod special;
+pub mod tier;
 mod topic;
 mod town;
 mod writing;
@@ -34,7 +36,7 @@ use crate::model::Direction;
 
 pub use api::ApiSentence;
 pub use axis::{Change, Path, Peer, Port, Rules, Stacking, Target, Types};
-pub use case::{Case, Deciding, Folder, Level, Reason};
+pub use case::{Case, Decider, Deciding, Folder, Level, Reason};
 pub use covering::{Pair, covers, pairs};
 pub use feature::{Combination, Feature};
 pub use in_tree::{IN_TREE, InTree};
@@ -54,6 +56,7 @@ pub fn cases() -> Result<Vec<Case>> {
         }
     }
     cases.extend(special::cases()?);
+    cases.extend(tier::cases()?);
     cases.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(cases)
 }

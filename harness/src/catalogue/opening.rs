@@ -19,7 +19,7 @@ pub(super) struct Opening {
 
 /// Ports of one protocol.
 #[derive(Debug, Clone, Copy)]
-enum Numbers {
+pub(super) enum Numbers {
     /// All.
     Every,
     /// From the first to the last.
@@ -29,6 +29,11 @@ enum Numbers {
 }
 
 impl Opening {
+    /// An entry as it is written, and the ports that it means.
+    pub(super) const fn new(written: Value, protocol: Protocol, numbers: Numbers) -> Self {
+        Self { written, protocol, numbers }
+    }
+
     /// Whether it means a port.
     pub(super) const fn means(&self, listener: Listener) -> bool {
         self.protocol as u8 == listener.protocol as u8

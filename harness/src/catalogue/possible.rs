@@ -1,7 +1,8 @@
 //! Which values of the axes can occur together.
 
 use super::axis::{Change, Path, Peer, Port, Rules, Target, Types};
-use super::feature::{Combination, Feature, Partial};
+use super::covering::part;
+use super::feature::{Feature, Partial};
 use crate::model::{Direction, Protocol, Via};
 
 impl Peer {
@@ -92,7 +93,7 @@ impl Types {
 type Sentence = &'static str;
 
 /// Why these values cannot occur together, as far as it is settled by them already.
-fn exclusion(values: &Partial) -> Option<Sentence> {
+pub(super) fn exclusion(values: &Partial) -> Option<Sentence> {
     let Partial { direction, rules, peer, port, protocol, .. } = *values;
     let unwritten = rules.is_some_and(|rules| !rules.is_written());
     if unwritten
@@ -184,43 +185,5 @@ fn of_change(values: &Partial) -> Option<Sentence> {
 /// # Errors
 /// Why they cannot.
 pub fn possible(direction: Direction, one: Feature, other: Feature) -> Result<(), &'static str> {
-    let mut values = Partial { direction: Some(direction), ..Partial::default() };
-    if !values.set(one) || !values.set(other) {
-        return Err("an axis has one value at a time");
-    }
-    if let Some(sentence) = exclusion(&values) {
-        return Err(sentence);
-    }
-    match plainest(direction, &[one, other]) {
-        Some(_) => Ok(()),
-        None => Err("no third feature goes with both of them"),
-    }
-}
-
-/// The plainest combination of a direction that has these features.
-pub(super) fn plainest(direction: Direction, features: &[Feature]) -> Option<Combination> {
-    let mut values = Partial { direction: Some(direction), ..Partial::default() };
-    features.iter().all(|feature| values.set(*feature)).then_some(())?;
-    complete(values, &|_, open| open, &|whole| {
-        let own = whole.features();
-        features.iter().all(|feature| own.contains(feature))
-    })
-}
-
-/// Gives every axis that is open a value, in the order that `prefer` puts them in, such that
-/// all can occur together and `accept` takes the whole.
-pub(super) fn complete(
-    values: Partial,
-    prefer: &impl Fn(&Partial, Vec<Feature>) -> Vec<Feature>,
-    accept: &impl Fn(&Combination) -> bool,
-) -> Option<Combination> {
-    if exclusion(&values).is_some() {
-        return None;
-    }
-    let Some(open) = values.open() else { return values.whole().filter(accept) };
-    prefer(&values, open).into_iter().find_map(|feature| {
-        let mut next = values;
-        next.replace(feature);
-        complete(next, prefer, accept)
-    })
+    part(direction).possible(one, other)
 }

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use super::policy::{Policy, Rule};
 use super::selection::{Entry, Meant, Namespaces, Pods};
-use super::town::{self, Host, Listener, NEXT, OWN, Place};
+use super::tier::{ClusterPolicy, Tier};
+use super::town::{self, Host, Listener, NEXT, OWN, Place, TARGET};
 use crate::model::{Cell, Direction, Endpoint, Family, Intent, Protocol, Via};
 
 /// What there is in one step.
@@ -29,6 +30,10 @@ pub(super) struct Scene {
     pub(super) namespaces_swapped: bool,
     /// The policies in force.
     pub(super) policies: Vec<Policy>,
+    /// The nodes that the target connects to.
+    pub(super) nodes: &'static [&'static str],
+    /// The policies of the cluster in force.
+    pub(super) cluster: Vec<ClusterPolicy>,
 }
 
 /// What one direction's policies make of a cell.
@@ -89,22 +94,54 @@ impl Scene {
         places.into_iter().find(|place| *place.0 == *pod.namespace && *place.1 == *pod.name)
     }
 
-    fn host(&self, end: &Endpoint) -> Option<Host> {
+    pub(super) fn host(&self, end: &Endpoint) -> Option<Host> {
         self.hosts.iter().copied().find(|host| host.end() == *end)
+    }
+
+    /// The ports of a pod: beside nodes, those that nodes have.
+    pub(super) fn pod_ports(&self, place: Place) -> Vec<Listener> {
+        let mut ports = town::ports(self.direction, self.protocol, place);
+        if !self.nodes.is_empty() {
+            ports.iter_mut().for_each(|port| port.number += town::NODE_PORT - 80);
+        }
+        ports
     }
 
     /// The ports of an end.
     pub(super) fn ports(&self, end: &Endpoint) -> Vec<Listener> {
-        let of_pod =
-            Self::place(end).map(|place| town::ports(self.direction, self.protocol, place));
+        let of_pod = Self::place(end).map(|place| self.pod_ports(place));
         let of_host = || self.host(end).map(|host| host.ports(self.direction, self.protocol));
-        of_pod.or_else(of_host).unwrap_or_default()
+        let of_node = || {
+            let known = self.nodes.iter().any(|name| *end == Endpoint::Node((*name).into()));
+            known.then(|| town::node_ports(self.protocol))
+        };
+        of_pod.or_else(of_host).or_else(of_node).unwrap_or_default()
     }
 
     /// Every end, pods first.
     pub(super) fn ends(&self) -> Vec<Endpoint> {
         let pods = self.pods.iter().map(|(namespace, name)| Endpoint::pod(namespace, name));
         pods.chain(self.hosts.iter().map(|host| host.end())).collect()
+    }
+
+    /// The cells from the target to nodes.
+    fn to_nodes(&self) -> impl Iterator<Item = Cell> {
+        let source = Endpoint::pod(TARGET.0, TARGET.1);
+        let ends = self.nodes.iter().filter(|_| self.pods.contains(&TARGET));
+        ends.flat_map(move |name| {
+            let (source, destination) = (source.clone(), Endpoint::Node((*name).into()));
+            self.ports(&destination).into_iter().flat_map(move |port| {
+                let (source, destination) = (source.clone(), destination.clone());
+                Family::ALL.into_iter().map(move |family| Cell {
+                    source: source.clone(),
+                    destination: destination.clone(),
+                    port: port.number,
+                    protocol: port.protocol,
+                    family,
+                    via: Via::Pod,
+                })
+            })
+        })
     }
 
     /// Every cell, in order.
@@ -137,6 +174,7 @@ impl Scene {
                 }
             }
         }
+        cells.extend(self.to_nodes());
         cells
     }
 
@@ -228,14 +266,29 @@ impl Scene {
 
     /// What is meant of a cell: both directions must allow it.
     pub(super) fn intent(&self, cell: &Cell) -> Intent {
-        let sides = [Direction::Egress, Direction::Ingress].map(|of| self.side(cell, of));
-        let open = |side: &Side| side.is_isolated() && side.allowing == 0 && side.open;
-        if sides.iter().any(|side| side.is_shut()) {
+        let sides = [Direction::Egress, Direction::Ingress].map(|of| self.judged(cell, of));
+        if sides.contains(&Intent::Deny) {
             Intent::Deny
-        } else if sides.iter().any(open) {
+        } else if sides.contains(&Intent::Any) {
             Intent::Any
         } else {
             Intent::Allow
         }
+    }
+
+    /// What one direction makes of a cell: the Admin tier, then the NetworkPolicies, which
+    /// decide of every pod that they isolate, then the Baseline tier.
+    pub(super) fn judged(&self, cell: &Cell, direction: Direction) -> Intent {
+        let side = self.side(cell, direction);
+        let by_policies = || match side {
+            side if !side.is_isolated() => None,
+            side if side.is_shut() => Some(Intent::Deny),
+            side if side.allowing == 0 => Some(Intent::Any),
+            _ => Some(Intent::Allow),
+        };
+        self.by_tier(cell, direction, Tier::Admin)
+            .or_else(by_policies)
+            .or_else(|| self.by_tier(cell, direction, Tier::Baseline))
+            .unwrap_or(Intent::Allow)
     }
 }

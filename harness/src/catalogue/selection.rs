@@ -196,6 +196,7 @@ impl Peer {
 pub(super) enum End {
     Pod(Place),
     Host(Host),
+    Node(&'static str),
 }
 
 /// The selector of the pods that wear the target's labels.

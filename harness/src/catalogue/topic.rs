@@ -43,6 +43,10 @@ topics! {
     SelectorReplaced = "selector-replaced",
     /// A peer goes, and another pod comes that is none.
     PodReplaced = "pod-replaced",
+    /// A peer ends, and another pod gets its address.
+    AddressReused = "address-reused",
+    /// A policy's pod is being deleted.
+    TerminatingTarget = "terminating-target",
     /// A namespace of peers goes.
     NamespaceRemoved = "namespace-removed",
     /// Two rules of one range, of which one names ports.
@@ -115,6 +119,23 @@ impl Topic {
             | Self::TargetRelabelled => Kind::SwapWindow,
             _ => Kind::Matrix,
         }
+    }
+}
+
+impl Topic {
+    /// What stands in the place of an axis.
+    pub(super) const fn axis(self) -> &'static str {
+        "topic"
+    }
+
+    /// Its name, as a feature's.
+    pub(super) fn value(self) -> String {
+        self.to_string()
+    }
+
+    /// No topic is plain.
+    pub(super) const fn is_plain(self) -> bool {
+        false
     }
 }
 

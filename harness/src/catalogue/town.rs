@@ -90,6 +90,15 @@ pub(super) fn ports(direction: Direction, protocol: Protocol, place: Place) -> V
     }
 }
 
+/// The ports of a node, none of which its system needs.
+pub(super) fn node_ports(protocol: Protocol) -> Vec<Listener> {
+    let at = |number, protocol| Listener { number, protocol, named: false };
+    vec![at(NODE_PORT, protocol), at(NODE_PORT + 1, protocol), at(NODE_PORT, beside(protocol))]
+}
+
+/// The port of a node that has the part of 80.
+pub(super) const NODE_PORT: u16 = 18_080;
+
 /// A host outside the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Host {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::expect;
 use super::scene::Scene;
+use super::tier;
 use super::town::{self, Listener, PORT_NAME, Place};
 use crate::model::Protocol;
 
@@ -45,7 +46,11 @@ pub(super) fn scenario(id: &str, about: &str, tags: &[String], steps: &[Step]) -
             text.push_str(&indented(action, 4));
         }
         text.push_str("    expect:\n");
-        for rule in expect::rules(&step.scene) {
+        let rules = match step.scene.cluster.as_slice() {
+            [] => expect::rules(&step.scene),
+            _ => tier::expected(&step.scene),
+        };
+        for rule in rules {
             let _ = writeln!(text, "      - {rule}");
         }
     }
@@ -74,6 +79,14 @@ fn topology(scene: &Scene) -> String {
             let [v4, v6] = host.addresses();
             let ports = listeners(&host.ports(scene.direction, scene.protocol));
             let _ = writeln!(text, "    {}: {{ addresses: [{v4}, \"{v6}\"]{ports} }}", host.name());
+        }
+    }
+    if !scene.nodes.is_empty() {
+        text.push_str("  nodes:\n");
+        for name in scene.nodes {
+            let ports = listeners(&town::node_ports(scene.protocol));
+            let ports = ports.trim_start_matches(", ");
+            let _ = writeln!(text, "    {name}: {{ {ports} }}");
         }
     }
     text
@@ -105,7 +118,7 @@ fn pod(scene: &Scene, place: Place) -> String {
     worn.extend(of(&town::TARGET_LABELS, scene.worn_as_target(place)));
     let node = town::PODS.iter().find(|(other, _)| *other == place).map(|(_, node)| *node);
     let node = node.filter(|node| !node.is_empty()).unwrap_or(scene.target_node);
-    let ports = listeners(&town::ports(scene.direction, scene.protocol, place));
+    let ports = listeners(&scene.pod_ports(place));
     format!("{}: {{ labels: {{ {} }}{ports}, node: {node} }}", place.1, labels(&worn))
 }
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::args::RunOptions;
 use super::report_args::ConformanceFiles;
+use super::run_args::RunOptions;
 
 /// `ringfence conformance`.
 #[derive(Debug, Args)]

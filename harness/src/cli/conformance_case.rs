@@ -43,6 +43,7 @@ fn cell(case: &Case, deciding: &Deciding) -> DecidingCell {
         Reason::Target => matches!(feature, Feature::Target(_)),
         Reason::Types => matches!(feature, Feature::Types(_)),
         Reason::Rule | Reason::NoRule | Reason::Open => false,
+        Reason::Above | Reason::HostNetwork | Reason::Itself => false,
     };
     let own = case.features.iter().find(is_of).map(|feature| feature.api(*direction));
     let own = own.filter(|sentence| *sentence != case.api).map(text);

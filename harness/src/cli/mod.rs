@@ -24,7 +24,11 @@ mod report;
 mod report_args;
 mod resumption;
 mod run;
+mod run_args;
 mod screen;
+mod selftest;
+mod selftest_args;
+mod selftest_bench;
 mod settings;
 
 use std::ffi::OsString;
@@ -69,6 +73,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Conformance(args) => conformance::conformance(*args),
         Command::Report(args) => report::report(args),
+        Command::Selftest(args) => selftest::selftest(&args),
         Command::Matrix(args) => manifests::matrix(args),
         Command::Explain(args) => manifests::explain(args),
         Command::Lint(args) => lint::lint(args),

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::args;
 use super::cluster_args::{Files, Kind};
 use super::cluster_kind::ClusterKind;
 use super::declared::{self, Declared, dataplane};
+use super::run_args;
 use crate::cluster::embedded::Fault;
 use crate::cluster::kubernetes::{Options, PullPolicy, PullSecret};
 use crate::run::Partition;
@@ -72,14 +72,14 @@ pub(super) struct KubernetesSettings {
 }
 
 impl KubernetesSettings {
-    fn new(args: args::KubernetesCluster) -> Result<Self> {
+    fn new(args: run_args::KubernetesCluster) -> Result<Self> {
         let pull_secret = args.agent_pull_secret.as_deref().map(str::parse).transpose();
         Ok(Self {
             image: args.agent_image,
             pull_policy: match args.agent_pull_policy {
-                args::Pull::Always => PullPolicy::Always,
-                args::Pull::IfNotPresent => PullPolicy::IfNotPresent,
-                args::Pull::Never => PullPolicy::Never,
+                run_args::Pull::Always => PullPolicy::Always,
+                run_args::Pull::IfNotPresent => PullPolicy::IfNotPresent,
+                run_args::Pull::Never => PullPolicy::Never,
             },
             pull_secret: pull_secret.context("`--agent-pull-secret` is not understood")?,
             cni: args.cni,
@@ -151,7 +151,7 @@ impl RunSettings {
     ///
     /// # Errors
     /// What was expected of the argument that is wrong.
-    pub(super) fn new(args: args::RunOptions) -> Result<Self> {
+    pub(super) fn new(args: run_args::RunOptions) -> Result<Self> {
         for (option, path) in [("--record", &args.record), ("--resume", &args.resume)] {
             if path.as_deref().is_some_and(|path| path == Path::new(STDIN)) {
                 bail!(
@@ -160,7 +160,7 @@ impl RunSettings {
                 );
             }
         }
-        let evidence = args.evidence == args::Evidence::Nflog;
+        let evidence = args.evidence == run_args::Evidence::Nflog;
         let clusters = clusters(&args.on)?;
         declared::check(&clusters, &args.kubernetes_cluster.cni)?;
         only_embedded_is_faulty(&clusters, &args.fault)?;
@@ -192,6 +192,10 @@ impl RunSettings {
         }
         if !self.evidence {
             tell("--evidence", "none".to_owned());
+        }
+        let faults: Vec<&str> = self.faults.iter().map(|fault| fault.name()).collect();
+        if !faults.is_empty() {
+            tell("--fault", faults.join(" "));
         }
         if self.kubernetes != KubernetesVersion::default() {
             tell("--kubernetes", self.kubernetes.to_string());
@@ -253,7 +257,7 @@ fn only_embedded_is_faulty(clusters: &[ClusterKind], faults: &[Fault]) -> Result
 /// On two cores the library took 8.9 s with one or two jobs, 4.3 s with eight,
 /// and 6.1 s with sixteen. Without evidence every deny waits for its deadline: 15.8 s
 /// with eight jobs, 9.0 s with sixteen, 7.3 s with 24, and 6.7 s with 32.
-fn default_jobs(evidence: bool) -> NonZeroUsize {
+pub(super) fn default_jobs(evidence: bool) -> NonZeroUsize {
     const PER_CORE: NonZeroUsize = NonZeroUsize::new(4).unwrap();
     const PER_CORE_WAITING: NonZeroUsize = NonZeroUsize::new(12).unwrap();
     let per_core = if evidence { PER_CORE } else { PER_CORE_WAITING };
@@ -310,6 +314,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::cli::args;
 
     fn settings(arguments: &[&str], here: &Path) -> Result<(Vec<PathBuf>, RunSettings)> {
         let all = ["ringfence", "run"].iter().chain(arguments);

@@ -30,6 +30,12 @@ pub trait Source: Send + Sync {
         false
     }
 
+    /// Whether its clusters share what belongs to no namespace, such as policies of the
+    /// cluster. A scenario that applies some then runs while no other does.
+    fn shares_cluster_scope(&self) -> bool {
+        false
+    }
+
     /// Makes what all scenarios share, and says how far it is. Called once, before
     /// any other call. What it has made by the time it fails or is dropped is
     /// removed by [`Source::close`].

@@ -75,7 +75,8 @@ pub enum Clause {
     MixedVersions,
     /// A pod that connects to itself, under a policy of `v1alpha1`.
     AdminPolicyOnItself,
-    /// A node that connects to its own pod, under a rule that denies all.
+    /// A node, or a hostNetwork pod of it, that connects to its own pod, under a rule that
+    /// denies all.
     DenyAllOnOwnNode,
 }
 

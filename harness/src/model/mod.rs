@@ -35,5 +35,5 @@ pub use origin::Origin;
 pub use policy::{Cidr, NetworkPolicy, Peer, PolicyName, PolicyPort, PolicyType, PortRef, Rule};
 pub use ringfence_probe::{Family, Outcome, Protocol};
 pub use service::service_port;
-pub use topology::{External, Namespace, Node, Phase, Pod, Port, Topology};
+pub use topology::{External, HOSTNAME_LABEL, Namespace, Node, Phase, Pod, Port, Topology};
 pub use world::{Change, ChangeError, LabelChanges, World};

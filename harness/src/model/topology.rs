@@ -117,6 +117,10 @@ impl Pod {
     }
 }
 
+/// "The Kubelet populates this label with the hostname of the node", which is mostly the node's
+/// name (<https://kubernetes.io/docs/reference/labels-annotations-taints/>).
+pub const HOSTNAME_LABEL: &str = "kubernetes.io/hostname";
+
 /// A node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
@@ -136,6 +140,13 @@ impl Node {
     /// A node of which nothing is known but its name.
     pub fn new(name: Name) -> Self {
         Self { name, addresses: Vec::new(), ports: Vec::new(), labels: None }
+    }
+
+    /// A node of a scenario, which has the label that every kubelet gives its node
+    /// ([`HOSTNAME_LABEL`]) and no other that a scenario may know of.
+    pub fn of_scenario(name: Name) -> Self {
+        let hostname = (HOSTNAME_LABEL.to_owned(), name.to_string());
+        Self { labels: Some([hostname].into()), ..Self::new(name) }
     }
 }
 
@@ -166,6 +177,16 @@ pub struct Topology {
 }
 
 impl Topology {
+    /// The same without the places where it was written: what a cluster makes of it.
+    pub fn shape(&self) -> Self {
+        let nowhere = Origin::synthetic("anywhere");
+        let mut shape = self.clone();
+        shape.namespaces.values_mut().for_each(|found| found.origin = nowhere.clone());
+        shape.pods.values_mut().for_each(|found| found.origin = nowhere.clone());
+        shape.externals.values_mut().for_each(|found| found.origin = nowhere.clone());
+        shape
+    }
+
     /// The addresses of an endpoint; empty where it is unknown or has none yet.
     pub fn addresses(&self, endpoint: &Endpoint) -> &[IpAddr] {
         match endpoint {

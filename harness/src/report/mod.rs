@@ -27,6 +27,7 @@ mod watched;
 
 pub use findings::findings;
 pub use list::list;
+pub(crate) use look::{BAD, DOUBTFUL, FAINT, GOOD, count, duration};
 pub use look::{Look, tame};
 pub use summary::{
     BundleRun, ClusterRun, Finished, FoldError, Preparation, Run, ScenarioRun, Stage, Started,

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::cluster::{ClusterError, Source, Stage, StageState, Stages};
 use crate::exit::ExitCode;
-use crate::model::{Origin, Topology};
+use crate::model::Topology;
 use crate::scenario::Scenario;
 
 use super::enforcement::Enforcement;
@@ -77,7 +77,9 @@ pub struct Ran {
 /// On each source at most `jobs` scenarios run at a time, or as many as the source
 /// bears. They start in order, save that on a source which keeps pods
 /// ([`Source::reuses`]) those of one topology start together, in the place of the
-/// first of them. [`Event::RunStarted`] lists them in the order in which they were
+/// first of them, and that where scenarios share what belongs to no namespace
+/// ([`Source::shares_cluster_scope`]) those with policies of the cluster come last, one at a
+/// time. [`Event::RunStarted`] lists them in the order in which they were
 /// given; lines of scenarios that run at the same time are mixed in the record. A
 /// scenario never gets lost: one whose cluster cannot be made, that panics, or
 /// that `stop` kept from starting has its own [`Event::ScenarioFinished`].
@@ -265,19 +267,29 @@ impl Lane {
         false
     }
 
+    /// Scenarios in the order in which they start.
+    fn ordered(&self, scenarios: Vec<Arc<Scenario>>) -> Vec<Arc<Scenario>> {
+        if self.source.reuses() { by_topology(scenarios) } else { scenarios }
+    }
+
     async fn scenarios(&self, scenarios: Vec<Arc<Scenario>>) -> Counts {
         let jobs = self.source.most_at_once().map_or(self.jobs, |most| most.min(self.jobs)).max(1);
         let mut counts = Counts::default();
-        let mut waiting = VecDeque::from(match self.source.reuses() {
-            true => by_topology(scenarios),
-            false => scenarios,
-        });
+        // What applies policies of the cluster has it for itself, once all others are over.
+        let shared = self.source.shares_cluster_scope();
+        let (alone, beside): (Vec<_>, Vec<_>) =
+            scenarios.into_iter().partition(|of| shared && of.has_cluster_policies());
+        let mut waiting: VecDeque<_> = self.ordered(beside).into_iter().collect();
+        let together = waiting.len();
+        waiting.extend(self.ordered(alone));
+        let mut started = 0;
         let mut running = JoinSet::new();
         let mut names = HashMap::new();
         loop {
-            while running.len() < jobs
+            while running.len() < (if started < together { jobs } else { 1 })
                 && let Some(scenario) = waiting.pop_front()
             {
+                started += 1;
                 let sink = self.sink.of(self.source.name(), &scenario.id);
                 if self.stop.is_asked() {
                     sink.emit(Event::ScenarioStarted);
@@ -311,7 +323,7 @@ impl Lane {
 fn by_topology(scenarios: Vec<Arc<Scenario>>) -> Vec<Arc<Scenario>> {
     let mut groups: Vec<(Topology, Vec<Arc<Scenario>>)> = Vec::new();
     for scenario in scenarios {
-        let shape = shape(&scenario.topology);
+        let shape = scenario.topology.shape();
         let known = groups.iter_mut().find(|(known, group)| {
             *known == shape && group.iter().all(|other| other.nodes == scenario.nodes)
         });
@@ -321,16 +333,6 @@ fn by_topology(scenarios: Vec<Arc<Scenario>>) -> Vec<Arc<Scenario>> {
         }
     }
     groups.into_iter().flat_map(|(_, group)| group).collect()
-}
-
-/// A topology without the places where it was written: what a cluster makes of it.
-fn shape(topology: &Topology) -> Topology {
-    let nowhere = Origin::synthetic("anywhere");
-    let mut shape = topology.clone();
-    shape.namespaces.values_mut().for_each(|found| found.origin = nowhere.clone());
-    shape.pods.values_mut().for_each(|found| found.origin = nowhere.clone());
-    shape.externals.values_mut().for_each(|found| found.origin = nowhere.clone());
-    shape
 }
 
 async fn one(

@@ -43,6 +43,12 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Whether a step applies policies of the cluster, which belong to no namespace.
+    pub fn has_cluster_policies(&self) -> bool {
+        let mut changes = self.steps.iter().flat_map(|step| &step.changes);
+        changes.any(|change| matches!(change, Change::ApplyClusterPolicy(_)))
+    }
+
     /// Every range that the scenario gives a meaning: the addresses of its
     /// external hosts, and the CIDRs of every step's ipBlocks and networks but `/0`. A cluster
     /// chooses its own ranges apart from them. Exceptions lie within their CIDR;

@@ -24,8 +24,7 @@ pub(super) fn topology<'n>(
     let mut topology = Topology::default();
     for number in 1..=nodes {
         let name = Name::from(format!("node-{number}"));
-        let node = Node::new(name.clone());
-        topology.nodes.insert(name, node);
+        topology.nodes.insert(name.clone(), Node::of_scenario(name));
     }
     let Some(field) = field else { return (topology, Vec::new()) };
     let known = ["manifests", "namespaces", "external", "nodes"];

@@ -256,7 +256,6 @@ async fn compare(
     let asked = cells(cluster, world);
     let decided: Vec<(Cell, Decision)> = asked
         .iter()
-        .filter(|cell| !left_open(world, cell))
         .cloned()
         .map(|cell| {
             let decision = engine.decide(&cell);
@@ -285,16 +284,6 @@ async fn compare(
         })
         .collect();
     Ok((Count { asked: asked.len(), decided: decided.len() }, differing))
-}
-
-/// Whether a hostNetwork pod, whose packets are its node's, dials a pod of its own node under
-/// policies of the cluster. "Traffic to and from the node where a Pod is running is always
-/// allowed", which a rule that denies all may or may not be stronger than.
-fn left_open(world: &World, cell: &Cell) -> bool {
-    let pod = |end: &Endpoint| end.as_pod().and_then(|pod| world.topology.pods.get(pod));
-    let ends = pod(&cell.source).zip(pod(&cell.destination));
-    !world.cluster_policies.is_empty()
-        && ends.is_some_and(|(from, to)| from.host_network && from.node == to.node)
 }
 
 /// What a matrix has, and what it only has where a rule names it: nodes at either end, pods

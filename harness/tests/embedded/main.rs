@@ -4,6 +4,7 @@
 
 mod ends;
 mod life;
+mod renewal;
 #[path = "../requirement/mod.rs"]
 mod requirement;
 mod services;
@@ -76,6 +77,8 @@ fn main() -> ExitCode {
             "a_policy_that_takes_the_place_of_another_is_watched",
             watching::a_policy_that_takes_the_place_of_another,
         ),
+        trial("a_renewed_cluster_is_as_new", renewal::renewed_is_as_new),
+        trial("a_spoilt_cluster_is_not_renewed", renewal::a_spoilt_one_is_not_renewed),
         trial("a_torn_down_cluster_can_be_deployed_again", life::again),
         trial("a_dead_helper_is_a_lost_cluster", life::dead_helper),
         trial("a_killed_run_leaves_nothing", life::killed_run),

@@ -130,6 +130,12 @@ impl Fake {
         self
     }
 
+    /// Declares a feature that none is taken to have which does not declare it.
+    pub(crate) fn declaring(mut self, feature: Feature) -> Self {
+        self.capabilities.dataplane.declares.insert(feature);
+        self
+    }
+
     /// Lets a function decide cells that it has an outcome for.
     pub(crate) fn lie(
         mut self,

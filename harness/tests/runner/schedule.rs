@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use ringfence::cluster::{Cluster, ClusterError, Source};
+use ringfence::cluster::{Cluster, ClusterError, Feature, Source};
 use ringfence::model::Outcome;
 use ringfence::run::record::{RecordWriter, read};
 use ringfence::run::{
@@ -13,7 +13,7 @@ use ringfence::run::{
 use ringfence::scenario::Scenario;
 
 use crate::fake::Fake;
-use crate::script::fenced;
+use crate::script::{fenced, shut_by_the_cluster};
 
 fn scenarios(ids: &[&str]) -> Vec<Arc<Scenario>> {
     ids.iter().map(|id| Arc::new(Scenario { id: (*id).into(), ..fenced() })).collect()
@@ -247,6 +247,57 @@ async fn scenarios_of_one_topology_run_together_where_pods_are_kept() {
         };
         let listed: Vec<&str> = scenarios.iter().map(|info| info.id.as_str()).collect();
         assert_eq!(listed, ["a", "b", "c", "d", "e"]);
+    }
+}
+
+/// As [`Fakes`], with or without one scope for all, and keeps how many others were running when
+/// each was asked for.
+struct Sharing {
+    shares: bool,
+    running: Arc<AtomicUsize>,
+    seen: Mutex<Vec<(String, usize)>>,
+}
+
+#[async_trait]
+impl Source for Sharing {
+    fn name(&self) -> &str {
+        "sharing"
+    }
+
+    fn shares_cluster_scope(&self) -> bool {
+        self.shares
+    }
+
+    async fn cluster(&self, scenario: &Scenario) -> Result<Box<dyn Cluster>, ClusterError> {
+        let others = self.running.fetch_add(1, Ordering::SeqCst);
+        self.seen.lock().unwrap().push((scenario.id.clone(), others));
+        let running = self.running.clone();
+        let ended = move || {
+            running.fetch_sub(1, Ordering::SeqCst);
+        };
+        Ok(Box::new(Fake::honest().declaring(Feature::ClusterTiers).on_teardown(ended)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn policies_of_the_cluster_have_a_shared_one_for_themselves() {
+    let at_once = [("a", 0), ("b", 1), ("c", 1), ("d", 1), ("e", 1)];
+    let alone = [("b", 0), ("c", 1), ("e", 1), ("a", 0), ("d", 0)];
+    for (shares, wanted) in [(false, at_once), (true, alone)] {
+        let mut given = scenarios(&["a", "b", "c", "d", "e"]);
+        for scenario in given.iter_mut().filter(|of| ["a", "d"].contains(&of.id.as_str())) {
+            let id = scenario.id.clone();
+            *scenario = Arc::new(Scenario { id, ..shut_by_the_cluster() });
+        }
+        let (running, seen) = (Arc::default(), Mutex::default());
+        let source = Arc::new(Sharing { shares, running, seen });
+        let (sink, _lines) = EventSink::channel();
+        let sources: Vec<Arc<dyn Source>> = vec![source.clone()];
+        let ran = run_all(given, sources, 2, &Settings::default(), &sink, &Stop::never()).await;
+        assert_eq!(ran.counts.passed, 5);
+        let seen = source.seen.lock().unwrap();
+        let seen: Vec<_> = seen.iter().map(|(id, others)| (id.as_str(), *others)).collect();
+        assert_eq!(seen, wanted);
     }
 }
 

@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use ringfence::cluster::Cluster;
 use ringfence::model::{
-    Change, Intent, LabelSelector, Labels, Namespace, NetworkPolicy, Origin, Phase, Pod, PodName,
-    PolicyName, PolicyType, Port, Protocol, Topology,
+    Change, ClusterAction, ClusterPeer, ClusterPolicy, ClusterPolicyKind, ClusterPolicyName,
+    ClusterPolicyVersion, ClusterRule, ClusterSubject, Intent, LabelSelector, Labels, Namespace,
+    NetworkPolicy, Origin, Phase, Pod, PodName, PolicyName, PolicyType, Port, Protocol, Tier,
+    Topology,
 };
 use ringfence::run::{
     CellJudgement, Event, EventSink, Finding, Line, Settings, Status, StepTiming, Stop,
@@ -56,6 +58,32 @@ pub(crate) fn fence_with(name: &str, direction: PolicyType) -> Change {
         policy_types: Some(vec![direction]),
         ingress: None,
         egress: None,
+        origin: origin(),
+        manifest: serde_json::json!({}),
+    }))
+}
+
+/// Applies a policy of the cluster that denies a pod everything it is sent by pods.
+pub(crate) fn shut(name: &str) -> Change {
+    let everybody = LabelSelector::everything;
+    Change::ApplyClusterPolicy(Arc::new(ClusterPolicy {
+        name: ClusterPolicyName::new(ClusterPolicyKind::ClusterNetworkPolicy, name),
+        version: ClusterPolicyVersion::V1alpha2,
+        tier: Tier::Admin,
+        priority: Some(1),
+        subject: ClusterSubject::Pods {
+            namespace_selector: everybody(),
+            pod_selector: LabelSelector::label("app", name),
+            origin: origin(),
+        },
+        ingress: vec![ClusterRule {
+            name: None,
+            action: ClusterAction::Deny,
+            peers: vec![ClusterPeer::Namespaces { selector: everybody(), origin: origin() }],
+            ports: vec![],
+            origin: origin(),
+        }],
+        egress: vec![],
         origin: origin(),
         manifest: serde_json::json!({}),
     }))
@@ -140,6 +168,11 @@ pub(crate) fn with_protocols(protocols: &[Protocol], steps: Vec<Step>) -> Scenar
 /// `y` is fenced in the only step, as it should be.
 pub(crate) fn fenced() -> Scenario {
     scenario(vec![step(vec![fence("y")], &["deny * -> y", "allow * -> *"])])
+}
+
+/// As [`fenced`], by a policy of the cluster.
+pub(crate) fn shut_by_the_cluster() -> Scenario {
+    scenario(vec![step(vec![shut("y")], &["deny * -> y", "allow * -> *"])])
 }
 
 /// What a run told.

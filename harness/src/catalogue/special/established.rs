@@ -139,7 +139,7 @@ fn policy_lifted(setting: Setting) -> Special {
         name: "the policy is deleted",
         actions: vec![
             "delete: [x/tested]".to_owned(),
-            watch(&[allow.clone()], &[allow, setting.rule("any", "x/c")]),
+            watch(std::slice::from_ref(&allow), &[allow.clone(), setting.rule("any", "x/c")]),
         ],
         expect: vec!["allow * -> *".to_owned()],
         deciding: Vec::new(),
@@ -164,8 +164,8 @@ fn allowed_by_another_rule(setting: Setting) -> Special {
         actions: vec![
             apply(&[1]),
             watch(
-                &[allow.clone()],
-                &[allow, setting.rule("any", "x/c"), setting.rule("deny", "y/*")],
+                std::slice::from_ref(&allow),
+                &[allow.clone(), setting.rule("any", "x/c"), setting.rule("deny", "y/*")],
             ),
         ],
         expect: setting.expect(&["x/*"]),
@@ -198,7 +198,10 @@ fn unrelated(
     }
     let step = Step {
         name: "something changes elsewhere",
-        actions: vec![change, watch(&[allow.clone()], &[allow, setting.rule("deny", "x/c")])],
+        actions: vec![
+            change,
+            watch(std::slice::from_ref(&allow), &[allow.clone(), setting.rule("deny", "x/c")]),
+        ],
         expect,
         deciding: vec![let_through(setting, "x/b"), kept_out(setting, "x/c")],
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::catalogue::case::{Case, Deciding, Folder, Level, Reason};
+use crate::catalogue::case::{Case, Decider, Deciding, Folder, Level, Reason};
 use crate::catalogue::feature::Feature;
 use crate::catalogue::policy::type_name;
 use crate::catalogue::topic::Topic;
@@ -163,7 +163,7 @@ impl Special {
                     cell: decided.cell.parse()?,
                     intent: decided.intent,
                     direction: decided.direction,
-                    policy: PolicyName::new(namespace, name),
+                    policy: Decider::Policy(PolicyName::new(namespace, name)),
                     rule: decided.rule,
                     reason: decided.reason,
                 });

@@ -1,6 +1,7 @@
 //! Cases outside the axes, written out one by one.
 
 mod changes;
+mod ends;
 mod established;
 mod folder;
 mod nodes;
@@ -14,7 +15,13 @@ use super::case::Case;
 
 /// Every special case.
 pub(super) fn cases() -> Result<Vec<Case>> {
-    let cases =
-        [rules::cases(), changes::cases(), nodes::cases(), established::cases(), windows::cases()];
+    let cases = [
+        rules::cases(),
+        changes::cases(),
+        ends::cases(),
+        nodes::cases(),
+        established::cases(),
+        windows::cases(),
+    ];
     cases.into_iter().flatten().map(folder::Special::case).collect()
 }

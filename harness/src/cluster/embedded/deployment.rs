@@ -18,9 +18,10 @@ use super::dataplane::{LocalPod, NodeView};
 use super::fault::{Impairment, Order};
 use super::filter::Filter;
 use super::network::{Network, Slot};
+use super::protocol::Demand;
 use super::services::Services;
 use crate::cluster::placement::{Placement, node_names};
-use crate::model::{Change, Endpoint, Name, Node, Pod, PodName, Port, Topology, World};
+use crate::model::{Change, Endpoint, Name, Pod, PodName, Port, Topology, World};
 
 /// A cluster and everything that it is made of.
 pub(super) struct Deployment {
@@ -32,47 +33,40 @@ pub(super) struct Deployment {
     pub(super) probers: Vec<Prober>,
     pub(super) rounds: u32,
     pub(super) nonces: u64,
-    node_names: Vec<Name>,
-    placement: Placement,
+    pub(super) node_names: Vec<Name>,
+    pub(super) placement: Placement,
     /// What is wrong with the dataplane, where something is to be.
     impairment: Option<Impairment>,
 }
 
 /// A pod that has its place in the world and is still to be made.
-struct Newcomer {
-    name: PodName,
-    node: usize,
+pub(super) struct Newcomer {
+    pub(super) name: PodName,
+    pub(super) node: usize,
     /// `None`: it shares its node's network.
-    slot: Option<Slot>,
+    pub(super) slot: Option<Slot>,
 }
 
 impl Deployment {
-    /// Makes a cluster without policies.
+    /// Makes a cluster of a topology, with what stands beside it.
     pub(super) fn create(
         options: &EmbeddedOptions,
         ipv6: bool,
-        mut topology: Topology,
-        nodes: usize,
-        avoid: &[IpNet],
+        demand: Demand,
     ) -> anyhow::Result<Self> {
-        let node_names = node_names(&topology, nodes);
-        let plan = plan(&topology, &node_names, avoid, ipv6)?;
-        let network = Network::build(plan, &node_names, topology.externals.values())?;
+        let node_names = node_names(&demand.topology, demand.nodes);
+        let plan = plan(&demand, &node_names, ipv6)?;
+        let network = Network::build(plan, &node_names, demand.topology.externals.values())?;
         let mut filters = Vec::new();
-        for (number, name) in node_names.iter().enumerate() {
+        for name in &node_names {
             network.enter(&Endpoint::Node(name.clone()))?;
             filters.push(Filter::open(name, options.evidence)?);
-            let node =
-                topology.nodes.entry(name.clone()).or_insert_with(|| Node::new(name.clone()));
-            node.addresses = network.node_addresses(number);
-            label(node);
         }
-        let pods: Vec<PodName> = topology.pods.keys().cloned().collect();
         let threads = options.threads.max(1);
         let probers =
             (0..threads).map(|_| Prober::new(ProberOptions::default())).collect::<Result<_, _>>();
         let mut deployment = Self {
-            world: World::new(topology),
+            world: World::default(),
             network,
             filters,
             services: Services::default(),
@@ -85,14 +79,8 @@ impl Deployment {
             impairment: Impairment::new(options),
         };
         deployment.rewrite_sources()?;
-        let newcomers = pods
-            .iter()
-            .filter_map(|name| deployment.welcome(name).transpose())
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        deployment.enforce(&newcomers)?;
+        deployment.populate(demand)?;
         deployment.open_hosts()?;
-        deployment.admit(newcomers, &mut |_| Ok(()))?;
-        deployment.allow_targets();
         Ok(deployment)
     }
 
@@ -214,7 +202,7 @@ impl Deployment {
 
     /// Installs the world's policies wherever they changed, for pods that are there and
     /// pods that come.
-    fn enforce(&mut self, newcomers: &[Newcomer]) -> anyhow::Result<()> {
+    pub(super) fn enforce(&mut self, newcomers: &[Newcomer]) -> anyhow::Result<()> {
         let views = self.views(newcomers);
         // The kernel takes a ruleset in the thread that sends it: as many at a time as
         // there are probers.
@@ -245,7 +233,7 @@ impl Deployment {
     }
 
     /// Makes the pods that come, each with its listeners, and tells of each.
-    fn admit(
+    pub(super) fn admit(
         &mut self,
         newcomers: Vec<Newcomer>,
         told: &mut dyn FnMut(&mut Self) -> anyhow::Result<()>,
@@ -297,23 +285,6 @@ impl Deployment {
             prober.allow_targets(addresses.iter().copied());
         }
     }
-}
-
-/// Gives a node the labels that every node's kubelet gives it ("Well-Known Labels, Annotations
-/// and Taints").
-fn label(node: &mut Node) {
-    let arch = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    let own = [
-        ("kubernetes.io/hostname", &*node.name),
-        ("kubernetes.io/os", "linux"),
-        ("kubernetes.io/arch", arch),
-    ];
-    let own = own.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    node.labels.get_or_insert_default().extend(own);
 }
 
 /// Has every packet filter carry out what it is given, so many at a time.
@@ -370,12 +341,9 @@ fn listens(ports: &[Port]) -> Vec<Listen> {
     ports
 }
 
-fn plan(
-    topology: &Topology,
-    nodes: &[Name],
-    avoid: &[IpNet],
-    ipv6: bool,
-) -> anyhow::Result<AddressPlan> {
+/// The addresses that nodes of these names have and give to pods.
+pub(super) fn plan(demand: &Demand, nodes: &[Name], ipv6: bool) -> anyhow::Result<AddressPlan> {
+    let Demand { topology, avoid, .. } = demand;
     let mut placement = Placement::default();
     let mut pods = vec![0; nodes.len()];
     for pod in topology.pods.values() {
@@ -389,7 +357,7 @@ fn plan(
     Ok(AddressPlan::choose(&avoid, nodes.len(), most, ipv6)?)
 }
 
-fn no_node(pod: &Pod, nodes: &[Name]) -> anyhow::Error {
+pub(super) fn no_node(pod: &Pod, nodes: &[Name]) -> anyhow::Error {
     let (name, wanted) = (&pod.name, pod.node.as_deref().unwrap_or_default());
     let nodes = nodes.join("`, `");
     anyhow!("expected pod `{name}` to name one of the nodes `{nodes}`, found `{wanted}`")

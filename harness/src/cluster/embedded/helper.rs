@@ -76,12 +76,15 @@ impl Session {
                 Reply::Ready(capabilities)
             }
             Request::Examine => Reply::Checks(trial::examine()),
-            Request::Deploy { topology, nodes, avoid } => {
-                if self.deployment.is_some() {
-                    bail!("expected no cluster before `deploy`, found one: tear it down first");
-                }
-                let deployment =
-                    Deployment::create(&self.options, self.ipv6, topology, nodes, &avoid)?;
+            Request::Deploy(demand) => {
+                let standing = self.deployment.take().filter(|standing| standing.fits(&demand));
+                let deployment = match standing {
+                    Some(mut standing) => {
+                        standing.populate(demand)?;
+                        standing
+                    }
+                    None => Deployment::create(&self.options, self.ipv6, demand)?,
+                };
                 Reply::Topology(self.deployment.insert(deployment).topology().clone())
             }
             Request::Change(changes) => {

@@ -8,6 +8,7 @@
 //! | `process`, `protocol`, `helper` | the helper process and what is said to it |
 //! | `addresses`, `network` | ranges, nodes, wires |
 //! | `dataplane` | policies → nftables, and what the packet filter reports |
+//! | `pool`, `renewal` | a cluster that stands becomes that of the next scenario |
 //! | `deployment`, `services`, `serving`, `rounds`, `artifacts` | a cluster and its changes; Services; rounds of attempts; what it is made of, in words |
 //! | `watch`, `dialler` | connections while changes are made |
 //! | `fault`, `installer` | mistakes and delays that it can be told to make |
@@ -29,8 +30,10 @@ mod namespace;
 mod netlink;
 mod network;
 mod obstacle;
+mod pool;
 mod process;
 mod protocol;
+mod renewal;
 mod rounds;
 mod services;
 mod serving;
@@ -38,6 +41,7 @@ mod sys;
 mod trial;
 mod watch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -47,10 +51,13 @@ use serde::{Deserialize, Serialize};
 pub use fault::{Delay, Fault, NoSuchFault, Seen};
 pub use process::init;
 
+use self::pool::{Idle, Pool, Shape};
 use self::process::{Process, refusal};
-use self::protocol::{Cells, Reply, Request};
+use self::protocol::{Cells, Demand, Reply, Request};
+use super::placement::node_names;
 use super::{
-    Artifact, Capabilities, Cluster, ClusterError, Round, Source, TeardownError, Timeline, Watch,
+    Artifact, Beside, Capabilities, Cluster, ClusterError, Round, Source, TeardownError, Timeline,
+    Watch,
 };
 use crate::model::{Change, ClusterPeer, ClusterPolicy, Observation, Topology};
 use crate::scenario::Scenario;
@@ -71,6 +78,14 @@ pub struct EmbeddedOptions {
     pub delay: Option<Delay>,
 }
 
+impl EmbeddedOptions {
+    /// Whether the dataplane is to do what it should, at once. One that is not remembers
+    /// what was before, and so serves one scenario.
+    fn is_sound(&self) -> bool {
+        self.faults.is_empty() && self.delay.is_none()
+    }
+}
+
 impl Default for EmbeddedOptions {
     /// With evidence, on two threads: more gain little, because the kernel's network
     /// configuration has one lock.
@@ -85,6 +100,10 @@ pub struct Embedded {
     options: EmbeddedOptions,
     capabilities: Capabilities,
     process: Option<Process>,
+    /// Where it goes when its scenario is over, unless something went wrong.
+    home: Option<(Arc<Pool>, Shape)>,
+    /// Whether a request has failed: what stands is not known then.
+    spoilt: bool,
 }
 
 /// Making a thousand pods takes about a second; a loaded machine takes longer.
@@ -102,7 +121,7 @@ impl Embedded {
     /// called first, or the helper did not start.
     pub async fn start(options: EmbeddedOptions) -> Result<Self, ClusterError> {
         let (process, capabilities) = launch(&options).await?;
-        Ok(Self { options, capabilities, process: Some(process) })
+        Ok(Self { options, capabilities, process: Some(process), home: None, spoilt: false })
     }
 
     /// The process id of the helper, while there is one.
@@ -116,18 +135,35 @@ impl Embedded {
         deadline: Duration,
         what: &str,
     ) -> Result<Reply, ClusterError> {
-        match &mut self.process {
-            Some(process) => process.ask(request, deadline, what).await,
-            None => Err(ClusterError::Lost("it was torn down".to_owned())),
+        let Some(process) = &mut self.process else {
+            return Err(ClusterError::Lost("it was torn down".to_owned()));
+        };
+        // A run that is interrupted drops a call half-way.
+        let spoilt = std::mem::replace(&mut self.spoilt, true);
+        let reply = process.ask(request, deadline, what).await?;
+        self.spoilt = spoilt;
+        Ok(reply)
+    }
+
+    async fn make(&mut self, demand: Demand) -> Result<Topology, ClusterError> {
+        if self.process.is_none() {
+            let (process, capabilities) = launch(&self.options).await?;
+            self.capabilities = capabilities;
+            self.process = Some(process);
+        }
+        match self.ask(&Request::Deploy(demand), CHANGE, "the cluster to be deployed").await? {
+            Reply::Topology(topology) => Ok(topology),
+            other => Err(refusal(other)),
         }
     }
 }
 
-/// An embedded cluster for each scenario.
+/// An embedded cluster for each scenario, of one that stands where it can be.
 #[derive(Debug, Clone)]
 pub struct EmbeddedSource {
     name: String,
     options: EmbeddedOptions,
+    pool: Arc<Pool>,
 }
 
 impl Default for EmbeddedSource {
@@ -148,7 +184,12 @@ impl EmbeddedSource {
             [] => Self::NAME.to_owned(),
             faults => format!("{} with {}", Self::NAME, faults.join(", ")),
         };
-        Self { name, options }
+        Self { name, options, pool: Arc::default() }
+    }
+
+    /// How many clusters stand by for scenarios to come.
+    pub fn standing_by(&self) -> usize {
+        self.pool.len()
     }
 }
 
@@ -158,8 +199,33 @@ impl Source for EmbeddedSource {
         &self.name
     }
 
-    async fn cluster(&self, _: &Scenario) -> Result<Box<dyn Cluster>, ClusterError> {
-        Ok(Box::new(Embedded::start(self.options.clone()).await?))
+    fn reuses(&self) -> bool {
+        self.options.is_sound()
+    }
+
+    /// Delays are others for every scenario, and the same for it whatever else is run.
+    async fn cluster(&self, scenario: &Scenario) -> Result<Box<dyn Cluster>, ClusterError> {
+        if !self.options.is_sound() {
+            let mut options = self.options.clone();
+            options.delay = options.delay.map(|delay| delay.of_scenario(&scenario.id));
+            return Ok(Box::new(Embedded::start(options).await?));
+        }
+        let shape = Shape::of(scenario);
+        let (process, capabilities) = match self.pool.take(&shape) {
+            Some(Idle { process, capabilities, .. }) => (process, capabilities),
+            None => launch(&self.options).await?,
+        };
+        let home = Some((self.pool.clone(), shape));
+        let (options, process) = (self.options.clone(), Some(process));
+        Ok(Box::new(Embedded { options, capabilities, process, home, spoilt: false }))
+    }
+
+    async fn close(&self) -> Result<(), TeardownError> {
+        let mut left = Vec::new();
+        for idle in self.pool.drain() {
+            left.extend(idle.process.end().await.err());
+        }
+        if left.is_empty() { Ok(()) } else { Err(TeardownError(left)) }
     }
 }
 
@@ -203,17 +269,20 @@ impl Cluster for Embedded {
         nodes: usize,
         avoid: &[IpNet],
     ) -> Result<Topology, ClusterError> {
-        if self.process.is_none() {
-            let (process, capabilities) = launch(&self.options).await?;
-            self.capabilities = capabilities;
-            self.process = Some(process);
-        }
         let (topology, avoid) = (topology.clone(), avoid.to_vec());
-        let request = Request::Deploy { topology, nodes, avoid };
-        match self.ask(&request, CHANGE, "the cluster to be deployed").await? {
-            Reply::Topology(topology) => Ok(topology),
-            other => Err(refusal(other)),
-        }
+        self.make(Demand { topology, beside: Vec::new(), nodes, avoid }).await
+    }
+
+    async fn deploy_beside(
+        &mut self,
+        topology: &Topology,
+        nodes: usize,
+        avoid: &[IpNet],
+        beside: Beside<'_>,
+    ) -> Result<Topology, ClusterError> {
+        let beside = beside(&node_names(topology, nodes));
+        let (topology, avoid) = (topology.clone(), avoid.to_vec());
+        self.make(Demand { topology, beside, nodes, avoid }).await
     }
 
     async fn change(&mut self, changes: &[Change]) -> Result<Topology, ClusterError> {
@@ -260,7 +329,15 @@ impl Cluster for Embedded {
     }
 
     async fn teardown(&mut self) -> Result<(), TeardownError> {
-        match self.process.take() {
+        let Some(process) = self.process.take() else { return Ok(()) };
+        let surplus = match self.home.take() {
+            Some((pool, shape)) if !self.spoilt => {
+                let capabilities = self.capabilities.clone();
+                pool.keep(Idle { shape, process, capabilities }).map(|idle| idle.process)
+            }
+            _ => Some(process),
+        };
+        match surplus {
             Some(process) => process.end().await.map_err(|what| TeardownError(vec![what])),
             None => Ok(()),
         }

@@ -215,11 +215,30 @@ impl Network {
     pub(super) fn reserve(&mut self, node: usize) -> anyhow::Result<Slot> {
         let vacant = self.nodes[node].vacant.pop();
         let number = vacant.unwrap_or(self.nodes[node].pods);
-        let addresses = self.plan.pod(node as u16, number)?;
+        let slot = self.slot(node, number)?;
         if vacant.is_none() {
             self.nodes[node].pods += 1;
         }
+        Ok(slot)
+    }
+
+    /// What a pod of this number on this node has.
+    pub(super) fn slot(&self, node: usize, number: u16) -> anyhow::Result<Slot> {
+        let addresses = self.plan.pod(node as u16, number)?;
         Ok(Slot { node, interface: FIRST_LINK + u32::from(number), addresses, number })
+    }
+
+    /// Takes note that on each node so many pods have the first numbers, and that the others
+    /// were never given.
+    pub(super) fn take(&mut self, pods: &[u16]) {
+        for (node, pods) in self.nodes.iter_mut().zip(pods) {
+            (node.pods, node.vacant) = (*pods, Vec::new());
+        }
+    }
+
+    /// The addresses.
+    pub(super) fn plan(&self) -> &AddressPlan {
+        &self.plan
     }
 
     /// Makes a pod and leaves the calling thread in its namespace.

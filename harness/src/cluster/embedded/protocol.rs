@@ -24,15 +24,8 @@ pub(super) enum Request {
     Start(EmbeddedOptions),
     /// Try every prerequisite; the answer is [`Reply::Checks`].
     Examine,
-    /// Make a cluster; the answer is [`Reply::Topology`].
-    Deploy {
-        /// What there is to be.
-        topology: Topology,
-        /// The least number of nodes.
-        nodes: usize,
-        /// Ranges in which no pod and no node may be.
-        avoid: Vec<IpNet>,
-    },
+    /// Make a cluster, of the one that stands if there is one; the answer is [`Reply::Topology`].
+    Deploy(Demand),
     /// Make changes; the answer is [`Reply::Topology`].
     Change(Vec<Change>),
     /// Make a round of attempts; the answer is [`Reply::Observations`].
@@ -41,6 +34,19 @@ pub(super) enum Request {
     Watch(Watch, Vec<Change>),
     /// Describe the cluster; the answer is [`Reply::Artifacts`].
     Describe,
+}
+
+/// What a cluster is to consist of.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Demand {
+    /// What there is to be.
+    pub(super) topology: Topology,
+    /// What is to stand beside it.
+    pub(super) beside: Vec<Change>,
+    /// The least number of nodes.
+    pub(super) nodes: usize,
+    /// Ranges in which no pod and no node may be.
+    pub(super) avoid: Vec<IpNet>,
 }
 
 /// What the helper answers.

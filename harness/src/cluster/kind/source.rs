@@ -132,6 +132,10 @@ impl Source for KindSource {
         Some(Options::SLOTS.get())
     }
 
+    fn shares_cluster_scope(&self) -> bool {
+        true
+    }
+
     async fn prepare(&self, stages: &Stages) -> Result<(), ClusterError> {
         self.make(stages).await
     }

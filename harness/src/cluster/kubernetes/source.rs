@@ -162,6 +162,10 @@ impl Source for KubernetesSource {
         Some(self.options.slots.get())
     }
 
+    fn shares_cluster_scope(&self) -> bool {
+        true
+    }
+
     async fn prepare(&self, stages: &Stages) -> Result<(), ClusterError> {
         stages.stage("rights", "ask for the rights that a run needs", self.rights()).await?;
         let open = Site::open(self.client.clone(), self.options.clone(), &self.run);

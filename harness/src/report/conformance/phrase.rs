@@ -15,6 +15,9 @@ pub(super) const fn decided_by(by: Reason) -> &'static str {
         Reason::Target => "the policy's podSelector alone",
         Reason::Types => "the policy's types alone",
         Reason::Open => "nothing: the API leaves it open",
+        Reason::Above => "what comes before the tested rule",
+        Reason::HostNetwork => "an end that is in its node's network alone",
+        Reason::Itself => "its ends alone, which are one pod",
     }
 }
 

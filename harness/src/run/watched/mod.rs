@@ -46,7 +46,7 @@ impl Order {
         let held = can(&expectation.held);
         let mut tried = can(&expectation.tried);
         let named = held.len() + tried.len();
-        tried.extend(held.iter().filter(|cell| !expectation.tried.get(cell).is_some()).cloned());
+        tried.extend(held.iter().filter(|cell| expectation.tried.get(cell).is_none()).cloned());
         Self { held, tried, named }
     }
 

@@ -1,8 +1,8 @@
 //! Peers and ports: what one rule of a policy of the cluster says of a connection.
 
 use crate::model::{
-    Clause, ClusterAction, ClusterPeer, ClusterPort, Direction, Endpoint, LabelSelector,
-    MissingFact, Name, Via,
+    Clause, ClusterAction, ClusterPeer, ClusterPort, Direction, LabelSelector, MissingFact, Name,
+    Via,
 };
 
 use super::super::Engine;
@@ -211,17 +211,21 @@ impl Engine {
 }
 
 /// Whether a rule that denies all denies this: of a pod's own node NetworkPolicy says that
-/// it is always let in, and no other rule can be about it.
+/// it is always let in, and no other rule can be about it. The packets of a hostNetwork pod
+/// are its node's.
 fn deny_all(flow: &Flow<'_>, direction: Direction) -> Answer {
-    let own = flow.subject(direction).pod().and_then(|(_, pod)| pod.node.as_ref());
-    let from = match (direction, &flow.cell.source) {
-        (Direction::Ingress, Endpoint::Node(node)) => Some(node),
-        _ => None,
+    if direction == Direction::Egress {
+        return Answer::Yes;
+    }
+    let from = match flow.peer(direction) {
+        End::Node(node) => Some(&node.name),
+        End::Pod(_, pod) if pod.host_network => pod.node.as_ref(),
+        End::Pod(..) | End::External(_) => return Answer::Yes,
     };
+    let own = flow.subject(direction).pod().and_then(|(_, pod)| pod.node.as_ref());
     match (from, own) {
-        (None, _) => Answer::Yes,
-        (Some(_), None) => Answer::Missing(MissingFact::Node),
         (Some(node), Some(own)) if node == own => Answer::Open(Clause::DenyAllOnOwnNode),
         (Some(_), Some(_)) => Answer::Yes,
+        (None, _) | (_, None) => Answer::Missing(MissingFact::Node),
     }
 }

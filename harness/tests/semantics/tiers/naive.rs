@@ -187,15 +187,19 @@ impl Play<'_> {
         None
     }
 
-    /// A pod's own node is let in, says another API.
+    /// A pod's own node is let in, says another API, and whoever has the node's address.
     fn denies_all(&self) -> Option<bool> {
-        match (self.direction, self.other) {
-            (Direction::Ingress, Endpoint::Node(node)) => {
-                let elsewhere = self.pod.node.as_ref().is_some_and(|own| own != node);
-                elsewhere.then_some(true)
-            }
-            _ => Some(true),
-        }
+        let pods = &self.world.topology.pods;
+        let from = match (self.direction, self.other) {
+            (Direction::Egress, _) | (_, Endpoint::External(_)) => return Some(true),
+            (_, Endpoint::Node(node)) => Some(node),
+            (_, Endpoint::Pod(name)) => match pods.get(name) {
+                Some(pod) if pod.host_network => pod.node.as_ref(),
+                _ => return Some(true),
+            },
+        };
+        let known = self.pod.node.as_ref().zip(from);
+        known.is_some_and(|(own, from)| own != from).then_some(true)
     }
 
     /// Whether a rule matches; `None` where that is open.

@@ -52,7 +52,8 @@ fn town(pods: &[Pod]) -> Deployment {
     topology.pods.extend(pods.iter().map(|pod| (pod.name.clone(), pod.clone())));
     // A log record for each of millions of packets would only slow the packets down.
     let options = EmbeddedOptions { evidence: false, threads: 1, ..EmbeddedOptions::default() };
-    Deployment::create(&options, false, topology, 2, &[]).unwrap()
+    let demand = Demand { topology, beside: Vec::new(), nodes: 2, avoid: Vec::new() };
+    Deployment::create(&options, false, demand).unwrap()
 }
 
 /// Isolates a pod, both ways; its friends may still talk to it, and it to them.

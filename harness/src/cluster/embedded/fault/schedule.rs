@@ -60,6 +60,14 @@ impl Schedule {
 }
 
 impl Delay {
+    /// That of a scenario.
+    pub(in super::super) fn of_scenario(self, id: &str) -> Self {
+        let seed = id
+            .bytes()
+            .fold(self.seed, |seed, byte| fastrand::Rng::with_seed(seed).u64(..) ^ u64::from(byte));
+        Self { seed, ..self }
+    }
+
     fn of(self, node: usize, change: u64) -> Duration {
         let place = (node as u64) << 32 | change;
         // Neighbouring seeds have similar first numbers: each draws from another's stream.
@@ -83,6 +91,9 @@ mod tests {
         assert!(drawn.iter().collect::<BTreeSet<_>>().len() > 80, "{drawn:?}");
         assert_eq!(drawn[3], delay.of(1, 1));
         assert_ne!(drawn[3], Delay { seed: 8, ..delay }.of(1, 1));
+        let own = ["a/b", "a/c", "b/a"].map(|id| delay.of_scenario(id).seed);
+        assert_eq!(own.into_iter().collect::<BTreeSet<_>>().len(), 3, "{own:?}");
+        assert_eq!(delay.of_scenario("a/b").seed, own[0]);
     }
 
     #[test]

@@ -1,0 +1,15 @@
+//! Cases of the cluster tier outside its axes, written out one by one.
+
+mod cases;
+mod folder;
+mod host_network;
+
+use anyhow::Result;
+
+use crate::catalogue::case::Case;
+
+/// Every special case of the cluster tier.
+pub(super) fn cases() -> Result<Vec<Case>> {
+    let cases = [cases::cases(), host_network::cases()];
+    cases.into_iter().flatten().map(folder::Special::case).collect()
+}
