@@ -8,6 +8,7 @@ mod renewal;
 #[path = "../requirement/mod.rs"]
 mod requirement;
 mod services;
+mod tier_faults;
 mod tiers;
 mod town;
 mod traffic;
@@ -51,6 +52,22 @@ fn main() -> ExitCode {
         ),
         trial("known_connections_pass_policies_of_the_cluster", tiers::known_connections_pass),
         trial("domain_names_are_refused", tiers::domain_names_are_refused),
+        trial("fault_pass_is_read_as_deny", tier_faults::pass_read_as_deny),
+        trial("fault_pass_is_read_as_accept", tier_faults::pass_read_as_accept),
+        trial("fault_priority_is_inverted", tier_faults::priority_inverted),
+        trial("fault_tiers_are_inverted", tier_faults::tiers_inverted),
+        trial("fault_an_unknown_peer_fails_open", tier_faults::unknown_peer_fails_open),
+        trial(
+            "fault_baseline_goes_before_network_policies",
+            tier_faults::baseline_over_network_policy,
+        ),
+        trial("fault_a_policy_without_rules_isolates", tier_faults::policy_without_rules_isolates),
+        trial("fault_a_host_network_pod_is_subject", tier_faults::host_network_pod_is_subject),
+        trial("fault_a_deleted_policy_of_the_cluster_stays", tier_faults::delete_ignored),
+        trial(
+            "fault_a_policy_of_the_cluster_keeps_its_subject",
+            tier_faults::update_keeps_old_subject,
+        ),
         trial("an_address_of_a_pod_that_ended_is_used_again", ends::an_address_is_used_again),
         trial("a_terminating_pod_is_filtered", ends::a_terminating_pod_is_filtered),
         trial("a_new_deny_is_watched", watching::a_new_deny),

@@ -19,10 +19,10 @@ use crate::{Outcome as Trial, start};
 use ClusterAction::{Accept, Deny, Pass};
 
 /// Long enough that a loaded machine is not taken for a drop.
-const DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 
 /// A ClusterNetworkPolicy about the pods of namespace `a`, with one rule for a direction.
-fn about_a(
+pub(crate) fn about_a(
     tier: Tier,
     priority: u16,
     direction: Direction,
@@ -53,15 +53,15 @@ fn in_a() -> LabelSelector {
     LabelSelector::label("kubernetes.io/metadata.name", "a")
 }
 
-fn every_pod() -> ClusterPeer {
+pub(crate) fn every_pod() -> ClusterPeer {
     ClusterPeer::Namespaces { selector: LabelSelector::everything(), origin: origin() }
 }
 
-fn nodes(selector: LabelSelector) -> ClusterPeer {
+pub(crate) fn nodes(selector: LabelSelector) -> ClusterPeer {
     ClusterPeer::Nodes { selector, origin: origin() }
 }
 
-fn apply(policy: ClusterPolicy) -> Change {
+pub(crate) fn apply(policy: ClusterPolicy) -> Change {
     Change::ApplyClusterPolicy(Arc::new(policy))
 }
 

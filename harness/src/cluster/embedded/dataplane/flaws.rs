@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use super::NodeView;
 use super::addresses::Addresses;
 use super::compile::compile;
+use super::flawed_tiers;
 use super::ruleset::{
     Chain, Handling, Match, Rule, Ruleset, Ruling, Set, SetId, TierChain, TierRule,
 };
@@ -17,6 +18,10 @@ use crate::model::{Direction, Family, PodName, World};
 pub(in super::super) struct Flaws {
     /// All policies of a pod must allow, not one.
     pub(in super::super) policies_intersected: bool,
+    /// A policy of the cluster without rules isolates its pods.
+    pub(in super::super) no_rules_isolate: bool,
+    /// HostNetwork pods are among those that policies of the cluster are about.
+    pub(in super::super) host_network_subjects: bool,
     /// Pods that are being deleted are not isolated.
     pub(in super::super) terminating_open: bool,
     /// IPv6 is not filtered.
@@ -40,6 +45,15 @@ impl Flaws {
         let mut ruleset = compile(world, node, evidence);
         if self.policies_intersected {
             intersect(&mut ruleset, world, node);
+        }
+        if self.handling.baseline_first {
+            flawed_tiers::baseline_of_isolated(&mut ruleset, world, node, evidence);
+        }
+        if self.no_rules_isolate {
+            flawed_tiers::isolate_without_rules(&mut ruleset, world, node, self, evidence);
+        }
+        if self.host_network_subjects {
+            flawed_tiers::host_network_subjects(&mut ruleset, world, node, self, evidence);
         }
         if self.terminating_open {
             let pods = &world.topology.pods;
@@ -118,7 +132,8 @@ fn intersect(ruleset: &mut Ruleset, world: &World, node: &NodeView) {
     }
 }
 
-fn renumbered(Rule(matches): Rule, ids: &[SetId]) -> Rule {
+/// A rule of another ruleset, whose sets have these places here.
+pub(super) fn renumbered(Rule(matches): Rule, ids: &[SetId]) -> Rule {
     let of = |SetId(position): SetId| ids[position];
     let matches = matches.into_iter().map(|found| match found {
         Match::Peer(set) => Match::Peer(of(set)),
@@ -130,7 +145,7 @@ fn renumbered(Rule(matches): Rule, ids: &[SetId]) -> Rule {
 }
 
 /// The place of a set among those that there are.
-fn id(sets: &mut Vec<Set>, set: Set) -> SetId {
+pub(super) fn id(sets: &mut Vec<Set>, set: Set) -> SetId {
     let known = sets.iter().position(|known| *known == set);
     SetId(known.unwrap_or_else(|| {
         sets.push(set);

@@ -36,6 +36,7 @@ mod compile;
 mod conntrack;
 mod drop_log;
 mod encode;
+mod flawed_tiers;
 mod flaws;
 mod install;
 mod masquerade;

@@ -31,6 +31,8 @@ pub(in super::super) struct Handling {
     pub(in super::super) service_ports: bool,
     /// The node's own traffic to its pods is judged.
     pub(in super::super) own_node: bool,
+    /// The Baseline tier comes before the chains of isolated pods.
+    pub(in super::super) baseline_first: bool,
     /// Replies are judged.
     pub(in super::super) replies: bool,
     /// Packets of connections that began under another number than this are dropped. Not 0,
@@ -92,7 +94,8 @@ pub(super) struct TierChain {
     pub(super) tier: Tier,
     /// The pod.
     pub(super) pod: PodName,
-    /// The interface by which its packets come in (egress) or go out (ingress).
+    /// The interface by which its packets come in (egress) or go out (ingress), or
+    /// [`OWN_NETWORK`].
     pub(super) interface: u32,
     /// The first that matches decides; at least one.
     pub(super) rules: Vec<TierRule>,
@@ -114,8 +117,17 @@ pub(super) fn tier_name(direction: Direction, tier: Tier) -> String {
     format!("{direction}-{tier}")
 }
 
+/// The number that no interface has: of chains about what the node itself, with the hostNetwork
+/// pods there, sends and receives.
+pub(super) const OWN_NETWORK: u32 = 0;
+
 /// The base chain for packets from pods to their own node.
 pub(super) const OWN_NODE: &str = "own-node";
+
+/// The base chain for a direction of the node's own traffic.
+pub(super) fn own_network_name(direction: Direction) -> String {
+    format!("own-network-{direction}")
+}
 
 /// Decides about what all of its matches hold for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,6 +233,13 @@ impl Ruleset {
         self.tiers.iter().filter(move |chain| (chain.direction, chain.tier) == (direction, tier))
     }
 
+    /// The chains about the node's own traffic of one direction, the Admin tier first.
+    fn own_network(&self, direction: Direction) -> impl Iterator<Item = &TierChain> {
+        let tiers = [Tier::Admin, Tier::Baseline].into_iter();
+        let chains = tiers.flat_map(move |tier| self.tiers(direction, tier));
+        chains.filter(|chain| chain.interface == OWN_NETWORK)
+    }
+
     /// What the packet log may be told.
     pub(super) fn logs(&self) -> impl Iterator<Item = &LogText> {
         let tiers = self.tiers.iter().flat_map(|chain| &chain.rules);
@@ -237,7 +256,8 @@ impl fmt::Display for Ruleset {
         for (position, set) in self.sets.iter().enumerate() {
             writeln!(f, "set {} {set}", SetId(position))?;
         }
-        if self.tiers.iter().any(|chain| chain.direction == Direction::Egress) {
+        let mut of_pods = self.tiers.iter().filter(|chain| chain.interface != OWN_NETWORK);
+        if of_pods.any(|chain| chain.direction == Direction::Egress) {
             writeln!(f, "chain {OWN_NODE} {{ hook input, priority 0, policy accept")?;
             self.handling.write_known(f)?;
             self.jumps_to_tier(f, Direction::Egress, Tier::Admin)?;
@@ -248,11 +268,28 @@ impl fmt::Display for Ruleset {
             writeln!(f, "chain {direction} {{ hook forward, priority {priority}, policy accept")?;
             self.handling.write_known(f)?;
             self.jumps_to_tier(f, direction, Tier::Admin)?;
+            if self.handling.baseline_first {
+                self.jumps_to_tier(f, direction, Tier::Baseline)?;
+            }
             for chain in self.chains(direction) {
                 jump(f, direction, chain.interface, &chain.name())?;
             }
-            self.jumps_to_tier(f, direction, Tier::Baseline)?;
+            if !self.handling.baseline_first {
+                self.jumps_to_tier(f, direction, Tier::Baseline)?;
+            }
             writeln!(f, "}}")?;
+        }
+        for (direction, hook, priority) in
+            [(Direction::Egress, "output", 0), (Direction::Ingress, "input", 10)]
+        {
+            let own: Vec<&TierChain> = self.own_network(direction).collect();
+            if !own.is_empty() {
+                let name = own_network_name(direction);
+                writeln!(f, "chain {name} {{ hook {hook}, priority {priority}, policy accept")?;
+                self.handling.write_known(f)?;
+                own.iter().try_for_each(|chain| writeln!(f, "  jump {}", chain.name()))?;
+                writeln!(f, "}}")?;
+            }
         }
         if self.handling.own_node {
             writeln!(f, "chain own {{ hook output, as chain {} }}", Direction::Ingress)?;
@@ -272,7 +309,7 @@ impl Ruleset {
         direction: Direction,
         tier: Tier,
     ) -> fmt::Result {
-        let mut chains = self.tiers(direction, tier);
+        let mut chains = self.tiers(direction, tier).filter(|chain| chain.interface != OWN_NETWORK);
         chains.try_for_each(|chain| jump(f, direction, chain.interface, &chain.name()))
     }
 }

@@ -8,7 +8,8 @@ use super::super::netlink::nftables::{
 use super::super::netlink::{NetlinkError, Socket};
 use super::encode::{self, Known};
 use super::ruleset::{
-    Chain, Handling, Match, OWN_NODE, Rule, Ruleset, Set, SetId, TierChain, tier_name,
+    Chain, Handling, Match, OWN_NETWORK, OWN_NODE, Rule, Ruleset, Set, SetId, TierChain,
+    own_network_name, tier_name,
 };
 use crate::model::{Direction, Tier};
 
@@ -157,7 +158,7 @@ impl<'a> Table<'a> {
             let names = chains.map(|chain| (chain.interface, chain.name())).collect();
             doors.push((map_name(&direction.to_string()), names));
             for tier in TIERS.into_iter().filter(|tier| self.has(direction, *tier)) {
-                let chains = self.tiers(direction, tier);
+                let chains = self.of_pods(direction, tier);
                 let names = chains.map(|chain| (chain.interface, chain.name())).collect();
                 doors.push((map_name(&tier_name(direction, tier)), names));
             }
@@ -194,7 +195,10 @@ impl<'a> Table<'a> {
             // The chain of an isolated pod decides about all that comes to it: what Baseline
             // says is never asked then.
             let pods = map_name(&direction.to_string());
-            let all: Vec<String> = admin.into_iter().chain([pods]).chain(baseline).collect();
+            let (before, after) =
+                if self.handling.baseline_first { (baseline, None) } else { (None, baseline) };
+            let all: Vec<String> =
+                admin.into_iter().chain(before).chain([pods]).chain(after).collect();
             self.lead(transaction, &direction.to_string(), Hook::Forward(place), interface, &all);
             match direction {
                 // What a pod sends to its own node is not forwarded. NetworkPolicies let it pass.
@@ -206,6 +210,38 @@ impl<'a> Table<'a> {
                 }
                 _ => {}
             }
+            self.hook_own_network(transaction, direction, place);
+        }
+    }
+
+    /// Leads what the node itself sends or receives to the chains about it.
+    fn hook_own_network(&self, transaction: &mut Transaction, direction: Direction, place: i32) {
+        let chains = TIERS.into_iter().flat_map(|tier| self.tiers(direction, tier));
+        let own: Vec<String> = chains
+            .filter(|chain| chain.interface == OWN_NETWORK)
+            .map(|chain| chain.name())
+            .collect();
+        if own.is_empty() {
+            return;
+        }
+        let name = own_network_name(direction);
+        let hook = match direction {
+            Direction::Egress => Hook::Own(place),
+            Direction::Ingress => Hook::Input(place),
+        };
+        self.base_chain(transaction, &name, hook);
+        for chain in &own {
+            transaction.add_rule(&self.name, &name, |e| {
+                e.verdict(Verdict::Jump(chain));
+            });
+        }
+    }
+
+    /// Adds a base chain that lets known connections pass.
+    fn base_chain(&self, transaction: &mut Transaction, chain: &str, hook: Hook) {
+        transaction.add_base_chain(&self.name, chain, hook);
+        for rule in Known::rules(self.handling) {
+            transaction.add_rule(&self.name, chain, |e| rule.write(e));
         }
     }
 
@@ -219,10 +255,7 @@ impl<'a> Table<'a> {
         interface: Meta,
         maps: &[String],
     ) {
-        transaction.add_base_chain(&self.name, chain, hook);
-        for rule in Known::rules(self.handling) {
-            transaction.add_rule(&self.name, chain, |e| rule.write(e));
-        }
+        self.base_chain(transaction, chain, hook);
         for map in maps {
             transaction.add_rule(&self.name, chain, |e| {
                 e.meta(interface, Register(0)).verdict_map(map, Register(0));
@@ -235,9 +268,14 @@ impl<'a> Table<'a> {
         self.tiers.iter().filter(move |chain| (chain.direction, chain.tier) == wanted)
     }
 
+    /// Those that a map leads to.
+    fn of_pods(&self, direction: Direction, tier: Tier) -> impl Iterator<Item = &&TierChain> {
+        self.tiers(direction, tier).filter(|chain| chain.interface != OWN_NETWORK)
+    }
+
     /// Whether there are chains of this tier, and a map that leads to them.
     fn has(&self, direction: Direction, tier: Tier) -> bool {
-        self.tiers(direction, tier).next().is_some()
+        self.of_pods(direction, tier).next().is_some()
     }
 }
 

@@ -106,6 +106,8 @@ fn flaws(faults: &[Fault]) -> Flaws {
     let has = |fault| faults.contains(&fault);
     let mut flaws = Flaws {
         policies_intersected: has(Fault::PoliciesIntersected),
+        no_rules_isolate: has(Fault::ClusterPolicyWithoutRulesIsolates),
+        host_network_subjects: has(Fault::HostNetworkPodIsSubject),
         terminating_open: has(Fault::TerminatingPodUnfiltered),
         ipv6_open: has(Fault::Ipv6Unfiltered),
         other_nodes_open: has(Fault::CrossNodeUnfiltered),
@@ -113,6 +115,7 @@ fn flaws(faults: &[Fault]) -> Flaws {
         ..Flaws::default()
     };
     flaws.handling.service_ports = has(Fault::ServicePortJudged);
+    flaws.handling.baseline_first = has(Fault::BaselineOverNetworkPolicy);
     flaws.handling.own_node = has(Fault::OwnNodeBlocked);
     flaws.handling.replies = has(Fault::RepliesDropped);
     flaws.handling.cut = has(Fault::ConnectionsCutByAnyChange).then_some(0);

@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Fault;
-use crate::model::{LabelSelector, Labels, Name, NetworkPolicy, Phase, PodName, PolicyName, World};
+use crate::model::{
+    ClusterPolicy, ClusterPolicyName, ClusterSubject, LabelSelector, Labels, Name, NetworkPolicy,
+    Phase, PodName, PolicyName, World,
+};
 
 /// What was seen first, or last.
 #[derive(Debug, Default)]
@@ -21,6 +24,10 @@ pub(super) struct Memory {
     policies: BTreeMap<PolicyName, Arc<NetworkPolicy>>,
     /// Which pods policies selected at first.
     selectors: BTreeMap<PolicyName, LabelSelector>,
+    /// Every policy of the cluster there was, as it was last.
+    cluster_policies: BTreeMap<ClusterPolicyName, Arc<ClusterPolicy>>,
+    /// Which pods policies of the cluster were about at first.
+    subjects: BTreeMap<ClusterPolicyName, ClusterSubject>,
 }
 
 impl Memory {
@@ -34,8 +41,13 @@ impl Memory {
             Fault::PolicyDeleteIgnored => {
                 self.policies.extend(world.policies.clone());
                 world.policies.clone_from(&self.policies);
+                self.cluster_policies.extend(world.cluster_policies.clone());
+                world.cluster_policies.clone_from(&self.cluster_policies);
             }
-            Fault::PolicyUpdateKeepsOldSelector => self.policy_selectors(world),
+            Fault::PolicyUpdateKeepsOldSelector => {
+                self.policy_selectors(world);
+                self.policy_subjects(world);
+            }
             _ => {}
         }
     }
@@ -80,6 +92,18 @@ impl Memory {
             let selector = self.selectors.entry(name.clone()).or_insert_with(first);
             if policy.pod_selector != *selector {
                 Arc::make_mut(policy).pod_selector.clone_from(selector);
+            }
+        }
+    }
+
+    fn policy_subjects(&mut self, world: &mut World) {
+        let there = &mut world.cluster_policies;
+        self.subjects.retain(|name, _| there.contains_key(name));
+        for (name, policy) in there {
+            let first = || policy.subject.clone();
+            let subject = self.subjects.entry(name.clone()).or_insert_with(first);
+            if policy.subject != *subject {
+                Arc::make_mut(policy).subject.clone_from(subject);
             }
         }
     }

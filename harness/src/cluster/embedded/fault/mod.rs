@@ -2,7 +2,7 @@
 //!
 //! | part | where a mistake bites |
 //! |---|---|
-//! | `perception`: `reading`, `memory` | what the dataplane believes of the world: policies misread, changes missed |
+//! | `perception`: `reading`, `tiers`, `memory` | what the dataplane believes of the world: policies misread, changes missed |
 //! | [`Flaws`] | what becomes of policies on the way to the kernel, and how packets are led to them |
 //! | `schedule` | when a ruleset lands, and on which node |
 //! | [`Impairment`] | all of them together |
@@ -16,6 +16,7 @@ mod memory;
 mod perception;
 mod reading;
 mod schedule;
+mod tiers;
 
 use std::fmt;
 use std::str::FromStr;
@@ -65,15 +66,14 @@ macro_rules! faults {
     };
 }
 
-// A fault of the cluster tier goes where its like is; `perception` and `Flaws` see those
-// policies too.
 faults! {
     PoliciesIgnored = "policies-ignored",
         "No policy is enforced.",
         ["Flannel" "https://github.com/flannel-io/flannel/issues/2503",
          "kindnet" "https://github.com/kubernetes-sigs/kind/issues/842"];
     PolicyDeleteIgnored = "policy-delete-ignored",
-        "A policy that was deleted stays in force.", [];
+        "A policy that was deleted stays in force.",
+        ["Antrea" "https://github.com/antrea-io/antrea/issues/4985"];
     PolicyUpdateKeepsOldSelector = "policy-update-keeps-old-selector",
         "A policy that was replaced goes on selecting the pods that it selected at first.",
         ["AWS" "https://github.com/aws/aws-network-policy-agent/issues/643"];
@@ -141,6 +141,26 @@ faults! {
         "A port is open in every protocol, whichever is named.", [];
     PoliciesIntersected = "policies-intersected",
         "Where several policies select a pod, all of them must allow, not one.", [];
+    PassReadAsDeny = "pass-read-as-deny",
+        "`Pass` in a policy of the cluster denies.",
+        ["Calico" "https://github.com/projectcalico/calico/issues/13208"];
+    PassReadAsAccept = "pass-read-as-accept",
+        "`Pass` in a policy of the cluster accepts: NetworkPolicies are not asked any more.", [];
+    PriorityInverted = "priority-inverted",
+        "Of the policies of a tier the one with the highest number for its priority is asked first.",
+        ["Antrea" "https://github.com/antrea-io/antrea/security/advisories/GHSA-86x4-wp9f-wrr9"];
+    TiersInverted = "tiers-inverted",
+        "The Baseline tier is asked before NetworkPolicies, and the Admin tier after them.", [];
+    UnknownPeerFailsOpen = "unknown-peer-fails-open",
+        "A peer that is not understood is left out of its rule, though the rule denies: here `nodes`.",
+        [];
+    BaselineOverNetworkPolicy = "baseline-over-network-policy",
+        "The Baseline tier is asked before NetworkPolicies, also about pods that one isolates.", [];
+    ClusterPolicyWithoutRulesIsolates = "cluster-policy-without-rules-isolates",
+        "A policy of the cluster without rules isolates its pods, as a NetworkPolicy would.", [];
+    HostNetworkPodIsSubject = "host-network-pod-is-subject",
+        "Policies of the cluster are enforced on hostNetwork pods, by their node's address.",
+        ["kube-network-policies" "https://github.com/kubernetes-sigs/kube-network-policies/issues/380"];
     TerminatingPodUnfiltered = "terminating-pod-unfiltered",
         "A pod that is being deleted is isolated no more while it still runs.", [];
     Ipv6Unfiltered = "ipv6-unfiltered",

@@ -2,6 +2,7 @@
 //! loading, and what packets do there.
 
 mod cluster_policies;
+mod flawed_tiers;
 mod kernel;
 mod lab;
 mod packets;
