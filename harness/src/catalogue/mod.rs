@@ -24,7 +24,9 @@ mod selection;
 mod sentence;
 mod space;
 mod special;
+mod specification;
 pub mod tier;
+mod tiered;
 mod topic;
 mod town;
 mod writing;
@@ -33,13 +35,13 @@ use anyhow::Result;
 
 use crate::model::Direction;
 
-pub use api::ApiSentence;
 pub use axis::{Change, Path, Peer, Port, Rules, Stacking, Target, Types};
 pub use case::{Case, Decider, Deciding, Folder, Kind, Level, Reason};
-pub use covering::{Pair, covers, pairs};
+pub use covering::{Pair, covers, pairs, possible};
 pub use feature::{Combination, Feature};
 pub use in_tree::{IN_TREE, InTree};
-pub use possible::possible;
+pub use specification::ApiSentence;
+pub use tiered::{UPSTREAM, Upstream};
 pub use topic::Topic;
 
 /// Every case, in order of its identifier. The same at every call.
@@ -54,7 +56,7 @@ pub fn cases() -> Result<Vec<Case>> {
         }
     }
     cases.extend(special::cases()?);
-    cases.extend(tier::cases()?);
+    cases.extend(tiered::cases()?);
     cases.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(cases)
 }

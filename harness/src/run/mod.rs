@@ -17,6 +17,7 @@ mod sentinel;
 mod settings;
 mod settle;
 mod sink;
+mod spared;
 mod stage;
 mod stop;
 mod tally;

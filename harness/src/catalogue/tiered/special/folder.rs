@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::catalogue::case::{Case, Decider, Deciding, Folder, Kind, Level, Reason};
 use crate::catalogue::feature::Feature as Any;
-use crate::catalogue::tier::axis::{Action, Api, Tier};
-use crate::catalogue::tier::construction::tags;
-use crate::catalogue::tier::feature::Feature;
-use crate::catalogue::tier::topic::Topic;
+use crate::catalogue::tier::Feature;
+use crate::catalogue::tier::Topic;
+use crate::catalogue::tier::{Action, Api, Tier};
+use crate::catalogue::tiered::construction::tags;
 use crate::model::{ClusterPolicyName, Direction, Intent};
 
 /// A case outside the axes.
