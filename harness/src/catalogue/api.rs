@@ -2,17 +2,9 @@
 
 use super::axis::{Change, Path, Peer, Port, Rules, Stacking, Target, Types};
 use super::feature::Feature;
+use super::specification::ApiSentence;
 use super::topic::Topic;
 use crate::model::{Direction, Family, Protocol, Via};
-
-/// A sentence of the specification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ApiSentence {
-    /// The sentence, word for word.
-    pub text: &'static str,
-    /// Where it stands: a type and field of the API reference, or a page of the documentation.
-    pub source: &'static str,
-}
 
 /// The page on which the concept is explained.
 const CONCEPT: &str = "concepts/services-networking/network-policies";

@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::api::ApiSentence;
 use super::feature::Feature;
 use super::kind::Kind;
+use super::specification::ApiSentence;
 use crate::model::{Cell, ClusterPolicyName, Direction, Intent, PolicyName};
 use crate::scenario::{Diagnostic, LoadOptions, SCENARIO_FILE, Scenario, parse_folder};
 

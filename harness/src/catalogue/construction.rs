@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 
-use super::api::ApiSentence;
 use super::axis::{Path, Port, Rules, Types};
 use super::case::{Case, Folder, Level};
 use super::deciding::{deciding, opposite};
@@ -16,6 +15,7 @@ use super::scene::Scene;
 use super::script::{stacked, steps};
 use super::selection::{End, entries, target, third};
 use super::sentence::sentence;
+use super::specification::ApiSentence;
 use super::town::{self, OWN, TARGET};
 use super::writing;
 use crate::model::{Direction, Family, Protocol, Via};

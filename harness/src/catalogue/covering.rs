@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::axis::{Peer, Rules};
 use super::feature::{Combination, Feature, Partial};
+use super::possible::exclusion;
 use super::space::{self, Part};
 use crate::model::{Direction, Protocol};
 
@@ -15,13 +16,22 @@ pub fn pairs(direction: Direction) -> Vec<Pair> {
     part(direction).pairs()
 }
 
+/// Whether two features can occur together in this direction.
+///
+/// # Errors
+/// Why they cannot.
+pub fn possible(direction: Direction, one: Feature, other: Feature) -> Result<(), &'static str> {
+    part(direction).possible(one, other)
+}
+
 /// The part of the space that is of one direction.
-pub(super) fn part(direction: Direction) -> Part<Partial> {
+fn part(direction: Direction) -> Part<Partial> {
     let own = |feature: &Feature| match feature {
         Feature::Direction(of) => *of == direction,
         _ => true,
     };
     Part {
+        exclusion,
         fixed: Partial { direction: Some(direction), ..Partial::default() },
         features: Feature::all().into_iter().filter(own).collect(),
     }

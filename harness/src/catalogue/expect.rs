@@ -1,9 +1,13 @@
 //! The `expect` rules of a step: as few as say it plainly, each of which decides a cell.
 
+mod tiers;
+
 use std::collections::BTreeSet;
 
 use super::scene::Scene;
 use crate::model::{Cell, Direction, Endpoint, Family, Intent, Protocol, Via};
+
+pub(super) use tiers::expected;
 
 /// One rule, and the cells that it matches.
 struct Line {

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::axis::{Change, Path, Peer, Port, Rules, Stacking, Target, Types};
-use super::possible::exclusion;
 use super::space::space;
 use super::tier;
 use super::topic::Topic;
@@ -75,6 +74,11 @@ impl Feature {
     fn is_implied(self, by: Self) -> bool {
         let outside = matches!(by, Self::Peer(peer) if peer.is_outside());
         outside && self == Self::Path(Path::Outside)
+    }
+
+    /// No feature hides what the others do.
+    fn is_hidden(_: &BTreeSet<Self>, _: [Self; 2]) -> bool {
+        false
     }
 }
 

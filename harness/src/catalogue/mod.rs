@@ -25,7 +25,9 @@ mod selection;
 mod sentence;
 mod space;
 mod special;
+mod specification;
 pub mod tier;
+mod tiered;
 mod topic;
 mod town;
 mod writing;
@@ -34,14 +36,14 @@ use anyhow::Result;
 
 use crate::model::Direction;
 
-pub use api::ApiSentence;
 pub use axis::{Change, Path, Peer, Port, Rules, Stacking, Target, Types};
 pub use case::{Case, Decider, Deciding, Folder, Level, Reason};
-pub use covering::{Pair, covers, pairs};
+pub use covering::{Pair, covers, pairs, possible};
 pub use feature::{Combination, Feature};
 pub use in_tree::{IN_TREE, InTree};
 pub use kind::Kind;
-pub use possible::possible;
+pub use specification::ApiSentence;
+pub use tiered::{UPSTREAM, Upstream};
 pub use topic::Topic;
 
 /// Every case, in order of its identifier. The same at every call.
@@ -56,7 +58,7 @@ pub fn cases() -> Result<Vec<Case>> {
         }
     }
     cases.extend(special::cases()?);
-    cases.extend(tier::cases()?);
+    cases.extend(tiered::cases()?);
     cases.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(cases)
 }

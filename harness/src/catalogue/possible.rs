@@ -1,8 +1,7 @@
 //! Which values of the axes can occur together.
 
 use super::axis::{Change, Path, Peer, Port, Rules, Target, Types};
-use super::covering::part;
-use super::feature::{Feature, Partial};
+use super::feature::Partial;
 use crate::model::{Direction, Protocol, Via};
 
 impl Peer {
@@ -178,12 +177,4 @@ fn of_change(values: &Partial) -> Option<Sentence> {
         }
         _ => None,
     }
-}
-
-/// Whether two features can occur together in this direction.
-///
-/// # Errors
-/// Why they cannot.
-pub fn possible(direction: Direction, one: Feature, other: Feature) -> Result<(), &'static str> {
-    part(direction).possible(one, other)
 }

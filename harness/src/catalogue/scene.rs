@@ -3,6 +3,8 @@
 //! This is no engine: whom a selector means was said by hand beside it, and here the sets
 //! are only put together. A pod stands in the sets by the labels that it wears.
 
+mod tiers;
+
 use std::collections::BTreeSet;
 
 use super::policy::{Policy, Rule};

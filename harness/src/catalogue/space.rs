@@ -63,10 +63,6 @@ macro_rules! space {
                 values
             }
 
-            fn exclusion(&self) -> Option<&'static str> {
-                exclusion(self)
-            }
-
             fn features(whole: &Combination) -> std::collections::BTreeSet<Feature> {
                 whole.features()
             }
@@ -81,6 +77,10 @@ macro_rules! space {
 
             fn is_implied(feature: Feature, by: Feature) -> bool {
                 feature.is_implied(by)
+            }
+
+            fn is_hidden(features: &std::collections::BTreeSet<Feature>, of: [Feature; 2]) -> bool {
+                Feature::is_hidden(features, of)
             }
             }
 
@@ -150,9 +150,6 @@ pub(super) trait Partial: Copy {
     /// The values that there are.
     fn values(&self) -> Vec<Self::Feature>;
 
-    /// Why these values cannot occur together, as far as it is settled by them already.
-    fn exclusion(&self) -> Option<&'static str>;
-
     /// What a case of a combination tests.
     fn features(whole: &Self::Combination) -> BTreeSet<Self::Feature>;
 
@@ -164,10 +161,15 @@ pub(super) trait Partial: Copy {
 
     /// Whether the other feature cannot be had without it.
     fn is_implied(feature: Self::Feature, by: Self::Feature) -> bool;
+
+    /// Whether a case with these features does not show these two of them.
+    fn is_hidden(features: &BTreeSet<Self::Feature>, of: [Self::Feature; 2]) -> bool;
 }
 
 /// A part of a space: the values that are fixed, and the features that are combined.
 pub(super) struct Part<P: Partial> {
+    /// Why values cannot occur together, as far as it is settled by them already.
+    pub(super) exclusion: fn(&P) -> Option<&'static str>,
     pub(super) fixed: P,
     pub(super) features: Vec<P::Feature>,
 }
@@ -195,7 +197,7 @@ impl<P: Partial> Part<P> {
         if !values.set(one) || !values.set(other) {
             return Err("an axis has one value at a time");
         }
-        if let Some(sentence) = values.exclusion() {
+        if let Some(sentence) = (self.exclusion)(&values) {
             return Err(sentence);
         }
         match self.plainest(&[one, other]) {
@@ -208,7 +210,7 @@ impl<P: Partial> Part<P> {
     pub(super) fn plainest(&self, features: &[P::Feature]) -> Option<P::Combination> {
         let mut values = self.fixed;
         features.iter().all(|feature| values.set(*feature)).then_some(())?;
-        complete(values, &|_, open| open, &|whole| {
+        self.complete(values, &|_, open| open, &|whole| {
             let own = P::features(whole);
             features.iter().all(|feature| own.contains(feature))
         })
@@ -252,9 +254,25 @@ impl<P: Partial> Part<P> {
             open.sort_by_key(|feature| (P::is_optional(*feature), Reverse(gain(feature))));
             open
         };
-        complete(values, &prefer, &|whole| {
-            let features = P::features(whole);
-            features.contains(&pair.0) && features.contains(&pair.1)
+        self.complete(values, &prefer, &|whole| covers::<P>(&P::features(whole), pair))
+    }
+
+    /// Gives every axis that is open a value, in the order that `prefer` puts them in, such that
+    /// all can occur together and `accept` takes the whole.
+    fn complete(
+        &self,
+        values: P,
+        prefer: &impl Fn(&P, Vec<P::Feature>) -> Vec<P::Feature>,
+        accept: &impl Fn(&P::Combination) -> bool,
+    ) -> Option<P::Combination> {
+        if (self.exclusion)(&values).is_some() {
+            return None;
+        }
+        let Some(open) = values.open() else { return values.whole().filter(accept) };
+        prefer(&values, open).into_iter().find_map(|feature| {
+            let mut next = values;
+            next.replace(feature);
+            self.complete(next, prefer, accept)
         })
     }
 }
@@ -277,23 +295,6 @@ pub(super) fn covers<P: Partial>(
     };
     features.contains(&one)
         && features.contains(&other)
+        && !P::is_hidden(features, [one, other])
         && features.iter().all(|feature| !P::is_optional(*feature) || own(feature))
-}
-
-/// Gives every axis that is open a value, in the order that `prefer` puts them in, such that
-/// all can occur together and `accept` takes the whole.
-fn complete<P: Partial>(
-    values: P,
-    prefer: &impl Fn(&P, Vec<P::Feature>) -> Vec<P::Feature>,
-    accept: &impl Fn(&P::Combination) -> bool,
-) -> Option<P::Combination> {
-    if values.exclusion().is_some() {
-        return None;
-    }
-    let Some(open) = values.open() else { return values.whole().filter(accept) };
-    prefer(&values, open).into_iter().find_map(|feature| {
-        let mut next = values;
-        next.replace(feature);
-        complete(next, prefer, accept)
-    })
 }

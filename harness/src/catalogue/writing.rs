@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use super::expect;
 use super::scene::Scene;
-use super::tier;
 use super::town::{self, Listener, PORT_NAME, Place};
 use crate::model::Protocol;
 
@@ -48,7 +47,7 @@ pub(super) fn scenario(id: &str, about: &str, tags: &[String], steps: &[Step]) -
         text.push_str("    expect:\n");
         let rules = match step.scene.cluster.as_slice() {
             [] => expect::rules(&step.scene),
-            _ => tier::expected(&step.scene),
+            _ => expect::expected(&step.scene),
         };
         for rule in rules {
             let _ = writeln!(text, "      - {rule}");

@@ -19,6 +19,7 @@ mod sentinel;
 mod settings;
 mod settle;
 mod sink;
+mod spared;
 mod stage;
 mod stop;
 mod suite;

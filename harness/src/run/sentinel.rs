@@ -144,6 +144,11 @@ impl Sentinel {
         self.nodes.get(index)
     }
 
+    /// Its namespace.
+    pub(super) const fn namespace(&self) -> &Name {
+        &self.namespace
+    }
+
     /// Whether a namespace is the sentinel's.
     pub(super) fn is_its(&self, namespace: &Name) -> bool {
         self.namespace == *namespace

@@ -10,12 +10,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::cluster::{Cluster, ClusterError, Round};
-use crate::model::{Cell, Change, Matrix, Name, Observation, Topology};
+use crate::model::{Cell, Change, ClusterPolicyName, Matrix, Name, Observation, Topology};
 
 use super::enforcement::Enforcement;
 use super::sentinel::Sentinel;
 use super::settings::{ENFORCEMENT_MARGIN, FLIP_MARGIN, MEASURED_ROUNDS};
 use super::settle::{Goal, Settling, agrees};
+use super::spared::spared;
 use super::witness::Witness;
 use super::{Event, EventSink, Purpose, Settings};
 
@@ -40,6 +41,8 @@ pub(super) struct Stage<'a> {
     slowest_answers: VecDeque<Duration>,
     /// The slowest enforcement, of the sentinel's or a step's policies.
     slowest_enforcement: Duration,
+    /// The policies that were last given without the run's own pods.
+    spared: Vec<ClusterPolicyName>,
 }
 
 /// A round that was made.
@@ -118,6 +121,7 @@ impl<'a> Stage<'a> {
             rounds: 0,
             slowest_answers: VecDeque::new(),
             slowest_enforcement: Duration::ZERO,
+            spared: Vec::new(),
         };
         let watched: BTreeSet<&Name> =
             stage.sentinel_cells.iter().filter_map(|cell| stage.sentinel.node_of(cell)).collect();
@@ -140,13 +144,29 @@ impl<'a> Stage<'a> {
 
     /// What of the last changes was made other than it was written.
     pub(super) fn rewritten(&mut self) -> Vec<String> {
-        self.cluster.rewritten()
+        let spared = take(&mut self.spared).into_iter().map(|policy| {
+            format!("the subject of `{policy}` leaves out the namespaces of the run's own pods")
+        });
+        spared.chain(self.cluster.rewritten()).collect()
     }
 
     /// Makes changes and flips the sentinel after them, unless it is blind. On a negative
     /// control it flips once, and its policy stays.
     pub(super) async fn change(&mut self, changes: &[Change]) -> Result<Topology, ClusterError> {
-        let mut changes = changes.to_vec();
+        let own = [self.sentinel.namespace(), self.witness.namespace()];
+        let mut changes: Vec<Change> = changes
+            .iter()
+            .map(|change| match change {
+                Change::ApplyClusterPolicy(policy) => match spared(policy, &own) {
+                    Some(spared) => {
+                        self.spared.push(policy.name.clone());
+                        Change::ApplyClusterPolicy(spared)
+                    }
+                    None => change.clone(),
+                },
+                _ => change.clone(),
+            })
+            .collect();
         if self.blind.is_empty() && (self.enforces || !self.sentinel.denied) {
             changes.push(self.sentinel.flip());
         }

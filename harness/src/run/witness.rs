@@ -50,6 +50,11 @@ impl Witness {
         }
     }
 
+    /// Its namespace.
+    pub(super) const fn namespace(&self) -> &Name {
+        &self.namespace
+    }
+
     /// Whether a namespace is the witness's.
     pub(super) fn is_its(&self, namespace: &Name) -> bool {
         self.namespace == *namespace

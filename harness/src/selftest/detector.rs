@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::catalogue::tier::{self, Action, Beside, Tier};
 use crate::catalogue::{Case, Change, Feature, Level, Path, Peer, Port, Rules, Stacking, Target};
 use crate::catalogue::{Topic, Types};
 use crate::cluster::embedded::Fault;
@@ -56,11 +57,16 @@ impl Detector {
 const INGRESS: Feature = Feature::Direction(Direction::Ingress);
 const EGRESS: Feature = Feature::Direction(Direction::Egress);
 const BETWEEN_NODES: Feature = Feature::Path(Path::OtherNode);
+const BASELINE: Feature = Feature::Cluster(tier::Feature::Tier(Tier::Baseline));
+const DENY: Feature = Feature::Cluster(tier::Feature::Action(Action::Deny));
+const PASS: Feature = Feature::Cluster(tier::Feature::Action(Action::Pass));
 
 /// What is meant to catch a fault. There is no fault without.
 pub fn detector(fault: Fault) -> Detector {
     use Detector as D;
     use Fault as F;
+    use Feature::Cluster as C;
+    use tier::Feature as T;
     match fault {
         F::PoliciesIgnored | F::IngressIgnored => D::must(&[&[INGRESS]]),
         F::EgressIgnored => D::must(&[&[EGRESS]]),
@@ -123,6 +129,32 @@ pub fn detector(fault: Fault) -> Detector {
             &[Feature::Stacking(Stacking::Deny)],
             &[Feature::Stacking(Stacking::OtherRule)],
         ]),
+        F::PassReadAsDeny => D::must(&[&[PASS, C(T::Tier(Tier::Admin))]]),
+        F::PassReadAsAccept => D::must(&[
+            &[PASS, C(T::Beside(Beside::NetworkPolicyDenies))],
+            &[PASS, C(T::Beside(Beside::OtherTierDenies))],
+        ]),
+        F::PriorityInverted => D::must(&[
+            &[C(T::Beside(Beside::PriorityBelow))],
+            &[C(T::Beside(Beside::PriorityAbove))],
+            &[C(T::Change(tier::Change::Priority))],
+        ]),
+        F::TiersInverted => D::must(&[
+            &[C(T::Beside(Beside::NetworkPolicyAllows))],
+            &[C(T::Beside(Beside::NetworkPolicyDenies))],
+            &[C(T::Beside(Beside::OtherTierAccepts))],
+            &[C(T::Beside(Beside::OtherTierDenies))],
+        ]),
+        F::UnknownPeerFailsOpen => D::if_declared(&[
+            &[DENY, C(T::Peer(tier::Peer::Node))],
+            &[DENY, C(T::Peer(tier::Peer::EveryNode))],
+        ]),
+        F::BaselineOverNetworkPolicy => D::must(&[
+            &[BASELINE, C(T::Beside(Beside::NetworkPolicyAllows))],
+            &[BASELINE, C(T::Beside(Beside::NetworkPolicyDenies))],
+        ]),
+        F::ClusterPolicyWithoutRulesIsolates => D::must(&[&[C(T::Topic(tier::Topic::NoRules))]]),
+        F::HostNetworkPodIsSubject => D::must(&[&[C(T::Topic(tier::Topic::HostNetworkSubject))]]),
         F::TerminatingPodUnfiltered => D::must(&[&[Feature::Topic(Topic::TerminatingTarget)]]),
         F::Ipv6Unfiltered => D::if_declared(&[&[Feature::Family(Family::Ipv6)]]),
         F::CrossNodeUnfiltered | F::NodeNeverUpdated => D::must(&[&[BETWEEN_NODES]]),

@@ -13,8 +13,8 @@ use ringfence::cluster::{
     Watch,
 };
 use ringfence::model::{
-    Cell, Change, Endpoint, Family, Name, Node, Observation, Outcome, PolicyType, Protocol,
-    Topology, Via, World,
+    Cell, Change, ClusterSubject, Endpoint, Family, Name, Node, Observation, Outcome, PolicyType,
+    Protocol, Topology, Via, World,
 };
 use tokio::time::Instant;
 
@@ -251,13 +251,25 @@ impl Fake {
     }
 
     /// Any policy that selects an end isolates it altogether: the only policies
-    /// in these tests have no rules.
+    /// in these tests have no rules, and those of the cluster deny all that comes in.
     fn isolated(&self, end: &Endpoint, direction: PolicyType) -> bool {
         let world = self.seen_by(end);
         let Some(pod) = end.as_pod().and_then(|pod| self.world.topology.pods.get(pod)) else {
             return false;
         };
-        world.policies.values().any(|policy| {
+        let of_cluster = || {
+            let namespace = world.topology.namespaces.get(&pod.name.namespace);
+            let labels = namespace.map(|namespace| namespace.labels.clone()).unwrap_or_default();
+            let mut policies = world.cluster_policies.values();
+            policies.any(|policy| match &policy.subject {
+                ClusterSubject::Namespaces { selector, .. } => selector.matches(&labels),
+                ClusterSubject::Pods { namespace_selector, pod_selector, .. } => {
+                    namespace_selector.matches(&labels) && pod_selector.matches(&pod.labels)
+                }
+            })
+        };
+        let shut = direction == PolicyType::Ingress && of_cluster();
+        shut || world.policies.values().any(|policy| {
             policy.name.namespace == pod.name.namespace
                 && policy.pod_selector.matches(&pod.labels)
                 && policy.policy_types.as_ref().unwrap().contains(&direction)

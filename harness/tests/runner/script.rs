@@ -65,17 +65,28 @@ pub(crate) fn fence_with(name: &str, direction: PolicyType) -> Change {
 
 /// Applies a policy of the cluster that denies a pod everything it is sent by pods.
 pub(crate) fn shut(name: &str) -> Change {
+    let subject = ClusterSubject::Pods {
+        namespace_selector: LabelSelector::everything(),
+        pod_selector: LabelSelector::label("app", name),
+        origin: origin(),
+    };
+    deny_all(subject)
+}
+
+/// As [`shut`], for every pod of the cluster.
+pub(crate) fn shut_everybody() -> Change {
+    let (selector, origin) = (LabelSelector::everything(), origin());
+    deny_all(ClusterSubject::Namespaces { selector, origin })
+}
+
+fn deny_all(subject: ClusterSubject) -> Change {
     let everybody = LabelSelector::everything;
     Change::ApplyClusterPolicy(Arc::new(ClusterPolicy {
-        name: ClusterPolicyName::new(ClusterPolicyKind::ClusterNetworkPolicy, name),
+        name: ClusterPolicyName::new(ClusterPolicyKind::ClusterNetworkPolicy, "shut"),
         version: ClusterPolicyVersion::V1alpha2,
         tier: Tier::Admin,
         priority: Some(1),
-        subject: ClusterSubject::Pods {
-            namespace_selector: everybody(),
-            pod_selector: LabelSelector::label("app", name),
-            origin: origin(),
-        },
+        subject,
         ingress: vec![ClusterRule {
             name: None,
             action: ClusterAction::Deny,

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use ringfence::cluster::Feature;
 use ringfence::model::{Cell, Observation, Outcome};
 use ringfence::run::{Event, Finding, Purpose, Status};
 
 use crate::fake::{Fake, Scene};
-use crate::script::{X_TO_Y, fence, fenced, run, scenario, step, unfence};
+use crate::script::{X_TO_Y, fence, fenced, run, scenario, shut_everybody, step, unfence};
 
 /// How long silence lasts at least to count as a drop, by default.
 const SILENCE: Duration = Duration::from_millis(250);
@@ -46,6 +47,26 @@ async fn the_sentinel_is_in_no_cell_and_flips_in_every_step() {
         }
     }
     assert_eq!(flips, [(0, true), (1, false)]);
+}
+
+/// Otherwise the sentinel would never flip back, nor the witness be heard.
+#[tokio::test(start_paused = true)]
+async fn a_policy_about_everybody_leaves_the_runs_own_pods_out_and_says_so() {
+    let step = |change| step(change, &["deny * -> *"]);
+    let scenario = scenario(vec![step(vec![shut_everybody()]), step(vec![])]);
+    let told = run(&scenario, &mut Fake::honest().declaring(Feature::ClusterTiers)).await;
+    assert_eq!(told.status, Status::Passed, "{:?}", told.reason);
+    let rewritten: Vec<String> = told
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::StepStarted { rewritten, .. } => Some(rewritten.clone()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let expected = "the subject of `ClusterNetworkPolicy/shut` leaves out the namespaces of the run's own pods";
+    assert_eq!(rewritten, [expected]);
 }
 
 /// The deadlines of all rounds, in milliseconds: before the steps, and in them.

@@ -5,7 +5,7 @@
 use super::axis::{Action, Api, Beside, Change, Peer, Port, Subject, Tier};
 use super::feature::Feature;
 use super::topic::Topic;
-use crate::catalogue::api::ApiSentence;
+use crate::catalogue::specification::ApiSentence;
 use crate::model::Direction;
 
 macro_rules! sentences {
@@ -81,7 +81,11 @@ impl Feature {
     }
 
     /// The sentence that a case tests with it, as a version has it.
-    pub(super) const fn sentence(self, api: Api, direction: Direction) -> &'static ApiSentence {
+    pub(in crate::catalogue) const fn sentence(
+        self,
+        api: Api,
+        direction: Direction,
+    ) -> &'static ApiSentence {
         let first = matches!(api, Api::V1alpha1);
         let ingress = matches!(direction, Direction::Ingress);
         match self {
@@ -137,7 +141,7 @@ const fn of_peer(peer: Peer, ingress: bool) -> &'static ApiSentence {
         Peer::Namespaces | Peer::NamespacesNotIn | Peer::EveryNamespace => &PEER_NAMESPACES,
         Peer::Several | Peer::NetworkOrPods if ingress => &FROM,
         Peer::Several | Peer::NetworkOrPods => &TO,
-        Peer::Address | Peer::Network | Peer::NetworkOfEachFamily => &NETWORKS,
+        Peer::Network | Peer::NetworkOfEachFamily => &NETWORKS,
         Peer::EveryAddress => &INTERNAL,
         Peer::Node => &NODES,
         Peer::EveryNode => &EVERY_NODE,

@@ -77,8 +77,6 @@ axis! {
         EveryNamespace = "every-namespace",
         /// `namespaces` and `pods`, in two entries.
         Several = "several",
-        /// `networks` of one address.
-        Address = "address",
         /// `networks` of one range.
         Network = "network",
         /// `networks` of a range of each address family.

@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 
 use super::axis::{Action, Api, Beside, Peer, Port, Tier};
 use super::feature::{Combination, Feature, Partial};
+use super::possible::exclusion;
 use crate::catalogue::space::{self, Part};
 use crate::model::{Direction, Protocol};
 
 /// Two features, the lesser first.
 pub type Pair = (Feature, Feature);
 
-/// The versions whose pairs are tried. What `v1beta1` adds to `v1alpha2` is not said: so
-/// there each feature is tried by itself.
+/// The versions whose pairs are tried. `v1beta1` says the same as `v1alpha2`, and is not
+/// released: there each action is tried in each tier.
 pub const PAIRED: [Api; 2] = [Api::V1alpha2, Api::V1alpha1];
 
 /// Every pair of features of different axes that can occur together in this direction and
@@ -41,33 +42,53 @@ pub fn covers(features: &BTreeSet<Feature>, pair: Pair) -> bool {
 }
 
 /// The combinations of a direction and a version.
-pub(super) fn combinations(direction: Direction, api: Api) -> Vec<Combination> {
+pub(in crate::catalogue) fn combinations(direction: Direction, api: Api) -> Vec<Combination> {
     let part = part(direction, api);
-    let mut singles = part.singles();
-    singles.extend(told(api).into_iter().filter_map(|features| part.plainest(&features)));
-    if PAIRED.contains(&api) { part.every_pair(singles) } else { singles.into_iter().collect() }
+    let told = told(api).into_iter().filter_map(|features| part.plainest(&features));
+    let mut chosen: BTreeSet<Combination> = told.collect();
+    if !PAIRED.contains(&api) {
+        return chosen.into_iter().collect();
+    }
+    chosen.extend(part.singles());
+    part.every_pair(chosen)
 }
 
-/// What gets a plain case of its own, since the API's own tests have one ([`super::UPSTREAM`]).
+/// What gets a plain case of its own: each action in each tier; and in the version that they
+/// are written for, what the API's own tests are about ([`crate::catalogue::UPSTREAM`]).
 fn told(api: Api) -> Vec<Vec<Feature>> {
-    let mut told = Vec::new();
-    if !PAIRED.contains(&api) {
-        return told;
+    let of = |tier, action| [Feature::Tier(tier), Feature::Action(action)];
+    let each = Tier::ALL.iter().flat_map(|tier| Action::ALL.iter().map(|action| (*tier, *action)));
+    if api != Api::V1alpha2 {
+        return each.map(|(tier, action)| of(tier, action).to_vec()).collect();
     }
-    for tier in Tier::ALL.iter().copied().map(Feature::Tier) {
-        for action in Action::ALL.iter().copied().map(Feature::Action) {
-            for protocol in Protocol::ALL.map(Feature::Protocol) {
-                told.push(vec![tier, action, protocol]);
-                told.push(vec![tier, action, protocol, Feature::Beside(Beside::Rules)]);
-            }
-            told.push(vec![tier, action, Feature::Port(Port::Name)]);
-            let peers = [Peer::Node, Peer::Network, Peer::EveryAddress];
-            told.extend(peers.map(|peer| vec![tier, action, Feature::Peer(peer)]));
-            for beside in Beside::ALL.iter().copied().map(Feature::Beside) {
-                told.push(vec![tier, action, beside]);
-            }
+    let mut told = Vec::new();
+    for (tier, action) in each {
+        if (tier, action) == (Tier::Baseline, Action::Pass) {
+            continue;
+        }
+        let mut with = |rest: &[Feature]| told.push([&of(tier, action)[..], rest].concat());
+        for protocol in Protocol::ALL.map(Feature::Protocol) {
+            with(&[protocol]);
+            with(&[protocol, Feature::Beside(Beside::Rules)]);
+        }
+        with(&[Feature::Peer(Peer::Node)]);
+        if action != Action::Pass {
+            with(&[Feature::Peer(Peer::Network)]);
+            with(&[Feature::Peer(Peer::EveryAddress)]);
+        }
+        if action == Action::Accept {
+            with(&[Feature::Port(Port::Name)]);
         }
     }
+    let passes = [
+        Beside::NetworkPolicyAllows,
+        Beside::NetworkPolicyDenies,
+        Beside::OtherTierAccepts,
+        Beside::OtherTierDenies,
+        Beside::PriorityBelow,
+    ];
+    let passed = |beside| [&of(Tier::Admin, Action::Pass)[..], &[Feature::Beside(beside)]].concat();
+    told.extend(passes.map(passed));
     told
 }
 
@@ -79,6 +100,7 @@ fn part(direction: Direction, api: Api) -> Part<Partial> {
         _ => true,
     };
     Part {
+        exclusion,
         fixed: Partial { direction: Some(direction), api: Some(api), ..Partial::default() },
         features: Feature::all().into_iter().filter(own).collect(),
     }

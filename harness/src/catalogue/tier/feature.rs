@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::axis::{Action, Api, Beside, Change, Peer, Port, Subject, Tier};
-use super::possible::exclusion;
+use super::surroundings::surroundings;
 use super::topic::Topic;
 use crate::catalogue::axis::Path;
 use crate::catalogue::space::space;
@@ -71,6 +71,23 @@ impl Feature {
     fn is_implied(self, by: Self) -> bool {
         let outside = matches!(by, Self::Peer(peer) if peer.is_outside());
         outside && self == Self::Path(Path::Outside)
+    }
+
+    /// Whether what is beside the tested rule comes before it, so that the rule does not show:
+    /// then a case shows what is beside it, with each of the others, and no other two.
+    fn is_hidden(features: &BTreeSet<Self>, of: [Self; 2]) -> bool {
+        let (mut tier, mut action, mut beside) = (None, None, None);
+        for feature in features {
+            match feature {
+                Self::Tier(value) => tier = Some(*value),
+                Self::Action(value) => action = Some(*value),
+                Self::Beside(value) => beside = Some(*value),
+                _ => {}
+            }
+        }
+        let around = || surroundings(tier?, action?, beside?).ok();
+        around().is_some_and(|around| around.hidden)
+            && !of.iter().any(|feature| matches!(feature, Self::Beside(_)))
     }
 }
 

@@ -14,28 +14,28 @@ pub(in crate::catalogue) struct ClusterPolicy {
     /// The file it is written to.
     pub(in crate::catalogue) file: &'static str,
     /// Its name, where its kind leaves it a choice.
-    pub(super) name: &'static str,
-    pub(super) api: Api,
-    pub(super) tier: Tier,
-    pub(super) priority: u16,
-    pub(super) subjects: Subjects,
+    pub(in crate::catalogue) name: &'static str,
+    pub(in crate::catalogue) api: Api,
+    pub(in crate::catalogue) tier: Tier,
+    pub(in crate::catalogue) priority: u16,
+    pub(in crate::catalogue) subjects: Subjects,
     /// The direction that has rules.
-    pub(super) direction: Direction,
-    pub(super) rules: Vec<Rule>,
+    pub(in crate::catalogue) direction: Direction,
+    pub(in crate::catalogue) rules: Vec<Rule>,
 }
 
 /// A rule.
 #[derive(Debug, Clone)]
-pub(super) struct Rule {
-    pub(super) action: Action,
-    pub(super) peers: Vec<Entry>,
+pub(in crate::catalogue) struct Rule {
+    pub(in crate::catalogue) action: Action,
+    pub(in crate::catalogue) peers: Vec<Entry>,
     /// `ports` or `protocols`; `None` where it is absent.
-    pub(super) ports: Option<Vec<Opening>>,
+    pub(in crate::catalogue) ports: Option<Vec<Opening>>,
 }
 
 impl Rule {
     /// A rule about all protocols and ports.
-    pub(super) const fn about(action: Action, peers: Vec<Entry>) -> Self {
+    pub(in crate::catalogue) const fn about(action: Action, peers: Vec<Entry>) -> Self {
         Self { action, peers, ports: None }
     }
 
@@ -59,7 +59,7 @@ impl Rule {
 
 impl Api {
     /// The kind of its policies of a tier.
-    pub(super) const fn kind(self, tier: Tier) -> ClusterPolicyKind {
+    pub(in crate::catalogue) const fn kind(self, tier: Tier) -> ClusterPolicyKind {
         match (self, tier) {
             (Self::V1alpha1, Tier::Admin) => ClusterPolicyKind::AdminNetworkPolicy,
             (Self::V1alpha1, Tier::Baseline) => ClusterPolicyKind::BaselineAdminNetworkPolicy,
@@ -70,7 +70,7 @@ impl Api {
 
 impl ClusterPolicy {
     /// Its kind and name. "There is one" of the kind that has no priority, named `default`.
-    pub(super) fn full_name(&self) -> ClusterPolicyName {
+    pub(in crate::catalogue) fn full_name(&self) -> ClusterPolicyName {
         let kind = self.api.kind(self.tier);
         let name = match kind {
             ClusterPolicyKind::BaselineAdminNetworkPolicy => "default",
@@ -80,7 +80,7 @@ impl ClusterPolicy {
     }
 
     /// The manifest.
-    pub(super) fn manifest(&self) -> Value {
+    pub(in crate::catalogue) fn manifest(&self) -> Value {
         let ClusterPolicyName { kind, name } = self.full_name();
         let mut spec = json!({});
         if kind == ClusterPolicyKind::ClusterNetworkPolicy {
@@ -105,7 +105,7 @@ impl ClusterPolicy {
 }
 
 /// One port of a protocol.
-pub(super) fn number(api: Api, protocol: Protocol, number: u16) -> Opening {
+pub(in crate::catalogue) fn number(api: Api, protocol: Protocol, number: u16) -> Opening {
     let written = match api {
         Api::V1alpha1 => {
             json!({ "portNumber": { "protocol": protocol.to_string(), "port": number } })
@@ -133,7 +133,12 @@ fn range(api: Api, protocol: Protocol, first: u16, last: u16) -> Opening {
 
 /// `ports` or `protocols`, and what it means; `None` where it is absent. The port that is
 /// tried is `at`.
-pub(super) fn openings(port: Port, api: Api, protocol: Protocol, at: u16) -> Option<Vec<Opening>> {
+pub(in crate::catalogue) fn openings(
+    port: Port,
+    api: Api,
+    protocol: Protocol,
+    at: u16,
+) -> Option<Vec<Opening>> {
     let openings = match port {
         Port::Absent => return None,
         Port::Number => vec![number(api, protocol, at)],

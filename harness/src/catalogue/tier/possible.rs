@@ -9,10 +9,7 @@ use crate::model::{Direction, Protocol};
 impl Peer {
     /// Whether its deciding end is a host outside the cluster.
     pub const fn is_outside(self) -> bool {
-        matches!(
-            self,
-            Self::Address | Self::Network | Self::NetworkOfEachFamily | Self::NetworkOrPods
-        )
+        matches!(self, Self::Network | Self::NetworkOfEachFamily | Self::NetworkOrPods)
     }
 
     /// Whether its deciding end is a node.

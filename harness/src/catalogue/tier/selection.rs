@@ -10,26 +10,26 @@ use crate::model::{Direction, Family, HOSTNAME_LABEL};
 
 /// The node that the tested rule is about. Of the way to the target's own node, `node-1`, the
 /// API leaves too much open.
-pub(super) const NODES: [&str; 1] = ["node-2"];
+pub(in crate::catalogue) const NODES: [&str; 1] = ["node-2"];
 
 /// A subject as it is written, and the pods that it means, by the labels that they wear.
 #[derive(Debug, Clone)]
 pub(in crate::catalogue) struct Subjects {
-    pub(super) written: Value,
-    pub(super) namespaces: Namespaces,
-    pub(super) pods: Pods,
+    pub(in crate::catalogue) written: Value,
+    pub(in crate::catalogue) namespaces: Namespaces,
+    pub(in crate::catalogue) pods: Pods,
 }
 
 /// One entry of `from` or `to`.
 #[derive(Debug, Clone)]
 pub(in crate::catalogue) struct Entry {
-    pub(super) written: Value,
-    pub(super) meant: Meant,
+    pub(in crate::catalogue) written: Value,
+    pub(in crate::catalogue) meant: Meant,
 }
 
 /// Whom an entry means.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Meant {
+pub(in crate::catalogue) enum Meant {
     /// Pods, by the labels that they wear.
     Pods(Namespaces, Pods),
     /// Hosts, by their addresses of a family.
@@ -67,7 +67,7 @@ fn pods(namespaces: Option<Value>, pods: Value) -> Value {
 }
 
 /// `spec.subject`.
-pub(super) fn subjects(subject: Subject) -> Subjects {
+pub(in crate::catalogue) fn subjects(subject: Subject) -> Subjects {
     let red = || labels("team", "red");
     let servers = || labels("role", "server");
     let (written, namespaces, pods) = match subject {
@@ -87,13 +87,13 @@ pub(super) fn subjects(subject: Subject) -> Subjects {
 }
 
 /// The subject of what a policy replaces: the pods that wear the labels of `x/b`.
-pub(super) fn another_subject() -> Subjects {
+pub(in crate::catalogue) fn another_subject() -> Subjects {
     let written = pods(Some(labels("team", "red")), labels("role", "proxy"));
     Subjects { written, namespaces: RED, pods: B }
 }
 
 /// `from` or `to`.
-pub(super) fn entries(peer: Peer, family: Family) -> Vec<Entry> {
+pub(in crate::catalogue) fn entries(peer: Peer, family: Family) -> Vec<Entry> {
     let blue = || labels("team", "blue");
     let b = || labels("app", "b");
     let of = |written, namespaces, pods| Entry { written, meant: Meant::Pods(namespaces, pods) };
@@ -115,7 +115,6 @@ pub(super) fn entries(peer: Peer, family: Family) -> Vec<Entry> {
         Peer::Several => {
             vec![third(), of(json!({ "namespaces": blue() }), BLUE, Pods::Every)]
         }
-        Peer::Address => vec![network(town::address(family), family, &[Host::Inside])],
         Peer::Network => vec![range(family)],
         Peer::NetworkOfEachFamily => vec![range(Family::Ipv4), range(Family::Ipv6)],
         Peer::EveryAddress => vec![everywhere(family)],
@@ -131,14 +130,14 @@ pub(super) fn entries(peer: Peer, family: Family) -> Vec<Entry> {
 }
 
 /// The entry for `z/b`, a peer that is never the tested one.
-pub(super) fn third() -> Entry {
+pub(in crate::catalogue) fn third() -> Entry {
     let wearing = Namespaces::Wearing(&[THIRD]);
     let written = pods(Some(labels("team", "green")), labels("app", "b"));
     Entry { written, meant: Meant::Pods(wearing, B) }
 }
 
 /// Entries for everybody that a rule of a direction can name.
-pub(super) fn everybody(direction: Direction) -> Vec<Entry> {
+pub(in crate::catalogue) fn everybody(direction: Direction) -> Vec<Entry> {
     let mut everybody = vec![every_pod()];
     if direction == Direction::Egress {
         everybody.extend(Family::ALL.map(everywhere));
@@ -156,7 +155,7 @@ fn network(cidr: &str, family: Family, hosts: &'static [Host]) -> Entry {
 }
 
 fn range(family: Family) -> Entry {
-    network(town::range(family), family, &[Host::Inside, Host::Hole])
+    network(town::range(family), family, &[Host::Inside])
 }
 
 fn everywhere(family: Family) -> Entry {
@@ -177,7 +176,7 @@ impl Peer {
     }
 
     /// Ends that are nearly meant, the nearest first: they are left out by the peers alone.
-    pub(super) const fn near_misses(self) -> &'static [End] {
+    pub(in crate::catalogue) const fn near_misses(self) -> &'static [End] {
         const OWN_B: End = End::Pod((OWN, "b"));
         const OWN_C: End = End::Pod((OWN, "c"));
         const NEXT_B: End = End::Pod((NEXT, "b"));
@@ -191,7 +190,6 @@ impl Peer {
             Self::NamespacesNotIn => &[OWN_B, OWN_C],
             Self::EveryNamespace => &[OUTSIDE],
             Self::Several => &[OWN_B, OWN_C],
-            Self::Address => &[End::Host(Host::Hole), NEXT_B],
             Self::Network | Self::NetworkOfEachFamily => &[OUTSIDE, NEXT_B],
             Self::EveryAddress => &[],
             Self::NetworkOrPods => &[OUTSIDE, NEXT_B],
@@ -201,10 +199,9 @@ impl Peer {
     }
 
     /// The hosts outside that a case with this peer has.
-    pub(super) const fn hosts(self) -> &'static [Host] {
+    pub(in crate::catalogue) const fn hosts(self) -> &'static [Host] {
         match self {
             Self::EveryNamespace | Self::EveryAddress => &[Host::Outside],
-            Self::Address => &[Host::Inside, Host::Hole],
             Self::Network | Self::NetworkOfEachFamily | Self::NetworkOrPods => {
                 &[Host::Inside, Host::Outside]
             }

@@ -5,17 +5,17 @@ use super::axis::{Action, Beside, Tier};
 
 /// What is around the tested rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Surroundings {
+pub(in crate::catalogue) struct Surroundings {
     /// What the last rule of the tested policy does, about everybody.
-    pub(super) behind: Option<Action>,
+    pub(in crate::catalogue) behind: Option<Action>,
     /// What the policy of the tier, or of the other tier, does.
-    pub(super) other: Option<Action>,
+    pub(in crate::catalogue) other: Option<Action>,
     /// Whether the tested rule is hidden: what is before it decides.
-    pub(super) hidden: bool,
+    pub(in crate::catalogue) hidden: bool,
 }
 
 /// What is around a rule; or why it could not decide alone.
-pub(super) fn surroundings(
+pub(in crate::catalogue) fn surroundings(
     tier: Tier,
     action: Action,
     beside: Beside,

@@ -51,17 +51,17 @@ topics! {
 
 impl Topic {
     /// What stands in the place of an axis.
-    pub(super) const fn axis(self) -> &'static str {
+    pub(in crate::catalogue) const fn axis(self) -> &'static str {
         "topic"
     }
 
     /// Its name, as a feature's.
-    pub(super) fn value(self) -> String {
+    pub(in crate::catalogue) fn value(self) -> String {
         self.to_string()
     }
 
     /// No topic is plain.
-    pub(super) const fn is_plain(self) -> bool {
+    pub(in crate::catalogue) const fn is_plain(self) -> bool {
         false
     }
 }

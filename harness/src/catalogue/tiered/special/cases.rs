@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::folder::{Decided, Special, Step, TWO, apply, named, policy, rule, team};
 use crate::catalogue::case::{Level, Reason};
-use crate::catalogue::tier::axis::{Action, Api, Tier};
-use crate::catalogue::tier::feature::Feature;
-use crate::catalogue::tier::topic::Topic;
+use crate::catalogue::tier::Feature;
+use crate::catalogue::tier::Topic;
+use crate::catalogue::tier::{Action, Api, Tier};
 use crate::model::{Direction, Intent};
 
 const INGRESS: Direction = Direction::Ingress;

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::folder::{Decided, Special, Step, apply, policy, rule, team};
 use crate::catalogue::case::{Level, Reason};
-use crate::catalogue::tier::axis::{Action, Api, Peer, Tier};
-use crate::catalogue::tier::feature::Feature;
-use crate::catalogue::tier::topic::Topic;
+use crate::catalogue::tier::Feature;
+use crate::catalogue::tier::Topic;
+use crate::catalogue::tier::{Action, Api, Peer, Tier};
 use crate::model::{Direction, Intent};
 
 /// A namespace `x` with a pod `a`, a namespace `y` with a pod `b`; in one of them a pod `h`

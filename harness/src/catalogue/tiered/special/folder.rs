@@ -10,10 +10,8 @@ use serde_json::{Value, json};
 use crate::catalogue::case::{Case, Decider, Deciding, Folder, Level, Reason};
 use crate::catalogue::feature::Feature as Any;
 use crate::catalogue::kind::Kind;
-use crate::catalogue::tier::axis::{Action, Api, Tier};
-use crate::catalogue::tier::construction::tags;
-use crate::catalogue::tier::feature::Feature;
-use crate::catalogue::tier::topic::Topic;
+use crate::catalogue::tier::{Action, Api, Feature, Tier, Topic};
+use crate::catalogue::tiered::construction::tags;
 use crate::model::{ClusterPolicyName, Direction, Intent};
 
 /// A case outside the axes.

@@ -1,14 +1,13 @@
 //! Finds the cells that one thing decides, by trying what would be meant without it.
 
-use super::axis::{Port, Subject};
-use super::feature::Combination;
-use super::policy::ClusterPolicy;
 use super::script::Script;
-use super::selection::{everybody, subjects};
 use crate::catalogue::case::{Decider, Deciding, Reason};
 use crate::catalogue::deciding::{endpoint, opposite};
 use crate::catalogue::scene::Scene;
 use crate::catalogue::selection::End;
+use crate::catalogue::tier::{
+    ClusterPolicy, Combination, Port, Subject, Tier, everybody, subjects,
+};
 use crate::catalogue::town::{self, TARGET};
 use crate::model::{Cell, Direction, Endpoint, Intent, Via};
 
@@ -138,6 +137,7 @@ impl Search<'_> {
             let is_left_out =
                 tested.is_some_and(|policy| !self.scene.is_one_of(&policy.subjects, *pod));
             is_left_out
+                && self.is_free(cell, opposite(direction))
                 && self
                     .otherwise(cell, |policy| policy.subjects = subjects(Subject::EveryNamespace))
                     != self.scene.intent(cell)
@@ -161,11 +161,20 @@ impl Search<'_> {
             scene.cluster.extend(turned);
             scene.intent(cell)
         };
-        let own = |cell: &Cell| Scene::place(subject(cell, direction)) == Some(TARGET);
+        let own = |cell: &Cell| {
+            Scene::place(subject(cell, direction)) == Some(TARGET)
+                && self.is_free(cell, opposite(direction))
+        };
         let cell = self
             .own_cells(|cell| subject(cell, direction))
             .find(|(cell, _)| own(cell) && turned(cell) != self.scene.intent(cell));
         cell.map(|(cell, _)| self.deciding(step, cell, Reason::Types))
+    }
+
+    /// Whether no policy says anything of a cell in a direction.
+    fn is_free(&self, cell: &Cell, direction: Direction) -> bool {
+        let said = |tier| self.scene.by_tier(cell, direction, tier).is_some();
+        !Tier::ALL.iter().any(|tier| said(*tier)) && !self.scene.side(cell, direction).is_isolated()
     }
 
     /// The cells of the tested protocol and family between pods, with one end's place.

@@ -1,8 +1,7 @@
 //! A case of the cluster tier in one sentence.
 
-use super::axis::{Action, Api, Beside, Change, Peer, Port, Subject, Tier};
-use super::feature::Combination;
 use crate::catalogue::axis::Path;
+use crate::catalogue::tier::{Action, Api, Beside, Change, Combination, Peer, Port, Subject, Tier};
 use crate::model::{Direction, Family};
 
 /// What a case of this combination shows.
@@ -67,7 +66,6 @@ const fn peer(peer: Peer) -> &'static str {
         Peer::NamespacesNotIn => "namespaces by `NotIn` with another value and without the key",
         Peer::EveryNamespace => "every pod of every namespace",
         Peer::Several => "pods with a label or namespaces with a label",
-        Peer::Address => "one address",
         Peer::Network => "a range of addresses",
         Peer::NetworkOfEachFamily => "a range of addresses of each family",
         Peer::EveryAddress => "every address and so every pod",

@@ -1,15 +1,14 @@
 //! What there is around the tested rule, and the steps by which it comes about.
 
-use super::axis::{Action, Beside, Change, Subject, Tier};
-use super::feature::Combination;
-use super::policy::{ClusterPolicy, Rule, number, openings};
-use super::selection::{another_subject, entries, everybody, subjects, third};
-use super::surroundings::{Surroundings, surroundings};
 use crate::catalogue::construction::target_node;
 use crate::catalogue::deciding::opposite;
 use crate::catalogue::policy::{Policy, Rule as PolicyRule};
 use crate::catalogue::scene::Scene;
 use crate::catalogue::selection::{End, like_target};
+use crate::catalogue::tier::{
+    Action, Beside, Change, ClusterPolicy, Combination, NODES, Rule, Subject, Surroundings, Tier,
+    another_subject, entries, everybody, number, openings, subjects, surroundings, third,
+};
 use crate::catalogue::town::{self, NEXT, NODE_PORT, OWN, Place, TARGET};
 use crate::catalogue::writing::{self, Relabelled, Step};
 use crate::model::Intent;
@@ -121,7 +120,7 @@ impl<'c> Script<'c> {
     /// What there is in the end.
     pub(super) fn scene(&self) -> Scene {
         let Combination { direction, protocol, peer, path, .. } = *self.combination;
-        let nodes: &[&str] = if peer.is_node() { &super::selection::NODES } else { &[] };
+        let nodes: &[&str] = if peer.is_node() { &NODES } else { &[] };
         let target_node =
             if peer.is_node() { "node-1" } else { target_node(path, peer.deciding()) };
         let mut cluster: Vec<ClusterPolicy> = self.other().into_iter().collect();

@@ -1,11 +1,9 @@
 //! What a tier's policies make of a cell. This is no engine: whom a selector means was said by
 //! hand beside it, and here the sets are only put in their order.
 
-use super::axis::{Action, Tier};
-use super::policy::{ClusterPolicy, Rule};
-use super::selection::{Entry, Meant, Subjects};
-use crate::catalogue::scene::Scene;
+use super::Scene;
 use crate::catalogue::selection::{Namespaces, Pods};
+use crate::catalogue::tier::{Action, ClusterPolicy, Entry, Meant, Rule, Subjects, Tier};
 use crate::catalogue::town::Place;
 use crate::model::{Cell, Direction, Endpoint, Intent};
 
@@ -38,7 +36,7 @@ impl Scene {
     }
 
     /// Whether a subject selects a pod.
-    pub(super) fn is_one_of(&self, subjects: &Subjects, pod: Place) -> bool {
+    pub(in crate::catalogue) fn is_one_of(&self, subjects: &Subjects, pod: Place) -> bool {
         let worn = self.worn_as_target(pod);
         self.is_among(pod, subjects.namespaces, subjects.pods, worn)
     }

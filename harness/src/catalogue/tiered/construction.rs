@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::axis::{Peer, Port};
 use super::deciding::Search;
-use super::feature::{Combination, Feature};
 use super::script::Script;
 use super::sentence::sentence;
-use crate::catalogue::api::ApiSentence;
 use crate::catalogue::case::{Case, Folder, Level};
 use crate::catalogue::feature::Feature as Any;
 use crate::catalogue::kind::Kind;
+use crate::catalogue::specification::ApiSentence;
+use crate::catalogue::tier::{Combination, Feature, Peer, Port};
 use crate::catalogue::writing;
 use crate::model::{Family, Intent, Protocol};
 

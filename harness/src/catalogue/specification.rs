@@ -1,0 +1,10 @@
+//! Sentences of the specification, word for word.
+
+/// A sentence of the specification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApiSentence {
+    /// The sentence, word for word.
+    pub text: &'static str,
+    /// Where it stands: a type and field of the API reference, or a page of the documentation.
+    pub source: &'static str,
+}
