@@ -195,9 +195,9 @@ mod tests {
         let cases = cases().unwrap();
         for (fault, first) in [
             (Fault::EgressIgnored, "egress/plain"),
-            (Fault::FirstPortOfRange, "egress/port=range"),
+            (Fault::FirstPortOfRange, "ingress/port=range"),
             (Fault::OwnNodeBlocked, "special/own-node"),
-            (Fault::ExceptIgnored, "egress/peer=except,path=outside"),
+            (Fault::ExceptIgnored, "ingress/peer=except,path=outside"),
         ] {
             assert_eq!(detector(fault).choose(&cases)[0].id, first, "{fault}");
         }
