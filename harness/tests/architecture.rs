@@ -5,16 +5,30 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules of the crate each module may name, besides itself.
-const IMPORTS: [(&str, &[&str]); 9] = [
+const IMPORTS: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("exit", &[]),
     ("semantics", &["model"]),
     ("scenario", &["model"]),
     ("catalogue", &["model", "scenario"]),
+    ("sample", &["model", "semantics", "scenario", "catalogue"]),
     ("cluster", &["model", "semantics", "scenario"]),
-    ("run", &["model", "semantics", "scenario", "cluster", "exit"]),
+    ("run", &["model", "semantics", "scenario", "sample", "cluster", "exit"]),
     ("report", &["model", "semantics", "scenario", "cluster", "run", "exit"]),
-    ("cli", &["model", "semantics", "scenario", "catalogue", "cluster", "run", "report", "exit"]),
+    (
+        "cli",
+        &[
+            "model",
+            "semantics",
+            "scenario",
+            "catalogue",
+            "sample",
+            "cluster",
+            "run",
+            "report",
+            "exit",
+        ],
+    ),
 ];
 
 /// What the pure parts may not know of.
@@ -244,7 +258,7 @@ fn the_model_the_engine_and_the_catalogue_know_nothing_of_the_world() {
     for source in sources(&root()) {
         if !matches!(
             source.module.first().map(String::as_str),
-            Some("model" | "semantics" | "catalogue")
+            Some("model" | "semantics" | "catalogue" | "sample")
         ) {
             continue;
         }

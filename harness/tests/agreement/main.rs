@@ -1,4 +1,4 @@
-//! Two readings of the API that agree are evidence: on random worlds, what the
+//! Two readings of the API that agree are evidence: on random cases, what the
 //! semantics engine says and what packets do in the embedded cluster are the same,
 //! at first and after every change.
 //!
@@ -7,14 +7,19 @@
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
-//! | `RINGFENCE_SEED` | the first seed | 1 |
-//! | `RINGFENCE_WORLDS` | how many worlds | 60 |
-//! | `RINGFENCE_CHANGES` | how often each world changes | 4 |
+//! | `RINGFENCE_SEED` | the seed of the cases | 1 |
+//! | `RINGFENCE_CASE` | the number of the first | 0 |
+//! | `RINGFENCE_CASES` | how many cases | 100 |
+//! | `RINGFENCE_CHANGES` | how often each changes beyond its own steps | 1 |
 //! | `RINGFENCE_REQUIRE` | with `embedded`, a machine without that cluster fails | none |
 //!
-//! Every twentieth world is looked at without the dataplane's word for its drops too.
+//! The long version, which is no part of a plain `cargo test`, is
+//! `RINGFENCE_CASES=10000 cargo test --test agreement`.
+//!
+//! Every twentieth case is looked at without the dataplane's word for its drops too.
 
 use std::env;
+use std::ops::Range;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,25 +27,22 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use ringfence::cluster::embedded::{Embedded, EmbeddedOptions};
 use ringfence::cluster::{Cluster, ClusterError, Round};
 use ringfence::model::{
-    Cell, Change, Decision, Effect, Endpoint, Evidence, Observation, Outcome, Side, Topology,
+    Cell, Decision, Effect, Endpoint, Evidence, Observation, Origin, Outcome, Side, Topology,
     Verdict, Via, World, universe,
 };
+use ringfence::sample::{Changes, Draw, sample};
 use ringfence::semantics::{Engine, trace};
 
-use changes::Changes;
 use requirement::required;
 
-mod changes;
 #[path = "../requirement/mod.rs"]
 mod requirement;
 mod told;
-#[path = "../worlds/mod.rs"]
-mod worlds;
 
-/// How many worlds one trial takes: a trial is one cluster after the other.
+/// How many cases one trial takes: a trial is one cluster after the other.
 const BATCH: u64 = 10;
 
-/// With this distance worlds are looked at without evidence as well, where each drop costs a
+/// With this distance cases are looked at without evidence as well, where each drop costs a
 /// whole deadline.
 const BLIND: u64 = 20;
 
@@ -54,17 +56,18 @@ fn main() -> ExitCode {
     // The embedded cluster's helper is this program, started again.
     ringfence::init();
     let arguments = Arguments::from_args();
-    let first = number("RINGFENCE_SEED", 1);
-    let last = first + number("RINGFENCE_WORLDS", 60);
+    let seed = number("RINGFENCE_SEED", 1);
+    let first = number("RINGFENCE_CASE", 0);
+    let last = first + number("RINGFENCE_CASES", 100);
     let mut trials = Vec::new();
     for start in (first..last).step_by(BATCH as usize) {
-        let seeds: Vec<u64> = (start..last.min(start + BATCH)).collect();
-        let name = format!("engine_equals_dataplane::seeds_{start}_to_{}", seeds[seeds.len() - 1]);
-        trials.push(Trial::ignorable_test(name, move || trial(&seeds, true)));
+        let end = last.min(start + BATCH);
+        let name = format!("engine_equals_dataplane::seed_{seed}::cases_{start}_to_{}", end - 1);
+        trials.push(Trial::ignorable_test(name, move || trial(seed, start..end, true)));
     }
-    for seed in (first..last).step_by(BLIND as usize) {
-        let name = format!("engine_equals_dataplane_without_evidence::seed_{seed}");
-        trials.push(Trial::ignorable_test(name, move || trial(&[seed], false)));
+    for case in (first..last).step_by(BLIND as usize) {
+        let name = format!("engine_equals_dataplane_without_evidence::seed_{seed}::case_{case}");
+        trials.push(Trial::ignorable_test(name, move || trial(seed, case..case + 1, false)));
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -78,12 +81,12 @@ fn number(variable: &str, default: u64) -> u64 {
     }
 }
 
-fn trial(seeds: &[u64], evidence: bool) -> Result<Completion, Failed> {
+fn trial(seed: u64, cases: Range<u64>, evidence: bool) -> Result<Completion, Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut count = Count::default();
-        for seed in seeds {
-            match story(*seed, evidence).await {
+        for case in cases {
+            match story(seed, case, evidence).await {
                 Ok(Count { asked, decided }) => {
                     count.asked += asked;
                     count.decided += decided;
@@ -97,7 +100,7 @@ fn trial(seeds: &[u64], evidence: bool) -> Result<Completion, Failed> {
                     };
                 }
                 Err(Ending::Cluster(error)) => {
-                    return Err(Failed::from(format!("seed {seed}: {error}")));
+                    return Err(Failed::from(format!("case {case} of seed {seed}: {error}")));
                 }
             }
         }
@@ -130,26 +133,29 @@ impl From<ClusterError> for Ending {
     }
 }
 
-/// One world, from its first policies through all of its changes.
-async fn story(seed: u64, evidence: bool) -> Result<Count, Ending> {
-    let mut world = worlds::generate(seed);
+/// One case, from its first policies through all of its changes, and some more that are made
+/// in no order that a scenario has.
+async fn story(seed: u64, case: u64, evidence: bool) -> Result<Count, Ending> {
+    let sample = sample(seed, case);
+    let mut world = World::new(sample.topology);
     let avoid: Vec<_> = world
         .topology
         .externals
         .values()
         .flat_map(|host| host.addresses.iter().map(|address| ipnet::IpNet::from(*address)))
         .collect();
-    let policies: Vec<Change> = world.policies.values().cloned().map(Change::ApplyPolicy).collect();
     let options = EmbeddedOptions { evidence, ..EmbeddedOptions::default() };
     let mut cluster = Embedded::start(options).await?;
-    world.topology = cluster.deploy(&unplaced(world.topology), 2, &avoid).await?;
-    let mut changes = Changes::new(seed);
+    world.topology = cluster.deploy(&world.topology, 2, &avoid).await?;
+    let origin = Origin::synthetic("a change beyond the case");
+    let mut changes = Changes::new(Draw::numbered(!seed, case), origin);
     let mut told = Vec::new();
     let mut count = Count::default();
-    let wanted = number("RINGFENCE_CHANGES", 4);
-    for turn in 0..=wanted {
-        let next = if turn == 0 { policies.clone() } else { changes.next(&world) };
-        told.extend(next.iter().map(|change| format!("  {turn}: {}", changes::line(change))));
+    let beyond = number("RINGFENCE_CHANGES", 1);
+    let mut steps = sample.steps.into_iter();
+    for turn in 0..steps.len() as u64 + beyond {
+        let next = steps.next().unwrap_or_else(|| changes.next(&world));
+        told.extend(next.iter().map(|change| format!("  {turn}: {}", told::change(change))));
         let found = cluster.change(&next).await?;
         for change in &next {
             world.change(change).expect("the generator makes changes that can be made");
@@ -162,9 +168,11 @@ async fn story(seed: u64, evidence: bool) -> Result<Count, Ending> {
         }
         if !differing.is_empty() {
             return Err(Ending::Different(format!(
-                "seed {seed}, after change {turn}: {} differences in {} cells; repeat with\n  \
-                 RINGFENCE_SEED={seed} RINGFENCE_WORLDS=1 RINGFENCE_CHANGES={wanted} cargo test \
-                 --test agreement\n{}\nthe changes were\n{}\nthe world is now\n{}",
+                "case {case} of seed {seed}, after change {turn}: {} differences in {} cells; \
+                 repeat with\n  \
+                 RINGFENCE_SEED={seed} RINGFENCE_CASE={case} RINGFENCE_CASES=1 \
+                 RINGFENCE_CHANGES={beyond} cargo test --test agreement\n{}\nthe changes \
+                 were\n{}\nthe world is now\n{}",
                 differing.len(),
                 now.decided,
                 differing.join("\n"),
@@ -177,13 +185,6 @@ async fn story(seed: u64, evidence: bool) -> Result<Count, Ending> {
     }
     cluster.teardown().await.map_err(|error| ClusterError::Other(error.into()))?;
     Ok(count)
-}
-
-/// The topology as declared: which addresses pods and nodes have is the cluster's to say.
-fn unplaced(mut topology: Topology) -> Topology {
-    topology.nodes.values_mut().for_each(|node| node.addresses.clear());
-    topology.pods.values_mut().for_each(|pod| pod.addresses.clear());
-    topology
 }
 
 /// A cluster's topology is the one that the changes make, with the addresses of new pods.
