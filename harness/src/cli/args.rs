@@ -46,8 +46,8 @@ pub(super) enum When {
 pub(super) enum Command {
     /// Run scenarios: make a cluster for each, and judge every cell.
     Run(Box<Run>),
-    /// Show or write the cases of the conformance catalogue.
-    Conformance(super::conformance_args::Conformance),
+    /// Show or write the cases of the conformance catalogue, and run random ones beyond it.
+    Conformance(Box<super::conformance_args::Conformance>),
     /// Show what manifests specify for every connection, without a cluster.
     Matrix(Matrix),
     /// Say what manifests specify for one connection, and every rule on the way.
@@ -74,6 +74,13 @@ pub(super) struct Run {
     /// current directory upwards].
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) options: RunOptions,
+}
+
+/// How scenarios run, whatever they are.
+#[derive(Debug, Args)]
+pub(super) struct RunOptions {
     /// The cluster to run on: `embedded`, `kind:CNI[@VERSION]` for one that is made for the run, or
     /// `kubeconfig[:CONTEXT]` for one that exists already. Given more than once, every scenario runs on each of them.
     #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
@@ -84,6 +91,9 @@ pub(super) struct Run {
     /// Run only the scenarios with this tag. Given more than once, with any of them.
     #[arg(long, value_name = "TAG")]
     pub(super) tag: Vec<String>,
+    /// List the scenarios that would run, and make nothing.
+    #[arg(long)]
+    pub(super) list: bool,
     /// How many scenarios run at the same time, each in a cluster of its own [default: four for
     /// each core, and twelve with `--evidence none`, which mostly waits; at most four on a cluster
     /// that exists already].
@@ -108,9 +118,6 @@ pub(super) struct Run {
     /// The seed of everything random [default: a new one, which is printed].
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
-    /// List the scenarios that would run, and make nothing.
-    #[arg(long)]
-    pub(super) list: bool,
     // Last: a heading goes on for whatever follows it.
     /// How scenarios run on Kubernetes.
     #[command(flatten)]

@@ -7,17 +7,23 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::conformance_args::Conformance;
 use super::failure::Failure;
-use super::screen;
+use super::settings::RunSettings;
+use super::{sample, screen};
 use crate::catalogue::{self, Case};
 use crate::exit::ExitCode;
 use crate::report;
 use crate::run::ScenarioInfo;
 
 /// Lists the cases that are asked for, or writes them.
-pub(super) fn conformance(args: &Conformance) -> Result<ExitCode, Failure> {
+pub(super) fn conformance(args: Conformance) -> Result<ExitCode, Failure> {
+    let settings = RunSettings::new(args.options).map_err(Failure::usage)?;
+    if let Some(count) = args.sample {
+        let asked = sample::Asked { count, write: args.write, failed: args.failed };
+        return sample::sample(&asked, &settings);
+    }
     let mut cases = catalogue::cases().map_err(Failure::untold)?;
     let all = cases.len();
-    cases.retain(|case| wants(args, case));
+    cases.retain(|case| settings.selection.wants(&case.id, &case.tags));
     if cases.is_empty() {
         return Err(Failure::untold(anyhow!(
             "expected a case for `--filter` and `--tag`, found none among {all}: `ringfence conformance --list` shows them"
@@ -31,11 +37,6 @@ pub(super) fn conformance(args: &Conformance) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::Passed)
-}
-
-fn wants(args: &Conformance, case: &Case) -> bool {
-    let named = args.filter.as_ref().is_none_or(|text| case.id.contains(text));
-    named && (args.tag.is_empty() || args.tag.iter().any(|tag| case.tags.contains(tag)))
 }
 
 fn infos(cases: &[Case]) -> Vec<ScenarioInfo> {

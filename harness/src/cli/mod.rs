@@ -18,6 +18,7 @@ mod lint;
 mod manifests;
 mod rbac;
 mod run;
+mod sample;
 mod screen;
 mod settings;
 
@@ -57,9 +58,11 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
             let here = std::env::current_dir()
                 .context("the current folder is not there any more: go to another one")
                 .map_err(Failure::usage)?;
-            run::run(&RunSettings::new(*args, &here).map_err(Failure::usage)?)
+            let args = *args;
+            let paths = settings::paths(args.paths, &here).map_err(Failure::usage)?;
+            run::run(&paths, &RunSettings::new(args.options).map_err(Failure::usage)?)
         }
-        Command::Conformance(args) => conformance::conformance(&args),
+        Command::Conformance(args) => conformance::conformance(*args),
         Command::Matrix(args) => manifests::matrix(args),
         Command::Explain(args) => manifests::explain(args),
         Command::Lint(args) => lint::lint(args),

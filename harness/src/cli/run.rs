@@ -1,6 +1,6 @@
 //! `ringfence run`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
@@ -21,8 +21,8 @@ use crate::run::{Event, EventSink, Line, ScenarioInfo, Settings, Stop, run_all};
 use crate::scenario::{Diagnostic, Scenario};
 
 /// Runs what is asked for, and reports it.
-pub(super) fn run(settings: &RunSettings) -> Result<ExitCode, Failure> {
-    let Some(library) = input::scenarios(&settings.paths, settings.kubernetes) else {
+pub(super) fn run(paths: &[PathBuf], settings: &RunSettings) -> Result<ExitCode, Failure> {
+    let Some(library) = input::scenarios(paths, settings.kubernetes) else {
         return Ok(ExitCode::Usage);
     };
     let all = library.scenarios.len();
@@ -42,15 +42,26 @@ pub(super) fn run(settings: &RunSettings) -> Result<ExitCode, Failure> {
             )
         }));
     }
+    let warnings = about(&chosen, library.warnings);
+    Ok(execute(chosen, warnings, settings)?.map_or(ExitCode::Passed, |(_, code)| code))
+}
+
+/// Runs scenarios as asked for, and reports them. `None` where they were to be listed, or their
+/// clusters' actions shown, and nothing was run.
+pub(super) fn execute(
+    chosen: Vec<Arc<Scenario>>,
+    warnings: Vec<Diagnostic>,
+    settings: &RunSettings,
+) -> Result<Option<(Run, ExitCode)>, Failure> {
     let look = screen::stdout();
     if settings.list {
         let infos: Vec<ScenarioInfo> = chosen.iter().map(|s| ScenarioInfo::from(&**s)).collect();
         screen::print(report::list(&infos, look).as_bytes())?;
-        return Ok(ExitCode::Passed);
+        return Ok(None);
     }
     if settings.kind.dry_run {
         screen::print(kind::plans(&settings.clusters, &settings.kind)?.as_bytes())?;
-        return Ok(ExitCode::Passed);
+        return Ok(None);
     }
     let record = match &settings.record {
         Some(path) => Some(RecordWriter::create(path).map_err(Failure::usage)?),
@@ -63,18 +74,13 @@ pub(super) fn run(settings: &RunSettings) -> Result<ExitCode, Failure> {
         made.map_err(Failure::usage)?;
     }
     let live = if screen::draws_bars() { Live::bars(look) } else { Live::plain(look) };
-    let mut follower = Follower {
-        run: Run::default(),
-        live,
-        record,
-        broken_record: None,
-        warnings: about(&chosen, library.warnings),
-    };
+    let mut follower =
+        Follower { run: Run::default(), live, record, broken_record: None, warnings };
     let runtime = super::runtime()?;
     let sources = runtime.block_on(sources(settings)).map_err(Failure::usage)?;
     let code = runtime.block_on(play(chosen, sources, settings, &mut follower));
     runtime.shutdown_background();
-    follower.end(look, code?)
+    follower.end(look, code?).map(Some)
 }
 
 /// The findings about the files of these scenarios.
@@ -152,7 +158,7 @@ fn unremoved(left: &[String]) -> anyhow::Error {
 }
 
 /// What every `--on` names.
-async fn sources(settings: &RunSettings) -> Result<Vec<Arc<dyn Source>>> {
+pub(super) async fn sources(settings: &RunSettings) -> Result<Vec<Arc<dyn Source>>> {
     let mut sources = Vec::with_capacity(settings.clusters.len());
     for cluster in &settings.clusters {
         sources.push(source(cluster, settings).await?);
@@ -212,17 +218,18 @@ impl Follower {
     }
 
     /// Prints the report.
-    fn end(self, look: Look, code: ExitCode) -> Result<ExitCode, Failure> {
+    fn end(self, look: Look, code: ExitCode) -> Result<(Run, ExitCode), Failure> {
         self.live.clear();
         screen::print(format!("\n{}", terminal::render(&self.run, look)).as_bytes())?;
-        match self.broken_record {
-            None => Ok(code),
+        let code = match self.broken_record {
+            None => code,
             Some(error) => {
                 let failure = Failure::untold(error);
                 let untold = failure.report();
-                Ok(if code == ExitCode::Passed { untold } else { code })
+                if code == ExitCode::Passed { untold } else { code }
             }
-        }
+        };
+        Ok((self.run, code))
     }
 }
 

@@ -108,11 +108,9 @@ impl KubernetesSettings {
     }
 }
 
-/// What `ringfence run` is asked for.
+/// How scenarios are run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RunSettings {
-    /// Scenario folders, or folders of them.
-    pub(super) paths: Vec<PathBuf>,
     /// The clusters, each once.
     pub(super) clusters: Vec<ClusterKind>,
     /// How scenarios run on Kubernetes.
@@ -144,19 +142,17 @@ impl RunSettings {
     ///
     /// # Errors
     /// What was expected of the argument that is wrong.
-    pub(super) fn new(args: args::Run, here: &Path) -> Result<Self> {
+    pub(super) fn new(args: args::RunOptions) -> Result<Self> {
         if args.record.as_deref().is_some_and(|path| path == Path::new(STDIN)) {
             bail!(
                 "expected a file for `--record`, found `-`: standard output carries the report; \
                  a file of that name is `./-`"
             );
         }
-        let paths = if args.paths.is_empty() { vec![library(here)?] } else { args.paths };
         let evidence = args.evidence == args::Evidence::Nflog;
         let clusters = clusters(&args.on)?;
         declared::check(&clusters, &args.kubernetes_cluster.cni)?;
         Ok(Self {
-            paths: existing(paths)?,
             clusters,
             on_kubernetes: KubernetesSettings::new(args.kubernetes_cluster)?,
             kind: args.kind,
@@ -171,6 +167,14 @@ impl RunSettings {
             list: args.list,
         })
     }
+}
+
+/// The folders of `ringfence run`: those that are named, or the nearest library.
+///
+/// # Errors
+/// Where one is not there.
+pub(super) fn paths(named: Vec<PathBuf>, here: &Path) -> Result<Vec<PathBuf>> {
+    existing(if named.is_empty() { vec![library(here)?] } else { named })
 }
 
 /// The clusters of `--on`.
@@ -251,10 +255,12 @@ mod tests {
 
     use super::*;
 
-    fn settings(arguments: &[&str], here: &Path) -> Result<RunSettings> {
+    fn settings(arguments: &[&str], here: &Path) -> Result<(Vec<PathBuf>, RunSettings)> {
         let all = ["ringfence", "run"].iter().chain(arguments);
         match args::Arguments::try_parse_from(all)?.command {
-            args::Command::Run(run) => RunSettings::new(*run, here),
+            args::Command::Run(run) => {
+                Ok((paths(run.paths, here)?, RunSettings::new(run.options)?))
+            }
             _ => unreachable!("`run` was asked for"),
         }
     }
@@ -266,7 +272,7 @@ mod tests {
         std::fs::create_dir_all(&deep).unwrap();
         let library = folder.path().join("scenarios");
         std::fs::create_dir(&library).unwrap();
-        assert_eq!(settings(&[], &deep).unwrap().paths, [library]);
+        assert_eq!(settings(&[], &deep).unwrap().0, [library]);
     }
 
     #[test]
@@ -294,12 +300,13 @@ mod tests {
 
     #[test]
     fn defaults() {
-        let settings = settings(&["."], Path::new(".")).unwrap();
+        let (_, settings) = settings(&["."], Path::new(".")).unwrap();
         assert_eq!(settings.clusters, [ClusterKind::Embedded]);
         assert!(settings.evidence && !settings.strict && settings.selection.is_all());
         assert_eq!(settings.kubernetes, KubernetesVersion::default());
         // Without evidence most of the time is waited.
-        let waiting = super::tests::settings(&["--evidence", "none", "."], Path::new(".")).unwrap();
+        let (_, waiting) =
+            super::tests::settings(&["--evidence", "none", "."], Path::new(".")).unwrap();
         assert!(waiting.jobs > settings.jobs);
     }
 

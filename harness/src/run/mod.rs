@@ -16,6 +16,7 @@ mod schedule;
 mod sentinel;
 mod settings;
 mod settle;
+mod shrink;
 mod sink;
 mod stage;
 mod stop;
@@ -32,5 +33,6 @@ pub use schedule::{Ran, run_all};
 pub use settings::{
     AGREEING_ROUNDS, ENFORCEMENT_MARGIN, FLIP_MARGIN, MEASURED_ROUNDS, Pause, Settings, Silence,
 };
+pub use shrink::{Budget, End, Shrunk, attempt, failure, failures, shrink};
 pub use sink::EventSink;
 pub use stop::{Stop, Stopper};
