@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::declared::Declared;
 use crate::cluster::docker::Architecture;
+use crate::cluster::embedded::Fault;
 
 /// Proves with real connections that Kubernetes network policies hold.
 ///
@@ -112,6 +113,10 @@ pub(super) struct RunOptions {
     /// What proves a drop: the embedded cluster's own log, or silence alone.
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = Evidence::Nflog)]
     pub(super) evidence: Evidence,
+    /// Have the embedded cluster's dataplane make a mistake, to see what notices it; `ringfence
+    /// selftest --list` lists them. Given more than once, it makes all of them.
+    #[arg(long, value_name = "NAME")]
+    pub(super) fault: Vec<Fault>,
     /// The version of Kubernetes by whose rules manifests are checked.
     #[arg(long, value_name = "VERSION", default_value = "1.36")]
     pub(super) kubernetes: String,

@@ -170,8 +170,11 @@ pub(super) async fn sources(settings: &RunSettings) -> Result<Vec<Arc<dyn Source
 async fn source(cluster: &ClusterKind, settings: &RunSettings) -> Result<Arc<dyn Source>> {
     match cluster {
         ClusterKind::Embedded => {
-            let evidence = settings.evidence;
-            let options = EmbeddedOptions { evidence, ..EmbeddedOptions::default() };
+            let options = EmbeddedOptions {
+                evidence: settings.evidence,
+                faults: settings.faults.clone(),
+                ..EmbeddedOptions::default()
+            };
             Ok(Arc::new(EmbeddedSource::new(options)))
         }
         ClusterKind::Kind(cni) => {

@@ -12,6 +12,7 @@ use super::args;
 use super::cluster_args::{Files, Kind};
 use super::cluster_kind::ClusterKind;
 use super::declared::{self, Declared, dataplane};
+use crate::cluster::embedded::Fault;
 use crate::cluster::kubernetes::{Options, PullPolicy, PullSecret};
 use crate::scenario::KubernetesVersion;
 
@@ -129,6 +130,8 @@ pub(super) struct RunSettings {
     pub(super) strict: bool,
     /// Whether the dataplane's own log of drops is used.
     pub(super) evidence: bool,
+    /// What the embedded dataplane is to do wrong.
+    pub(super) faults: Vec<Fault>,
     /// The version whose rules manifests are checked by.
     pub(super) kubernetes: KubernetesVersion,
     /// The seed of everything random.
@@ -152,6 +155,7 @@ impl RunSettings {
         let evidence = args.evidence == args::Evidence::Nflog;
         let clusters = clusters(&args.on)?;
         declared::check(&clusters, &args.kubernetes_cluster.cni)?;
+        only_embedded_is_faulty(&clusters, &args.fault)?;
         Ok(Self {
             clusters,
             on_kubernetes: KubernetesSettings::new(args.kubernetes_cluster)?,
@@ -162,6 +166,7 @@ impl RunSettings {
             bundles: args.bundles,
             strict: args.strict,
             evidence,
+            faults: args.fault,
             kubernetes: kubernetes(&args.kubernetes)?,
             seed: args.seed.unwrap_or_else(new_seed),
             list: args.list,
@@ -191,6 +196,21 @@ fn clusters(texts: &[String]) -> Result<Vec<ClusterKind>> {
         clusters.push(cluster);
     }
     Ok(clusters)
+}
+
+/// Whether what is to be faulty can be.
+///
+/// # Errors
+/// Where another cluster than the embedded one is asked for beside `--fault`.
+fn only_embedded_is_faulty(clusters: &[ClusterKind], faults: &[Fault]) -> Result<()> {
+    let other = clusters.iter().find(|cluster| **cluster != ClusterKind::Embedded);
+    if let (Some(fault), Some(cluster)) = (faults.first(), other) {
+        bail!(
+            "expected `--on embedded` alone beside `--fault {fault}`, found `--on {cluster}`: only \
+             the embedded cluster's dataplane can be told to be wrong"
+        );
+    }
+    Ok(())
 }
 
 /// Several for each core: most of a scenario's time is spent waiting for packets.
@@ -288,6 +308,10 @@ mod tests {
                 "expected each `--on` to name another cluster, found `embedded` twice",
             ),
             (["--kubernetes", "new", "."], "`--kubernetes` is not understood"),
+            (
+                ["--on=kind:calico", "--fault=egress-ignored", "."],
+                "expected `--on embedded` alone beside `--fault egress-ignored`, found `--on kind:calico`: only the embedded cluster's dataplane can be told to be wrong",
+            ),
             (
                 ["--strict", "nowhere", "never"],
                 "expected a file or a folder at `nowhere` and `never`, found nothing",

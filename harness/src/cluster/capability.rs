@@ -57,6 +57,19 @@ pub struct Dataplane {
     pub deviations: Vec<Known>,
     /// What it is known to do where the API leaves it open.
     pub choices: Vec<Known>,
+    /// What it was told to do wrong. What fails on such a dataplane says nothing of any
+    /// other, and that something does is what it is for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub induced: Vec<Induced>,
+}
+
+/// A mistake that a dataplane was told to make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Induced {
+    /// Its name, such as `egress-ignored`.
+    pub name: String,
+    /// What is wrong, as a sentence.
+    pub sentence: String,
 }
 
 impl Dataplane {
@@ -76,6 +89,7 @@ impl Default for Dataplane {
             declares: BTreeSet::new(),
             deviations: Vec::new(),
             choices: Vec::new(),
+            induced: Vec::new(),
         }
     }
 }

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Cell, Change, Name, Observation, Topology};
 
-pub use capability::{Capabilities, Dataplane, Feature, Known, Seen, Sighting};
+pub use capability::{Capabilities, Dataplane, Feature, Induced, Known, Seen, Sighting};
 pub use source::{Source, Stage, StageState, Stages};
 pub use watch::{Moment, Passage, Timeline, Watch};
 

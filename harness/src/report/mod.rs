@@ -7,6 +7,7 @@ mod findings;
 #[cfg(test)]
 mod fixture;
 mod grid;
+mod induced;
 mod known;
 mod list;
 pub mod live;

@@ -9,12 +9,15 @@ use super::look::{DOUBTFUL, FAINT, KNOWN, Look, count, tame};
 use super::mark::Mark;
 use super::open;
 use super::summary::{BundleRun, Run, ScenarioRun, StepRun};
-use super::{comparison, difference, grid, live, news, totals};
+use super::{comparison, difference, grid, induced, live, news, totals};
 use crate::run::{CellJudgement, Finding, Status};
 
 /// The whole report.
 pub fn render(run: &Run, look: Look) -> String {
     let mut text = String::new();
+    if let Some(section) = induced::render(run, look) {
+        let _ = writeln!(text, "{section}");
+    }
     for ((_, cluster), scenario) in &run.scenarios {
         if totals::has_section(run, scenario) {
             let _ = writeln!(text, "{}", self::scenario(scenario, cluster, look));

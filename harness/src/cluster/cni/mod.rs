@@ -211,6 +211,7 @@ impl Cni {
             declares: Feature::ALL.into_iter().filter(|f| install.features.contains(f)).collect(),
             deviations: install.deviations.clone(),
             choices: install.choices.clone(),
+            induced: Vec::new(),
         }
     }
 

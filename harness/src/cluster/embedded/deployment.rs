@@ -15,6 +15,7 @@ use ringfence_probe::{Prober, ProberOptions, Servers};
 use super::EmbeddedOptions;
 use super::addresses::AddressPlan;
 use super::dataplane::{LocalPod, NodeView};
+use super::fault::{Impairment, Order};
 use super::filter::Filter;
 use super::network::{Network, Slot};
 use super::services::Services;
@@ -33,6 +34,8 @@ pub(super) struct Deployment {
     pub(super) nonces: u64,
     node_names: Vec<Name>,
     placement: Placement,
+    /// What is wrong with the dataplane, where something is to be.
+    impairment: Option<Impairment>,
 }
 
 /// A pod that has its place in the world and is still to be made.
@@ -78,7 +81,9 @@ impl Deployment {
             nonces: 0,
             node_names,
             placement: Placement::default(),
+            impairment: Impairment::new(options),
         };
+        deployment.rewrite_sources()?;
         let newcomers = pods
             .iter()
             .filter_map(|name| deployment.welcome(name).transpose())
@@ -188,9 +193,8 @@ impl Deployment {
         Ok(Some(Newcomer { name: name.clone(), node, slot }))
     }
 
-    /// Installs the world's policies wherever they changed, for pods that are there and
-    /// pods that come.
-    fn enforce(&mut self, newcomers: &[Newcomer]) -> anyhow::Result<()> {
+    /// The nodes with the pods that are there and those that come.
+    fn views(&self, newcomers: &[Newcomer]) -> Vec<NodeView> {
         let mut views: Vec<NodeView> = self
             .node_names
             .iter()
@@ -204,27 +208,38 @@ impl Deployment {
         for view in &mut views {
             view.pods.sort_by(|a, b| a.name.cmp(&b.name));
         }
-        let world = &self.world;
+        views
+    }
+
+    /// Installs the world's policies wherever they changed, for pods that are there and
+    /// pods that come.
+    fn enforce(&mut self, newcomers: &[Newcomer]) -> anyhow::Result<()> {
+        let views = self.views(newcomers);
         // The kernel takes a ruleset in the thread that sends it: as many at a time as
         // there are probers.
-        let at_once = self.filters.len().div_ceil(self.probers.len());
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = self
-                .filters
-                .chunks_mut(at_once)
-                .zip(views.chunks(at_once))
-                .map(|(filters, views)| {
-                    scope.spawn(move || {
-                        filters
-                            .iter_mut()
-                            .zip(views)
-                            .try_for_each(|(filter, view)| filter.enforce(world, view))
-                    })
-                })
-                .collect();
-            threads.into_iter().try_for_each(|thread| {
-                thread.join().map_err(|_| anyhow!("a compiler thread panicked"))?
-            })
+        let at_once = self.probers.len();
+        let Some(impairment) = &mut self.impairment else {
+            let world = &self.world;
+            return install(&mut self.filters, at_once, &views, &|filter, view| {
+                filter.enforce(world, view)
+            });
+        };
+        let new = newcomers.iter().map(|newcomer| &newcomer.name).collect();
+        let orders = impairment.orders(&self.world, &views, &new);
+        install(&mut self.filters, at_once, &orders, &|filter, orders: &Vec<Order>| {
+            filter.obey(orders)
+        })
+    }
+
+    /// Hides pods behind their nodes, where that is the dataplane's fault.
+    fn rewrite_sources(&mut self) -> anyhow::Result<()> {
+        if !self.impairment.as_ref().is_some_and(Impairment::rewrites_sources) {
+            return Ok(());
+        }
+        let pods = self.network.pod_ranges();
+        self.filters.iter().enumerate().try_for_each(|(node, filter)| {
+            let addresses = self.network.node_addresses(node);
+            filter.rewrite_sources(&addresses, Network::NODE_UPLINK, &pods)
         })
     }
 
@@ -281,6 +296,30 @@ impl Deployment {
             prober.allow_targets(addresses.iter().copied());
         }
     }
+}
+
+/// Has every packet filter carry out what it is given, so many at a time.
+fn install<T: Sync>(
+    filters: &mut [Filter],
+    at_once: usize,
+    what: &[T],
+    how: &(dyn Fn(&mut Filter, &T) -> anyhow::Result<()> + Sync),
+) -> anyhow::Result<()> {
+    let each = filters.len().div_ceil(at_once);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = filters
+            .chunks_mut(each)
+            .zip(what.chunks(each))
+            .map(|(filters, what)| {
+                scope.spawn(move || {
+                    filters.iter_mut().zip(what).try_for_each(|(filter, what)| how(filter, what))
+                })
+            })
+            .collect();
+        threads.into_iter().try_for_each(|thread| {
+            thread.join().map_err(|_| anyhow!("a compiler thread panicked"))?
+        })
+    })
 }
 
 /// The addresses of a topology's endpoints.

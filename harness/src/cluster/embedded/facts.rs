@@ -9,7 +9,7 @@ use ringfence_probe::wire::Sctp;
 use super::EmbeddedOptions;
 use super::dataplane::{DropLog, try_services};
 use super::namespace::{IPV6_FORWARDING, forward_ipv6};
-use crate::cluster::Capabilities;
+use crate::cluster::{Capabilities, Dataplane, Induced};
 use crate::model::{Family, Name, Protocol, Via};
 
 /// What gives a kernel that has modules what Services need.
@@ -56,6 +56,11 @@ pub(super) fn capabilities(options: &EmbeddedOptions) -> Capabilities {
                 false
             }
         };
+    let induced = options.faults.iter().map(|fault| Induced {
+        name: fault.name().to_owned(),
+        sentence: fault.sentence().to_owned(),
+    });
+    let induced = induced.collect();
     Capabilities {
         name: "embedded".to_owned(),
         families,
@@ -64,7 +69,7 @@ pub(super) fn capabilities(options: &EmbeddedOptions) -> Capabilities {
         host_network: true,
         external_hosts: true,
         evidence,
-        dataplane: Box::default(),
+        dataplane: Box::new(Dataplane { induced, ..Dataplane::default() }),
         missing,
     }
 }

@@ -3,9 +3,12 @@
 use std::net::IpAddr;
 
 use anyhow::Context;
+use ipnet::IpNet;
 use ringfence_probe::Report;
 
-use super::dataplane::{self, Dataplane, DropLog, NodeView, Ruleset, Service};
+use super::dataplane::{self, Dataplane, DropLog, NodeView, Service};
+use super::fault::Order;
+use super::installer::Installer;
 use super::obstacle::{Obstacle, Part};
 use crate::model::{Name, World};
 
@@ -13,11 +16,10 @@ use crate::model::{Name, World};
 #[derive(Debug)]
 pub(super) struct Filter {
     node: Name,
-    dataplane: Dataplane,
+    installer: Installer,
     /// Whether drops are told to the packet log.
     evidence: bool,
     log: Option<DropLog>,
-    installed: Option<Ruleset>,
 }
 
 impl Filter {
@@ -26,22 +28,40 @@ impl Filter {
     pub(super) fn open(node: &Name, evidence: bool) -> anyhow::Result<Self> {
         let dataplane = Obstacle::netlink(Part::Filter, Dataplane::open())?;
         let log = if evidence { Some(dataplane.drop_log(node.clone())?) } else { None };
-        Ok(Self { node: node.clone(), dataplane, evidence, log, installed: None })
+        let installer = Installer::new(node.clone(), dataplane);
+        Ok(Self { node: node.clone(), installer, evidence, log })
     }
 
     /// Enforces a world's policies from now on. Does nothing where nothing changes.
     pub(super) fn enforce(&mut self, world: &World, view: &NodeView) -> anyhow::Result<()> {
-        let ruleset = dataplane::compile(world, view, self.evidence);
-        if self.installed.as_ref() == Some(&ruleset) {
-            return Ok(());
+        self.installer.install(dataplane::compile(world, view, self.evidence))
+    }
+
+    /// Carries out orders of a dataplane that is late or wrong, the earliest first.
+    pub(super) fn obey(&mut self, orders: &[Order]) -> anyhow::Result<()> {
+        for Order { world, view, flaws, after } in orders {
+            let ruleset = flaws.compile(world, view, self.evidence);
+            match after.is_zero() {
+                true => self.installer.install(ruleset)?,
+                false => self.installer.install_late(ruleset, *after)?,
+            }
         }
-        // What is installed is not known if this fails half way.
-        self.installed = None;
-        let node = &self.node;
-        Obstacle::netlink(Part::Filter, self.dataplane.install(&ruleset))
-            .with_context(|| format!("install the policies on node `{node}`"))?;
-        self.installed = Some(ruleset);
         Ok(())
+    }
+
+    /// Hides the pods of the node, which has these addresses, behind it from now on, where they
+    /// connect by this interface to pods of these ranges: a fault.
+    pub(super) fn rewrite_sources(
+        &self,
+        addresses: &[IpAddr],
+        uplink: u32,
+        pods: &[IpNet],
+    ) -> anyhow::Result<()> {
+        let node = &self.node;
+        self.installer.with(|dataplane| {
+            Obstacle::netlink(Part::Filter, dataplane.rewrite_sources(addresses, uplink, pods))
+                .with_context(|| format!("rewrite sources on node `{node}`"))
+        })
     }
 
     /// Leads connections from the node, which has these addresses, and from its pods to the
@@ -52,29 +72,35 @@ impl Filter {
         services: &[Service],
     ) -> anyhow::Result<()> {
         let node = &self.node;
-        Obstacle::netlink(Part::Filter, self.dataplane.add_services(addresses, services))
-            .with_context(|| format!("lead to Services on node `{node}`"))
+        self.installer.with(|dataplane| {
+            Obstacle::netlink(Part::Filter, dataplane.add_services(addresses, services))
+                .with_context(|| format!("lead to Services on node `{node}`"))
+        })
     }
 
     /// Leads to Services that were added no longer.
     pub(super) fn remove_services(&self, services: &[Service]) -> anyhow::Result<()> {
         let node = &self.node;
-        Obstacle::netlink(Part::Filter, self.dataplane.remove_services(services))
-            .with_context(|| format!("remove Services from node `{node}`"))
+        self.installer.with(|dataplane| {
+            Obstacle::netlink(Part::Filter, dataplane.remove_services(services))
+                .with_context(|| format!("remove Services from node `{node}`"))
+        })
     }
 
     /// Its node, and what is installed there in words.
     pub(super) fn describe(&self) -> (&Name, String) {
         let nothing = || "nothing is known to be installed\n".to_owned();
-        (&self.node, self.installed.as_ref().map_or_else(nothing, ToString::to_string))
+        (&self.node, self.installer.describe().unwrap_or_else(nothing))
     }
 
     /// Forgets every connection, so that each attempt is a new one to the filter:
     /// a later attempt from the same port must not pass as an answer to an earlier one.
     pub(super) fn forget_connections(&mut self) -> anyhow::Result<()> {
         let node = &self.node;
-        Obstacle::netlink(Part::Filter, self.dataplane.flush_conntrack())
-            .with_context(|| format!("forget the connections of node `{node}`"))
+        self.installer.with(|dataplane| {
+            Obstacle::netlink(Part::Filter, dataplane.flush_conntrack())
+                .with_context(|| format!("forget the connections of node `{node}`"))
+        })
     }
 
     /// Hands over the packet log itself, until it is returned; `None` where there is none.

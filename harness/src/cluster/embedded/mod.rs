@@ -10,6 +10,7 @@
 //! | `dataplane` | policies → nftables, and what the packet filter reports |
 //! | `deployment`, `services`, `serving`, `rounds`, `artifacts` | a cluster and its changes; Services; rounds of attempts; what it is made of, in words |
 //! | `watch`, `dialler` | connections while changes are made |
+//! | `fault`, `installer` | mistakes and delays that it can be told to make |
 //! | `facts`, `obstacle`, `check`, `trial`, `doctor` | what this machine can do, what is in the way, and what to do |
 
 mod addresses;
@@ -20,8 +21,10 @@ mod deployment;
 mod dialler;
 pub mod doctor;
 mod facts;
+mod fault;
 mod filter;
 mod helper;
+mod installer;
 mod namespace;
 mod netlink;
 mod network;
@@ -41,6 +44,7 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use fault::{Delay, Fault, NoSuchFault, Seen};
 pub use process::init;
 
 use self::process::{Process, refusal};
@@ -59,13 +63,19 @@ pub struct EmbeddedOptions {
     pub evidence: bool,
     /// How many threads probe and compile, at least 1.
     pub threads: usize,
+    /// What the dataplane is to do wrong; nothing by default.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
+    /// How late it is; by default it enforces a change before it accepts it.
+    #[serde(default)]
+    pub delay: Option<Delay>,
 }
 
 impl Default for EmbeddedOptions {
     /// With evidence, on two threads: more gain little, because the kernel's network
     /// configuration has one lock.
     fn default() -> Self {
-        Self { evidence: true, threads: 2 }
+        Self { evidence: true, threads: 2, faults: Vec::new(), delay: None }
     }
 }
 
@@ -114,25 +124,38 @@ impl Embedded {
 }
 
 /// An embedded cluster for each scenario.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct EmbeddedSource {
+    name: String,
     options: EmbeddedOptions,
+}
+
+impl Default for EmbeddedSource {
+    fn default() -> Self {
+        Self::new(EmbeddedOptions::default())
+    }
 }
 
 impl EmbeddedSource {
     /// Its name for `--on`.
     pub const NAME: &'static str = "embedded";
 
-    /// Clusters with these options.
+    /// Clusters with these options. Faults are part of the name, so that no record or
+    /// report of a faulty dataplane can be taken for one of another.
     pub fn new(options: EmbeddedOptions) -> Self {
-        Self { options }
+        let faults: Vec<&str> = options.faults.iter().map(|fault| fault.name()).collect();
+        let name = match faults.as_slice() {
+            [] => Self::NAME.to_owned(),
+            faults => format!("{} with {}", Self::NAME, faults.join(", ")),
+        };
+        Self { name, options }
     }
 }
 
 #[async_trait]
 impl Source for EmbeddedSource {
     fn name(&self) -> &str {
-        Self::NAME
+        &self.name
     }
 
     async fn cluster(&self, _: &Scenario) -> Result<Box<dyn Cluster>, ClusterError> {

@@ -296,6 +296,14 @@ impl Network {
         Ok(self.plan.service(number)?)
     }
 
+    /// The interface that leads out of a node.
+    pub(super) const NODE_UPLINK: u32 = UPLINK;
+
+    /// The ranges from which pods have their addresses.
+    pub(super) fn pod_ranges(&self) -> Vec<IpNet> {
+        (0..self.nodes.len()).flat_map(|node| self.plan.node_blocks(node as u16)).collect()
+    }
+
     /// The addresses of a node.
     pub(super) fn node_addresses(&self, node: usize) -> Vec<IpAddr> {
         self.plan.node(node as u16)

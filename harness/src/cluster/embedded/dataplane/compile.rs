@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::addresses::Addresses;
 use super::pods::{Pods, Scope};
 use super::ports::{Ports, SomePorts, numbers_of};
-use super::ruleset::{Chain, LogText, Match, Rule, Ruleset, Set, SetId};
+use super::ruleset::{Chain, Handling, LogText, Match, Rule, Ruleset, Set, SetId};
 use super::{LocalPod, NodeView};
 use crate::model::{self, Direction, Family, NetworkPolicy, Peer, Pod, PolicyType, World};
 
@@ -22,7 +22,7 @@ pub(in super::super) fn compile(world: &World, node: &NodeView, evidence: bool) 
         let mut compiler = Compiler { direction, pods: &pods, sets: &mut sets };
         chains.extend(compiler.chains(node, &isolating, evidence));
     }
-    Ruleset { sets: sets.finish(), chains }
+    Ruleset { sets: sets.finish(), chains, handling: Handling::default() }
 }
 
 /// Whether the policy isolates its pods in this direction.
@@ -32,7 +32,7 @@ pub(in super::super) fn compile(world: &World, node: &NodeView, evidence: bool) 
 /// all policies (whether or not they contain an ingress section) are assumed to affect
 /// ingress" (`NetworkPolicySpec.policyTypes`). To the API server an empty list is one that
 /// is not specified, and a section without rules is none (`SetDefaults_NetworkPolicy`).
-fn affects(policy: &NetworkPolicy, direction: Direction) -> bool {
+pub(in super::super) fn affects(policy: &NetworkPolicy, direction: Direction) -> bool {
     let types = policy.policy_types.as_deref().unwrap_or_default();
     match direction {
         Direction::Ingress => types.is_empty() || types.contains(&PolicyType::Ingress),

@@ -6,7 +6,7 @@ use super::super::netlink::nftables::{
     Base, Compare, DataType, Element, Expressions, Key, Meta, Register, Verdict,
 };
 use super::drop_log;
-use super::ruleset::{Chain, Match, Rule, Set, SetId};
+use super::ruleset::{Chain, Handling, Match, Rule, Set, SetId};
 use crate::model::{Direction, Family, Protocol};
 
 /// Where a value is loaded that is compared on the spot, and the first part of a key.
@@ -75,7 +75,18 @@ pub(super) fn accept(
     direction: Direction,
     Rule(matches): &Rule,
     sets: &[Set],
+    handling: &Handling,
 ) {
+    let port = |e: &mut Expressions<'_>, to: Register| match handling.service_ports {
+        false => load_port(e, to),
+        true => {
+            e.dialled_port(to);
+        }
+    };
+    let service = |e: &mut Expressions<'_>, register: u32| {
+        e.meta(Meta::Protocol, Register(register));
+        port(e, Register(register + 1));
+    };
     for found in matches {
         match found {
             Match::Family(family) => only(e, *family),
@@ -90,9 +101,8 @@ pub(super) fn accept(
                 e.meta(Meta::Protocol, FIRST).compare(FIRST, Compare::Equal, &[protocol.number()]);
             }
             Match::Port(protocol, first, last) => {
-                e.meta(Meta::Protocol, FIRST)
-                    .compare(FIRST, Compare::Equal, &[protocol.number()])
-                    .payload(Base::Transport, 2, 2, FIRST);
+                e.meta(Meta::Protocol, FIRST).compare(FIRST, Compare::Equal, &[protocol.number()]);
+                port(e, FIRST);
                 if first == last {
                     e.compare(FIRST, Compare::Equal, &first.to_be_bytes());
                 } else {
@@ -100,14 +110,14 @@ pub(super) fn accept(
                 }
             }
             Match::Service(set) => {
-                load_service(e, 0);
+                service(e, 0);
                 e.lookup(&set.to_string(), FIRST);
             }
             Match::Socket(set) => {
                 let SetId(position) = set;
                 if let Set::Sockets(family, _) = &sets[*position] {
                     let registers = load_peer(e, direction, *family);
-                    load_service(e, registers);
+                    service(e, registers);
                 }
                 e.lookup(&set.to_string(), FIRST);
             }
@@ -156,7 +166,7 @@ pub(super) fn load_ends(e: &mut Expressions<'_>, family: Family) {
 
 /// Loads the address of the end that is not the isolated pod; says how many registers it
 /// took. The offsets are those of RFC 791 and RFC 8200.
-fn load_peer(e: &mut Expressions<'_>, direction: Direction, family: Family) -> u32 {
+pub(super) fn load_peer(e: &mut Expressions<'_>, direction: Direction, family: Family) -> u32 {
     only(e, family);
     let (offset, length) = match (family, direction) {
         (Family::Ipv4, Direction::Ingress) => (12, 4),
@@ -172,5 +182,45 @@ fn load_peer(e: &mut Expressions<'_>, direction: Direction, family: Family) -> u
 /// all have the port at the same place.
 fn load_service(e: &mut Expressions<'_>, register: u32) {
     e.meta(Meta::Protocol, Register(register));
-    e.payload(Base::Transport, 2, 2, Register(register + 1));
+    load_port(e, Register(register + 1));
+}
+
+fn load_port(e: &mut Expressions<'_>, to: Register) {
+    e.payload(Base::Transport, 2, 2, to);
+}
+
+/// A rule about a packet's connection, before any chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// Accepts packets of known connections.
+    Accept,
+    /// Gives new connections a number.
+    Number(u32),
+    /// Accepts packets of known connections of this number.
+    AcceptNumbered(u32),
+    /// Drops packets of known connections.
+    Drop,
+}
+
+impl Known {
+    /// The rules that there are.
+    pub(super) fn rules(handling: &Handling) -> Vec<Self> {
+        match handling.cut {
+            _ if handling.replies => Vec::new(),
+            None => vec![Self::Accept],
+            Some(number) => vec![Self::Number(number), Self::AcceptNumbered(number), Self::Drop],
+        }
+    }
+
+    /// Writes the rule.
+    pub(super) fn write(self, e: &mut Expressions<'_>) {
+        match self {
+            Self::Accept => e.known_connection().verdict(Verdict::Accept),
+            Self::Number(number) => e.new_connection().number(number),
+            Self::AcceptNumbered(number) => {
+                e.known_connection().numbered(number).verdict(Verdict::Accept)
+            }
+            Self::Drop => e.known_connection().verdict(Verdict::Drop),
+        };
+    }
 }

@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::super::netlink::nftables::Transaction;
 use super::super::netlink::{Family, NetlinkError, Socket};
 use super::drop_log::{DropLog, LongTexts};
 use super::flush_conntrack;
+use super::masquerade;
 use super::ruleset::Ruleset;
 use super::services::{self, Service};
 use super::table::{Table, split};
@@ -87,6 +90,17 @@ impl Dataplane {
         removed: &[Service],
     ) -> Result<(), NetlinkError> {
         services::remove(&self.socket, removed)
+    }
+
+    /// Hides the node's pods behind its addresses from now on, where they connect by this
+    /// interface to pods of these ranges: a fault.
+    pub(in super::super) fn rewrite_sources(
+        &self,
+        node: &[IpAddr],
+        uplink: u32,
+        pods: &[IpNet],
+    ) -> Result<(), NetlinkError> {
+        masquerade::begin(&self.socket, node, uplink, pods)
     }
 
     /// Forgets every connection: see [`flush_conntrack`].

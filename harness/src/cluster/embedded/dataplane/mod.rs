@@ -20,7 +20,9 @@ mod compile;
 mod conntrack;
 mod drop_log;
 mod encode;
+mod flaws;
 mod install;
+mod masquerade;
 mod pods;
 mod ports;
 mod ruleset;
@@ -29,9 +31,10 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(super) use compile::compile;
+pub(super) use compile::{affects, compile};
 pub(super) use conntrack::flush_conntrack;
 pub(super) use drop_log::DropLog;
+pub(super) use flaws::Flaws;
 pub(super) use install::Dataplane;
 pub(super) use install::try_services;
 pub(super) use ruleset::Ruleset;

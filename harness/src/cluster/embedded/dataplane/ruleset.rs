@@ -17,6 +17,22 @@ pub(in super::super) struct Ruleset {
     pub(super) sets: Vec<Set>,
     /// One for every direction in which a pod of the node is isolated.
     pub(super) chains: Vec<Chain>,
+    /// How packets are led to the chains.
+    pub(super) handling: Handling,
+}
+
+/// What is wrong with the way of packets to the chains; by default nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in super::super) struct Handling {
+    /// The port that was dialled is judged, not the one that a Service leads to.
+    pub(in super::super) service_ports: bool,
+    /// The node's own traffic to its pods is judged.
+    pub(in super::super) own_node: bool,
+    /// Replies are judged.
+    pub(in super::super) replies: bool,
+    /// Packets of connections that began under another number than this are dropped. Not 0,
+    /// which connections have that were never numbered.
+    pub(in super::super) cut: Option<u32>,
 }
 
 /// What a set holds.
@@ -117,6 +133,21 @@ fn fnv1a(bytes: &[u8]) -> u64 {
     })
 }
 
+impl Handling {
+    /// What becomes of packets of known connections.
+    fn write_known(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cut {
+            _ if self.replies => Ok(()),
+            None => writeln!(f, "  ct state established,related accept"),
+            Some(number) => {
+                writeln!(f, "  ct state new ct mark set {number}")?;
+                writeln!(f, "  ct state established,related ct mark {number} accept")?;
+                writeln!(f, "  ct state established,related drop")
+            }
+        }
+    }
+}
+
 impl Ruleset {
     /// The chains of one direction, in order of the interface.
     pub(super) fn chains(&self, direction: Direction) -> impl Iterator<Item = &Chain> {
@@ -133,11 +164,17 @@ impl fmt::Display for Ruleset {
             [(Direction::Egress, "iif", 0), (Direction::Ingress, "oif", 10)]
         {
             writeln!(f, "chain {direction} {{ hook forward, priority {priority}, policy accept")?;
-            writeln!(f, "  ct state established,related accept")?;
+            self.handling.write_known(f)?;
             for chain in self.chains(direction) {
                 writeln!(f, "  {interface} {} jump {}", chain.interface, chain.name())?;
             }
             writeln!(f, "}}")?;
+        }
+        if self.handling.own_node {
+            writeln!(f, "chain own {{ hook output, as chain {} }}", Direction::Ingress)?;
+        }
+        if self.handling.service_ports {
+            writeln!(f, "# dport is the one that was dialled")?;
         }
         self.chains.iter().try_for_each(|chain| chain.fmt(f))
     }

@@ -6,8 +6,8 @@ use super::super::netlink::nftables::{
     DataType, Element, Hook, Key, Meta, Register, Set as KernelSet, Transaction, Values, Verdict,
 };
 use super::super::netlink::{NetlinkError, Socket};
-use super::encode;
-use super::ruleset::{Chain, Match, Ruleset, Set, SetId};
+use super::encode::{self, Known};
+use super::ruleset::{Chain, Handling, Match, Ruleset, Set, SetId};
 use crate::model::Direction;
 
 /// How many sets a table may come to have before the next table is begun. The kernel finds
@@ -43,14 +43,16 @@ pub(super) struct Table<'a> {
     generation: u64,
     chains: Vec<&'a Chain>,
     sets: BTreeSet<SetId>,
+    handling: &'a Handling,
 }
 
 /// Shares a ruleset's chains out among as few tables as are quickly loaded; at least one.
 pub(super) fn split(ruleset: &Ruleset, generation: u64) -> Vec<Table<'_>> {
-    let mut tables = vec![Table::new(generation, 0)];
+    let handling = &ruleset.handling;
+    let mut tables = vec![Table::new(generation, 0, handling)];
     for chain in &ruleset.chains {
         if tables.last().is_some_and(|table| table.sets.len() >= SETS) {
-            tables.push(Table::new(generation, tables.len()));
+            tables.push(Table::new(generation, tables.len(), handling));
         }
         let table = tables.last_mut().expect("there is always a table");
         let matches = chain.rules.iter().flat_map(|rule| &rule.0);
@@ -63,10 +65,10 @@ pub(super) fn split(ruleset: &Ruleset, generation: u64) -> Vec<Table<'_>> {
     tables
 }
 
-impl Table<'_> {
-    fn new(generation: u64, number: usize) -> Self {
+impl<'a> Table<'a> {
+    fn new(generation: u64, number: usize, handling: &'a Handling) -> Self {
         let name = format!("ringfence-{generation}-{number}");
-        Self { name, generation, chains: Vec::new(), sets: BTreeSet::new() }
+        Self { name, generation, chains: Vec::new(), sets: BTreeSet::new(), handling }
     }
 
     /// The table's name in the kernel.
@@ -108,7 +110,7 @@ impl Table<'_> {
             for rule in &chain.rules {
                 room(&mut piece)?;
                 piece.add_rule(&self.name, &name, |e| {
-                    encode::accept(e, chain.direction, rule, sets);
+                    encode::accept(e, chain.direction, rule, sets, self.handling);
                 });
             }
             room(&mut piece)?;
@@ -144,14 +146,31 @@ impl Table<'_> {
         for (direction, interface, _) in HOOKS {
             let chain = direction.to_string();
             let hook = Hook::Forward(priority(direction, self.generation));
-            transaction.add_base_chain(&self.name, &chain, hook);
-            transaction.add_rule(&self.name, &chain, |e| {
-                e.known_connection().verdict(Verdict::Accept);
-            });
-            transaction.add_rule(&self.name, &chain, |e| {
-                e.meta(interface, Register(0)).verdict_map(&map_name(direction), Register(0));
-            });
+            self.lead(transaction, &chain, hook, direction, interface);
         }
+        if self.handling.own_node {
+            let (ingress, interface, _) = HOOKS[1];
+            let hook = Hook::Own(priority(ingress, self.generation));
+            self.lead(transaction, "own", hook, ingress, interface);
+        }
+    }
+
+    /// Leads what passes a hook to the chains of a direction, but for known connections.
+    fn lead(
+        &self,
+        transaction: &mut Transaction,
+        chain: &str,
+        hook: Hook,
+        direction: Direction,
+        interface: Meta,
+    ) {
+        transaction.add_base_chain(&self.name, chain, hook);
+        for rule in Known::rules(self.handling) {
+            transaction.add_rule(&self.name, chain, |e| rule.write(e));
+        }
+        transaction.add_rule(&self.name, chain, |e| {
+            e.meta(interface, Register(0)).verdict_map(&map_name(direction), Register(0));
+        });
     }
 }
 

@@ -51,7 +51,7 @@ fn town(pods: &[Pod]) -> Deployment {
     topology.namespaces.insert(namespace.name.clone(), namespace);
     topology.pods.extend(pods.iter().map(|pod| (pod.name.clone(), pod.clone())));
     // A log record for each of millions of packets would only slow the packets down.
-    let options = EmbeddedOptions { evidence: false, threads: 1 };
+    let options = EmbeddedOptions { evidence: false, threads: 1, ..EmbeddedOptions::default() };
     Deployment::create(&options, false, topology, 2, &[]).unwrap()
 }
 

@@ -15,6 +15,9 @@ impl Register {
     }
 }
 
+/// The number that a connection may be given (`NFT_CT_MARK`).
+const CONNECTION_MARK: u32 = 3;
+
 /// The number of the register that holds the verdict.
 const VERDICT: u32 = 0; // NFT_REG_VERDICT
 
@@ -153,6 +156,16 @@ impl<'a> Expressions<'a> {
     pub(in super::super::super) fn known_connection(&mut self) -> &mut Self {
         const ESTABLISHED: u32 = 1 << 1;
         const RELATED: u32 = 1 << 2;
+        self.connection_state(ESTABLISHED | RELATED)
+    }
+
+    /// Goes on for packets that begin a connection (`ct state new`).
+    pub(in super::super::super) fn new_connection(&mut self) -> &mut Self {
+        const NEW: u32 = 1 << 3;
+        self.connection_state(NEW)
+    }
+
+    fn connection_state(&mut self, any_of: u32) -> &mut Self {
         let register = Register(0);
         self.write("ct", |m| {
             m.be32(2, 0); // NFT_CT_STATE
@@ -162,10 +175,39 @@ impl<'a> Expressions<'a> {
             m.be32(1, register.number());
             m.be32(2, register.number());
             m.be32(3, 4);
-            m.nested(4, |m| m.attribute(1, &(ESTABLISHED | RELATED).to_ne_bytes()));
+            m.nested(4, |m| m.attribute(1, &any_of.to_ne_bytes()));
             m.nested(5, |m| m.attribute(1, &0u32.to_ne_bytes()));
         })
         .compare(register, Compare::NotEqual, &0u32.to_ne_bytes())
+    }
+
+    /// Goes on for packets of connections with this number (`ct mark`).
+    pub(in super::super::super) fn numbered(&mut self, number: u32) -> &mut Self {
+        let register = Register(0);
+        self.write("ct", |m| {
+            m.be32(2, CONNECTION_MARK);
+            m.be32(1, register.number());
+        })
+        .compare(register, Compare::Equal, &number.to_ne_bytes())
+    }
+
+    /// Gives the packet's connection a number (`ct mark set`).
+    pub(in super::super::super) fn number(&mut self, number: u32) -> &mut Self {
+        let register = Register(0);
+        self.value(&number.to_ne_bytes(), register).write("ct", |m| {
+            m.be32(2, CONNECTION_MARK);
+            m.be32(4, register.number()); // NFTA_CT_SREG
+        })
+    }
+
+    /// Loads the port that the connection was dialled at, before a Service led it elsewhere
+    /// (`ct original proto-dst`).
+    pub(in super::super::super) fn dialled_port(&mut self, to: Register) -> &mut Self {
+        self.write("ct", |m| {
+            m.be32(2, 12); // NFT_CT_PROTO_DST
+            m.be32(1, to.number());
+            m.attribute(3, &[0]); // NFTA_CT_DIRECTION: IP_CT_DIR_ORIGINAL
+        })
     }
 
     /// Loads the value that the map has for the key in the registers; goes on where it has one.
