@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::args::RunOptions;
+use super::run_args::RunOptions;
 
 /// `ringfence conformance`.
 #[derive(Debug, Args)]

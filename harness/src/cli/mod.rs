@@ -18,6 +18,7 @@ mod lint;
 mod manifests;
 mod rbac;
 mod run;
+mod run_args;
 mod sample;
 mod screen;
 mod settings;

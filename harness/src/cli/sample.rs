@@ -69,9 +69,12 @@ pub(super) fn sample(asked: &Asked, settings: &RunSettings) -> Result<ExitCode, 
     let Some((run, code)) = run::execute(scenarios, Vec::new(), settings)? else {
         return Ok(ExitCode::Passed);
     };
-    let failed = failed(&run, &samples, settings);
-    if !failed.is_empty() {
-        report(&failed, asked, settings)?;
+    let failed = failed(&run, &samples);
+    if !failed.is_empty()
+        && let Err(failure) = report(&failed, asked, settings)
+    {
+        // That nothing could be shrunk hides no fault.
+        failure.report();
     }
     Ok(code)
 }
@@ -81,19 +84,23 @@ struct Failed<'s> {
     sample: &'s Sample,
     /// Which of `--on`.
     cluster: usize,
+    /// What the run calls that cluster.
+    name: String,
     failure: CellFailure,
 }
 
 /// The cases that failed, in order of their numbers, each on the first cluster where it did.
-fn failed<'s>(run: &Run, samples: &'s [Sample], settings: &RunSettings) -> Vec<Failed<'s>> {
+fn failed<'s>(run: &Run, samples: &'s [Sample]) -> Vec<Failed<'s>> {
+    let clusters = run.started.as_ref().map(|started| started.clusters.as_slice());
+    let clusters = clusters.unwrap_or_default();
     let first = |ran: &ScenarioRun| {
         let mut steps = ran.steps.iter();
         steps.find_map(|(step, judged)| judged.cells.iter().find_map(|cell| failure(*step, cell)))
     };
     let of = |sample: &'s Sample| {
-        settings.clusters.iter().enumerate().find_map(|(cluster, name)| {
-            let ran = run.scenarios.get(&(sample.id.clone(), name.to_string()))?;
-            Some(Failed { sample, cluster, failure: first(ran)? })
+        clusters.iter().enumerate().find_map(|(cluster, name)| {
+            let ran = run.scenarios.get(&(sample.id.clone(), name.clone()))?;
+            Some(Failed { sample, cluster, name: name.clone(), failure: first(ran)? })
         })
     };
     samples.iter().filter_map(of).collect()
@@ -110,8 +117,7 @@ fn report(failed: &[Failed<'_>], asked: &Asked, settings: &RunSettings) -> Resul
     }
     screen::note(&format!("{} in `{}`", count(failed.len()), root.display()));
     let Some(first) = failed.first() else { return Ok(()) };
-    let cluster = &settings.clusters[first.cluster];
-    screen::note(&format!("shrinking `{}`, which failed on `{cluster}`", first.sample.id));
+    screen::note(&format!("shrinking `{}`, which failed on `{}`", first.sample.id, first.name));
     let runtime = super::runtime()?;
     let told = runtime.block_on(shrunk(first, &root, settings));
     runtime.shutdown_background();
@@ -129,7 +135,6 @@ async fn shrunk(
     root: &Path,
     settings: &RunSettings,
 ) -> Result<String, Failure> {
-    let cluster = &settings.clusters[first.cluster];
     let mut sources = run::sources(settings).await.map_err(Failure::untold)?;
     let source = sources.swap_remove(first.cluster);
     let (stopper, stop) = Stop::new();
@@ -147,7 +152,8 @@ async fn shrunk(
     let told = on_source(first, root, settings, &source, &stop).await;
     listening.abort();
     if let Err(error) = source.close().await {
-        screen::warn(&format!("not all of `{cluster}` was removed: {}", error.0.join("; ")));
+        let left = error.0.join("; ");
+        screen::warn(&format!("not all of `{}` was removed: {left}", first.name));
     }
     told
 }
@@ -172,7 +178,7 @@ async fn on_source(
     let folder = root.join(format!("{}-shrunk", shrunk.sample.id));
     shrunk.sample.id.push_str("-shrunk");
     shrunk.sample.about =
-        format!("{} Shrunk on {cluster} to what still fails.", shrunk.sample.about);
+        format!("{} Shrunk on {} to what still fails.", shrunk.sample.about, first.name);
     write(&shrunk.sample, &folder).map_err(Failure::untold)?;
     let again = match shrunk.end {
         End::NotAgain | End::Interrupted => None,
@@ -242,6 +248,9 @@ fn command(cluster: &ClusterKind, settings: &RunSettings, folder: &Path) -> Stri
     if !settings.evidence {
         text.push_str(" --evidence none");
     }
+    for fault in &settings.faults {
+        let _ = write!(text, " --fault {fault}");
+    }
     if let (ClusterKind::Kubeconfig(_), Some(image)) = (cluster, &settings.on_kubernetes.image) {
         let _ = write!(text, " --agent-image {image}");
     }
@@ -292,4 +301,85 @@ fn write(sample: &Sample, folder: &Path) -> Result<()> {
         fs::write(&file, text).with_context(|| format!("cannot write `{}`", file.display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use expect_test::expect;
+
+    use super::*;
+
+    fn left(end: End) -> Shrunk {
+        let cell = "near -> red/p1:80/TCP over ipv4".parse().unwrap();
+        let failure = CellFailure { step: 0, cell, specified: Intent::Deny };
+        let took = Duration::from_millis(12_345);
+        let sample = Sample { id: "sample-7-42-shrunk".to_owned(), ..draw(7, 42) };
+        Shrunk { sample, failure, tried: 61, took, end }
+    }
+
+    #[test]
+    fn what_is_left_is_told_with_its_files_and_what_runs_it() {
+        let files = [("policy.yaml", "kind: NetworkPolicy\n"), ("scenario.yaml", "name: x\n")];
+        let files = files.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+        let folder = Folder { files };
+        let command = "ringfence run failed/sample-7-42-shrunk";
+        let told = |end, again| told(&left(end), &folder, again, Budget::default(), command);
+        expect![[r#"
+
+            sample-7-42-shrunk: 61 smaller cases run in 12.3 s; nothing of it can be taken away by itself
+              near -> red/p1:80/TCP over ipv4 is specified deny and is open
+              loaded from its folder it failed alike: `ringfence run failed/sample-7-42-shrunk`
+
+            # policy.yaml
+            kind: NetworkPolicy
+
+            # scenario.yaml
+            name: x
+        "#]]
+        .assert_eq(&told(End::Minimal, Some(true)));
+        let heads: Vec<String> = [
+            (End::Minimal, Some(false)),
+            (End::NotAgain, None),
+            (End::Cases, Some(true)),
+            (End::Time, Some(true)),
+            (End::Interrupted, None),
+        ]
+        .into_iter()
+        .map(|(end, again)| {
+            let text = told(end, again);
+            let lines: Vec<&str> = text.lines().skip(1).take(3).collect();
+            [lines[0], lines[2]].join("\n")
+        })
+        .collect();
+        expect![[r#"
+            sample-7-42-shrunk: 61 smaller cases run in 12.3 s; nothing of it can be taken away by itself
+              loaded from its folder it did not fail: it comes and goes: `ringfence run failed/sample-7-42-shrunk`
+            sample-7-42-shrunk: 61 smaller cases run in 12.3 s; run again it did not fail, so it is as it was drawn
+              `ringfence run failed/sample-7-42-shrunk`
+            sample-7-42-shrunk: 61 smaller cases run in 12.3 s; no more than 1000 were to be run
+              loaded from its folder it failed alike: `ringfence run failed/sample-7-42-shrunk`
+            sample-7-42-shrunk: 61 smaller cases run in 12.3 s; no more than 300 s were to be spent
+              loaded from its folder it failed alike: `ringfence run failed/sample-7-42-shrunk`
+            sample-7-42-shrunk: 61 smaller cases run in 12.3 s; interrupted
+              `ringfence run failed/sample-7-42-shrunk`"#]]
+        .assert_eq(&heads.join("\n"));
+    }
+
+    #[test]
+    fn what_is_written_is_what_was_drawn() {
+        let folder = tempfile::tempdir().unwrap();
+        let sample = draw(7, 42);
+        write(&sample, &folder.path().join(&sample.id)).unwrap();
+        let loaded = load_scenarios(&[folder.path().to_owned()], &LoadOptions::default());
+        assert_eq!(loaded.scenarios.len(), 1);
+        assert_eq!(loaded.scenarios[0].id, sample.id);
+        assert_eq!(loaded.scenarios[0].steps.len(), sample.steps.len());
+        let again = vacant(folder.path(), "--failed").unwrap_err().to_string();
+        assert!(
+            again.starts_with("expected an empty folder for `--failed`, found files"),
+            "{again}"
+        );
+    }
 }

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::args;
 use super::cluster_args::{Files, Kind};
 use super::cluster_kind::ClusterKind;
 use super::declared::{self, Declared, dataplane};
+use super::run_args;
 use crate::cluster::embedded::Fault;
 use crate::cluster::kubernetes::{Options, PullPolicy, PullSecret};
 use crate::scenario::KubernetesVersion;
@@ -70,14 +70,14 @@ pub(super) struct KubernetesSettings {
 }
 
 impl KubernetesSettings {
-    fn new(args: args::KubernetesCluster) -> Result<Self> {
+    fn new(args: run_args::KubernetesCluster) -> Result<Self> {
         let pull_secret = args.agent_pull_secret.as_deref().map(str::parse).transpose();
         Ok(Self {
             image: args.agent_image,
             pull_policy: match args.agent_pull_policy {
-                args::Pull::Always => PullPolicy::Always,
-                args::Pull::IfNotPresent => PullPolicy::IfNotPresent,
-                args::Pull::Never => PullPolicy::Never,
+                run_args::Pull::Always => PullPolicy::Always,
+                run_args::Pull::IfNotPresent => PullPolicy::IfNotPresent,
+                run_args::Pull::Never => PullPolicy::Never,
             },
             pull_secret: pull_secret.context("`--agent-pull-secret` is not understood")?,
             cni: args.cni,
@@ -145,14 +145,14 @@ impl RunSettings {
     ///
     /// # Errors
     /// What was expected of the argument that is wrong.
-    pub(super) fn new(args: args::RunOptions) -> Result<Self> {
+    pub(super) fn new(args: run_args::RunOptions) -> Result<Self> {
         if args.record.as_deref().is_some_and(|path| path == Path::new(STDIN)) {
             bail!(
                 "expected a file for `--record`, found `-`: standard output carries the report; \
                  a file of that name is `./-`"
             );
         }
-        let evidence = args.evidence == args::Evidence::Nflog;
+        let evidence = args.evidence == run_args::Evidence::Nflog;
         let clusters = clusters(&args.on)?;
         declared::check(&clusters, &args.kubernetes_cluster.cni)?;
         only_embedded_is_faulty(&clusters, &args.fault)?;
@@ -274,6 +274,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::cli::args;
 
     fn settings(arguments: &[&str], here: &Path) -> Result<(Vec<PathBuf>, RunSettings)> {
         let all = ["ringfence", "run"].iter().chain(arguments);

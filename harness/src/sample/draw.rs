@@ -83,5 +83,5 @@ mod tests {
         assert_ne!((0..8).map(|_| next.below(1000)).collect::<Vec<_>>(), drawn);
     }
 
-    const PINNED: [usize; 8] = [0; 8];
+    const PINNED: [usize; 8] = [918, 459, 64, 659, 847, 53, 838, 735];
 }

@@ -13,6 +13,7 @@ mod process;
 #[path = "../requirement/mod.rs"]
 mod requirement;
 mod runs;
+mod sample;
 mod signals;
 mod usage;
 
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         clusters::clusters_are_listed_and_removed,
         conformance::cases_are_listed_and_written,
         conformance::what_is_to_be_done_has_to_be_said,
+        sample::random_cases_are_listed_and_written,
         doctor::what_kind_needs_is_checked,
     ];
     let clusters = tests![
@@ -66,6 +68,8 @@ fn main() -> ExitCode {
         runs::a_rejected_manifest_counts_as_judged_and_is_told,
         runs::one_job_keeps_the_order,
         runs::a_run_outlives_its_reader,
+        sample::random_cases_that_hold_leave_nothing_behind,
+        sample::a_random_case_that_fails_is_shrunk_to_a_folder_that_fails,
         signals::an_interrupted_run_ends_with_3_and_leaves_nothing,
         machine::a_program_that_was_removed_goes_on,
         machine::few_open_files_and_no_input_suffice,
