@@ -18,7 +18,7 @@ use ringfence::model::{
 };
 use ringfence::run::record::RecordWriter;
 use ringfence::run::{EventSink, Settings, Status, Stop, run_scenario};
-use ringfence::scenario::{EndpointPattern, ExpectRule, Scenario, Step};
+use ringfence::scenario::{EndpointPattern, ExpectRule, Scenario, Step, Watching};
 
 /// Numbers of pods, each with two ports: 300 are 179,400 cells in each step.
 const SIZES: [usize; 3] = [50, 100, 300];
@@ -122,6 +122,7 @@ fn scenario(pods: usize) -> Scenario {
         expect,
         faults: vec![],
         rejected: vec![],
+        watch: Watching::default(),
         origin: origin(),
     };
     Scenario {
@@ -142,6 +143,7 @@ fn scenario(pods: usize) -> Scenario {
             step("open again", vec![Change::DeletePolicy(name)], vec![open()]),
         ],
         unsupported: vec![],
+        digest: String::new(),
         origin: origin(),
     }
 }

@@ -13,8 +13,8 @@ const IMPORTS: [(&str, &[&str]); 10] = [
     ("catalogue", &["model", "scenario"]),
     ("sample", &["model", "semantics", "scenario", "catalogue"]),
     ("cluster", &["model", "semantics", "scenario"]),
-    ("run", &["model", "semantics", "scenario", "sample", "cluster", "exit"]),
-    ("report", &["model", "semantics", "scenario", "cluster", "run", "exit"]),
+    ("run", &["model", "semantics", "scenario", "catalogue", "sample", "cluster", "exit"]),
+    ("report", &["model", "semantics", "scenario", "catalogue", "cluster", "run", "exit"]),
     (
         "cli",
         &[

@@ -30,6 +30,10 @@ sentences! {
     BOTH_ENDS: CONCEPT, "For a connection from a source pod to a destination pod to be allowed, both the egress policy on the source pod and the ingress policy on the destination pod need to allow the connection.";
     REPLIES: CONCEPT, "Reply traffic for those allowed connections will also be implicitly allowed.";
     FIRST_INSTANT: CONCEPT, "Implementations of NetworkPolicy must ensure that filtering is effective throughout the Pod lifecycle, even from the very first instant that any container in that Pod is started.";
+    ISOLATED_FIRST: CONCEPT, "All newly created pods affected by a given NetworkPolicy will be isolated before they are started.";
+    ALLOWS_LATER: CONCEPT, "Allow rules will be applied eventually after the isolation rules (or may be applied at the same time).";
+    HANDLED_LATER: CONCEPT, "When a new NetworkPolicy object is created, it may take some time for a network plugin to handle the new object.";
+    EXISTING: CONCEPT, "When the set of NetworkPolicies that applies to an existing connection changes - this could happen either due to a change in NetworkPolicies or if the relevant labels of the namespaces/pods selected by the policy (both subject and peers) are changed in the middle of an existing connection - it is implementation defined as to whether the change will take effect for that existing connection or not.";
     ENTITIES: CONCEPT, "NetworkPolicies apply to a connection with a pod on one or both ends, and are not relevant to other connections.";
     HOST_NETWORK: CONCEPT, "NetworkPolicy behaviour for `hostNetwork` pods is undefined, but it should be limited to 2 possibilities";
     ITSELF: CONCEPT, "a pod cannot block access to itself";
@@ -187,5 +191,15 @@ const fn of_topic(topic: Topic) -> &'static ApiSentence {
         Topic::ToOwnNode => &OWN_NODE,
         Topic::Itself => &ITSELF,
         Topic::HostNetworkPeer | Topic::HostNetworkTarget => &HOST_NETWORK,
+        Topic::NewDeny
+        | Topic::RuleWithdrawn
+        | Topic::ConnectedPeerRelabelled
+        | Topic::PolicyLifted
+        | Topic::AllowedByAnotherRule => &EXISTING,
+        Topic::PolicyElsewhere | Topic::LabelElsewhere | Topic::PodElsewhere => &BOTH_ENDS,
+        Topic::IsolatedStart | Topic::StrangerStarts => &ISOLATED_FIRST,
+        Topic::AllowedStart => &ALLOWS_LATER,
+        Topic::PolicyWithPod | Topic::PolicyTurned => &HANDLED_LATER,
+        Topic::PolicyReplaced | Topic::PolicySucceeded | Topic::TargetRelabelled => &ADDITIVE,
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api::ApiSentence;
 use super::feature::Feature;
+use super::kind::Kind;
 use crate::model::{Cell, Direction, Intent, PolicyName};
 use crate::scenario::{Diagnostic, LoadOptions, SCENARIO_FILE, Scenario, parse_folder};
 
@@ -34,21 +35,6 @@ impl fmt::Display for Level {
             Self::Timing => "timing",
         })
     }
-}
-
-/// How a case is run. Every case that [`super::cases`] makes so far is a [`Kind::Matrix`]: the
-/// others need a run that keeps connections open or attempts them without a pause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Step by step, every cell of each.
-    Matrix,
-    /// A connection is kept open while a policy changes.
-    Established,
-    /// Attempts from a pod's first instant until its policy holds.
-    StartWindow,
-    /// Attempts while one policy replaces another.
-    SwapWindow,
 }
 
 /// The files of a scenario, by name: exactly what would be written to disk.

@@ -6,9 +6,10 @@ use anyhow::{Context as _, Result};
 
 use super::api::ApiSentence;
 use super::axis::{Path, Port, Rules, Types};
-use super::case::{Case, Folder, Kind, Level};
+use super::case::{Case, Folder, Level};
 use super::deciding::{deciding, opposite};
 use super::feature::{Combination, Feature};
+use super::kind::Kind;
 use super::opening::{self, openings};
 use super::policy::{Policy, Rule, TESTED};
 use super::scene::Scene;

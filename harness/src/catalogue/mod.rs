@@ -15,6 +15,7 @@ mod deciding;
 mod expect;
 mod feature;
 mod in_tree;
+mod kind;
 mod opening;
 mod policy;
 mod possible;
@@ -33,10 +34,11 @@ use crate::model::Direction;
 
 pub use api::ApiSentence;
 pub use axis::{Change, Path, Peer, Port, Rules, Stacking, Target, Types};
-pub use case::{Case, Deciding, Folder, Kind, Level, Reason};
+pub use case::{Case, Deciding, Folder, Level, Reason};
 pub use covering::{Pair, covers, pairs};
 pub use feature::{Combination, Feature};
 pub use in_tree::{IN_TREE, InTree};
+pub use kind::Kind;
 pub use possible::possible;
 pub use topic::Topic;
 

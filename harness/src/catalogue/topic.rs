@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::kind::Kind;
+
 macro_rules! topics {
     ($($(#[$doc:meta])* $topic:ident = $text:literal,)+) => {
         /// What a case of a special family is about.
@@ -57,6 +59,63 @@ topics! {
     HostNetworkPeer = "host-network-peer",
     /// A policy selects a pod in its node's network.
     HostNetworkTarget = "host-network-target",
+    /// A connection, and a policy that comes and denies it.
+    NewDeny = "new-deny",
+    /// A connection, and the rule goes that allows it.
+    RuleWithdrawn = "rule-withdrawn",
+    /// A connection, and its peer loses the label by which it is allowed.
+    ConnectedPeerRelabelled = "peer-relabelled",
+    /// A connection, and the policy goes that allowed it.
+    PolicyLifted = "policy-lifted",
+    /// A connection, and another rule comes to allow it.
+    AllowedByAnotherRule = "allowed-by-another-rule",
+    /// A connection, and a policy for other pods.
+    PolicyElsewhere = "policy-elsewhere",
+    /// A connection, and labels of others.
+    LabelElsewhere = "label-elsewhere",
+    /// A connection, and a pod that comes elsewhere.
+    PodElsewhere = "pod-elsewhere",
+    /// A pod comes whose policy is there before.
+    IsolatedStart = "isolated",
+    /// A pod comes that is no peer of a policy that is there before.
+    StrangerStarts = "stranger",
+    /// A pod comes that a policy lets peers through to.
+    AllowedStart = "allowed",
+    /// A pod and its policy come together.
+    PolicyWithPod = "policy-with-pod",
+    /// A policy is replaced by one that agrees with it here and there.
+    PolicyReplaced = "replaced",
+    /// A policy is replaced by one that turns peers over.
+    PolicyTurned = "turned",
+    /// A policy comes beside another, which goes.
+    PolicySucceeded = "succeeded",
+    /// A pod gets the label of another policy.
+    TargetRelabelled = "target-relabelled",
+}
+
+impl Topic {
+    /// How its cases are run.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::NewDeny
+            | Self::RuleWithdrawn
+            | Self::ConnectedPeerRelabelled
+            | Self::PolicyLifted
+            | Self::AllowedByAnotherRule
+            | Self::PolicyElsewhere
+            | Self::LabelElsewhere
+            | Self::PodElsewhere => Kind::Established,
+            Self::IsolatedStart
+            | Self::StrangerStarts
+            | Self::AllowedStart
+            | Self::PolicyWithPod => Kind::StartWindow,
+            Self::PolicyReplaced
+            | Self::PolicyTurned
+            | Self::PolicySucceeded
+            | Self::TargetRelabelled => Kind::SwapWindow,
+            _ => Kind::Matrix,
+        }
+    }
 }
 
 impl fmt::Display for Topic {

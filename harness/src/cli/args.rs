@@ -44,8 +44,12 @@ pub(super) enum When {
 pub(super) enum Command {
     /// Run scenarios: make a cluster for each, and judge every cell.
     Run(Box<super::run_args::Run>),
-    /// Show or write the cases of the conformance catalogue, and run random ones beyond it.
+    /// Test a dataplane on the whole of the specification: run, show or write the cases of the
+    /// conformance catalogue.
     Conformance(Box<super::conformance_args::Conformance>),
+    /// Print reports of records, and put records together.
+    #[command(subcommand)]
+    Report(super::report_args::Report),
     /// Show what manifests specify for every connection, without a cluster.
     Matrix(Matrix),
     /// Say what manifests specify for one connection, and every rule on the way.

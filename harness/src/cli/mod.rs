@@ -7,9 +7,12 @@ mod clusters;
 mod cni;
 mod conformance;
 mod conformance_args;
+mod conformance_case;
+mod conformance_report;
 mod declared;
 mod doctor;
 mod endpoint;
+mod execution;
 mod failure;
 mod image;
 mod input;
@@ -17,9 +20,13 @@ mod kind;
 mod lint;
 mod manifests;
 mod rbac;
+mod report;
+mod report_args;
+mod resumption;
 mod run;
 mod run_args;
 mod sample;
+mod scenario_folder;
 mod screen;
 mod settings;
 
@@ -64,6 +71,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
             run::run(&paths, &RunSettings::new(args.options).map_err(Failure::usage)?)
         }
         Command::Conformance(args) => conformance::conformance(*args),
+        Command::Report(args) => report::report(args),
         Command::Matrix(args) => manifests::matrix(args),
         Command::Explain(args) => manifests::explain(args),
         Command::Lint(args) => lint::lint(args),

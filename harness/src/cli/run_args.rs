@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::declared::Declared;
 use crate::cluster::embedded::Fault;
+use crate::run::Partition;
 
 /// `ringfence run`.
 #[derive(Debug, Args)]
@@ -32,6 +33,10 @@ pub(super) struct RunOptions {
     /// Run only the scenarios with this tag. Given more than once, with any of them.
     #[arg(long, value_name = "TAG")]
     pub(super) tag: Vec<String>,
+    /// Run only one part of what was chosen, the K-th of N, from 1. Which part a scenario belongs
+    /// to follows from its identifier alone. `ringfence report merge` puts the records together.
+    #[arg(long, value_name = "hash:K/N")]
+    pub(super) partition: Option<Partition>,
     /// List the scenarios that would run, and make nothing.
     #[arg(long)]
     pub(super) list: bool,
@@ -43,6 +48,11 @@ pub(super) struct RunOptions {
     /// Write the record, everything that was done and seen as JSON lines, to this file.
     #[arg(long, value_name = "PATH")]
     pub(super) record: Option<PathBuf>,
+    /// Go on with the run of this record, which was killed or interrupted, and write on in it: what
+    /// is over is not repeated. The command line is otherwise that of the run. Where there is no such
+    /// file, the run begins.
+    #[arg(long, value_name = "RECORD", conflicts_with = "record")]
+    pub(super) resume: Option<PathBuf>,
     /// Write a bundle for each scenario that failed or could not be told, with its rounds,
     /// judgements and policies and what its cluster says, to DIR/CLUSTER/SCENARIO.
     #[arg(long, value_name = "DIR")]

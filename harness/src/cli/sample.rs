@@ -9,15 +9,16 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::cluster_kind::ClusterKind;
+use super::execution::{self, Chosen};
 use super::failure::Failure;
-use super::settings::RunSettings;
-use super::{run, screen};
+use super::settings::{RunSettings, new_seed};
+use super::{scenario_folder, screen};
 use crate::catalogue::Folder;
 use crate::cluster::{Source, Stages};
 use crate::exit::ExitCode;
 use crate::model::Intent;
-use crate::report::{Run, ScenarioRun};
-use crate::run::{Budget, End, Settings, Shrunk, Stop, attempt, failure, failures, shrink};
+use crate::report::{Run, ScenarioRun, terminal};
+use crate::run::{Budget, End, Item, Settings, Shrunk, Stop, attempt, failure, failures, shrink};
 use crate::sample::{Failure as CellFailure, Sample, sample as draw};
 use crate::scenario::{LoadOptions, Scenario, load_scenarios};
 
@@ -32,11 +33,14 @@ pub(super) struct Asked {
 }
 
 /// Draws cases, and runs, lists or writes them.
-pub(super) fn sample(asked: &Asked, settings: &RunSettings) -> Result<ExitCode, Failure> {
+pub(super) fn sample(asked: &Asked, mut settings: RunSettings) -> Result<ExitCode, Failure> {
+    let seed = settings.seed.unwrap_or_else(new_seed);
+    settings.seed = Some(seed);
+    let settings = &settings;
     let mut samples = Vec::new();
     let mut scenarios = Vec::new();
     for number in 0..asked.count {
-        let sample = draw(settings.seed, number);
+        let sample = draw(seed, number);
         let options = LoadOptions { kubernetes: settings.kubernetes };
         let (scenario, findings) = sample.scenario(&options).map_err(Failure::untold)?;
         let Some(scenario) = scenario else {
@@ -56,7 +60,7 @@ pub(super) fn sample(asked: &Asked, settings: &RunSettings) -> Result<ExitCode, 
         )));
     }
     if let Some(root) = &asked.write {
-        vacant(root, "--write").map_err(Failure::usage)?;
+        scenario_folder::vacant(root, "--write").map_err(Failure::usage)?;
         for sample in &samples {
             write(sample, &root.join(&sample.id)).map_err(Failure::usage)?;
         }
@@ -64,19 +68,26 @@ pub(super) fn sample(asked: &Asked, settings: &RunSettings) -> Result<ExitCode, 
         return Ok(ExitCode::Passed);
     }
     if let Some(root) = &asked.failed {
-        vacant(root, "--failed").map_err(Failure::usage)?;
+        scenario_folder::vacant(root, "--failed").map_err(Failure::usage)?;
     }
-    let Some((run, code)) = run::execute(scenarios, Vec::new(), settings)? else {
+    let selection = [format!("--sample {}", asked.count), settings.selection.to_string()];
+    let chosen = Chosen {
+        items: scenarios.into_iter().map(Item::from).collect(),
+        selection: selection.join(" ").trim_end().to_owned(),
+        warnings: Vec::new(),
+    };
+    let Some(executed) = execution::execute(chosen, settings)? else {
         return Ok(ExitCode::Passed);
     };
-    let failed = failed(&run, &samples);
+    screen::print(format!("\n{}", terminal::render(&executed.run, screen::stdout())).as_bytes())?;
+    let failed = failed(&executed.run, &samples);
     if !failed.is_empty()
-        && let Err(failure) = report(&failed, asked, settings)
+        && let Err(failure) = report(&failed, asked, settings, seed)
     {
         // That nothing could be shrunk hides no fault.
         failure.report();
     }
-    Ok(code)
+    Ok(executed.end())
 }
 
 /// A case that failed on a cluster.
@@ -107,10 +118,15 @@ fn failed<'s>(run: &Run, samples: &'s [Sample]) -> Vec<Failed<'s>> {
 }
 
 /// Writes the cases that failed, shrinks the first of them, and prints what is left.
-fn report(failed: &[Failed<'_>], asked: &Asked, settings: &RunSettings) -> Result<(), Failure> {
+fn report(
+    failed: &[Failed<'_>],
+    asked: &Asked,
+    settings: &RunSettings,
+    seed: u64,
+) -> Result<(), Failure> {
     let root = match &asked.failed {
         Some(root) => root.clone(),
-        None => new_folder(settings.seed).map_err(Failure::untold)?,
+        None => new_folder(seed).map_err(Failure::untold)?,
     };
     for one in failed {
         write(one.sample, &root.join(&one.sample.id)).map_err(Failure::untold)?;
@@ -135,7 +151,7 @@ async fn shrunk(
     root: &Path,
     settings: &RunSettings,
 ) -> Result<String, Failure> {
-    let mut sources = run::sources(settings).await.map_err(Failure::untold)?;
+    let mut sources = execution::sources(settings).await.map_err(Failure::untold)?;
     let source = sources.swap_remove(first.cluster);
     let (stopper, stop) = Stop::new();
     let listen = |kind| signal(kind).context("signals cannot be listened to");
@@ -166,7 +182,7 @@ async fn on_source(
     stop: &Stop,
 ) -> Result<String, Failure> {
     source.prepare(&Stages::silent()).await.map_err(Failure::untold)?;
-    let own = Settings { seed: settings.seed, ..Settings::default() };
+    let own = Settings { seed: settings.seed.unwrap_or_default(), ..Settings::default() };
     let jobs = settings.jobs.get();
     let width = source.most_at_once().map_or(jobs, |most| most.min(jobs));
     let Failed { sample, failure, .. } = first;
@@ -281,26 +297,8 @@ fn new_folder(seed: u64) -> Result<PathBuf> {
     bail!("every name for a folder is taken; name one with `--failed`")
 }
 
-/// Makes sure of an empty folder.
-fn vacant(root: &Path, option: &str) -> Result<()> {
-    let asked = || format!("expected a folder for `{option}`, found none at `{}`", root.display());
-    fs::create_dir_all(root).with_context(asked)?;
-    if fs::read_dir(root).with_context(asked)?.next().is_some() {
-        bail!(
-            "expected an empty folder for `{option}`, found files in `{}`: name another one",
-            root.display()
-        );
-    }
-    Ok(())
-}
-
 fn write(sample: &Sample, folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
-    for (name, text) in sample.folder()?.files {
-        let file = folder.join(name);
-        fs::write(&file, text).with_context(|| format!("cannot write `{}`", file.display()))?;
-    }
-    Ok(())
+    scenario_folder::write(&sample.folder()?, folder)
 }
 
 #[cfg(test)]
@@ -376,7 +374,7 @@ mod tests {
         assert_eq!(loaded.scenarios.len(), 1);
         assert_eq!(loaded.scenarios[0].id, sample.id);
         assert_eq!(loaded.scenarios[0].steps.len(), sample.steps.len());
-        let again = vacant(folder.path(), "--failed").unwrap_err().to_string();
+        let again = scenario_folder::vacant(folder.path(), "--failed").unwrap_err().to_string();
         assert!(
             again.starts_with("expected an empty folder for `--failed`, found files"),
             "{again}"

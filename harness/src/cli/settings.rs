@@ -1,5 +1,6 @@
 //! What the command line means: checked, with every default filled in, and free of clap.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
@@ -14,6 +15,7 @@ use super::declared::{self, Declared, dataplane};
 use super::run_args;
 use crate::cluster::embedded::Fault;
 use crate::cluster::kubernetes::{Options, PullPolicy, PullSecret};
+use crate::run::Partition;
 use crate::scenario::KubernetesVersion;
 
 /// The path that stands for standard input, and elsewhere for standard output.
@@ -120,10 +122,14 @@ pub(super) struct RunSettings {
     pub(super) kind: Kind,
     /// Which scenarios.
     pub(super) selection: Selection,
+    /// Which part of them.
+    pub(super) partition: Option<Partition>,
     /// How many scenarios at the same time.
     pub(super) jobs: NonZeroUsize,
     /// Where the record goes.
     pub(super) record: Option<PathBuf>,
+    /// The record that is gone on with.
+    pub(super) resume: Option<PathBuf>,
     /// Where failure bundles go.
     pub(super) bundles: Option<PathBuf>,
     /// Whether an intent that is not portable is a fault.
@@ -134,8 +140,8 @@ pub(super) struct RunSettings {
     pub(super) faults: Vec<Fault>,
     /// The version whose rules manifests are checked by.
     pub(super) kubernetes: KubernetesVersion,
-    /// The seed of everything random.
-    pub(super) seed: u64,
+    /// The seed of everything random, where one is asked for.
+    pub(super) seed: Option<u64>,
     /// Whether to list and do no more.
     pub(super) list: bool,
 }
@@ -146,11 +152,13 @@ impl RunSettings {
     /// # Errors
     /// What was expected of the argument that is wrong.
     pub(super) fn new(args: run_args::RunOptions) -> Result<Self> {
-        if args.record.as_deref().is_some_and(|path| path == Path::new(STDIN)) {
-            bail!(
-                "expected a file for `--record`, found `-`: standard output carries the report; \
-                 a file of that name is `./-`"
-            );
+        for (option, path) in [("--record", &args.record), ("--resume", &args.resume)] {
+            if path.as_deref().is_some_and(|path| path == Path::new(STDIN)) {
+                bail!(
+                    "expected a file for `{option}`, found `-`: standard output carries the report; \
+                     a file of that name is `./-`"
+                );
+            }
         }
         let evidence = args.evidence == run_args::Evidence::Nflog;
         let clusters = clusters(&args.on)?;
@@ -161,16 +169,44 @@ impl RunSettings {
             on_kubernetes: KubernetesSettings::new(args.kubernetes_cluster)?,
             kind: args.kind,
             selection: Selection { filter: args.filter, tags: args.tag },
+            partition: args.partition,
             jobs: args.jobs.unwrap_or_else(|| default_jobs(evidence)),
             record: args.record,
+            resume: args.resume,
             bundles: args.bundles,
             strict: args.strict,
             evidence,
             faults: args.fault,
             kubernetes: kubernetes(&args.kubernetes)?,
-            seed: args.seed.unwrap_or_else(new_seed),
+            seed: args.seed,
             list: args.list,
         })
+    }
+
+    /// The options that results depend on, by name, where they are not their default's.
+    pub(super) fn options(&self) -> BTreeMap<String, String> {
+        let mut options = BTreeMap::new();
+        let mut tell = |name: &str, value: String| options.insert(name.to_owned(), value);
+        if self.strict {
+            tell("--strict", "true".to_owned());
+        }
+        if !self.evidence {
+            tell("--evidence", "none".to_owned());
+        }
+        if self.kubernetes != KubernetesVersion::default() {
+            tell("--kubernetes", self.kubernetes.to_string());
+        }
+        if self.on_kubernetes.allow_host_network {
+            tell("--allow-host-network", "true".to_owned());
+        }
+        if self.on_kubernetes.allow_cluster_scoped {
+            tell("--allow-cluster-scoped", "true".to_owned());
+        }
+        let cni: Vec<String> = self.on_kubernetes.cni.iter().map(ToString::to_string).collect();
+        if !cni.is_empty() {
+            tell("--cni", cni.join(" "));
+        }
+        options
     }
 }
 
@@ -225,7 +261,7 @@ fn default_jobs(evidence: bool) -> NonZeroUsize {
 }
 
 /// Short enough to be typed again.
-fn new_seed() -> u64 {
+pub(super) fn new_seed() -> u64 {
     u64::from(RandomState::new().build_hasher().finish() as u32)
 }
 
@@ -326,13 +362,36 @@ mod tests {
     #[test]
     fn defaults() {
         let (_, settings) = settings(&["."], Path::new(".")).unwrap();
+        assert_eq!(settings.options(), BTreeMap::new());
         assert_eq!(settings.clusters, [ClusterKind::Embedded]);
         assert!(settings.evidence && !settings.strict && settings.selection.is_all());
         assert_eq!(settings.kubernetes, KubernetesVersion::default());
         // Without evidence most of the time is waited.
-        let (_, waiting) =
-            super::tests::settings(&["--evidence", "none", "."], Path::new(".")).unwrap();
-        assert!(waiting.jobs > settings.jobs);
+        let all = [
+            "--evidence=none",
+            "--strict",
+            "--kubernetes=1.35",
+            "--on=kubeconfig:a",
+            "--allow-host-network",
+            "--allow-cluster-scoped",
+            "--cni=a=calico@v3",
+            ".",
+        ];
+        let (_, other) = super::tests::settings(&all, Path::new(".")).unwrap();
+        assert!(other.jobs > settings.jobs);
+        let told: Vec<String> =
+            other.options().into_iter().map(|(name, value)| format!("{name} {value}")).collect();
+        assert_eq!(
+            told,
+            [
+                "--allow-cluster-scoped true",
+                "--allow-host-network true",
+                "--cni a=calico@v3",
+                "--evidence none",
+                "--kubernetes 1.35",
+                "--strict true"
+            ]
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! but [`live::Live`], which is handed what it writes to.
 
 mod comparison;
+pub mod conformance;
 mod difference;
 mod findings;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod list;
 pub mod live;
 mod look;
 mod mark;
+pub mod merge;
 mod news;
 mod not_judged;
 mod open;
@@ -21,6 +23,7 @@ pub mod specified;
 mod summary;
 pub mod terminal;
 mod totals;
+mod watched;
 
 pub use findings::findings;
 pub use list::list;

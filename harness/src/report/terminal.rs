@@ -9,7 +9,7 @@ use super::look::{DOUBTFUL, FAINT, KNOWN, Look, count, tame};
 use super::mark::Mark;
 use super::open;
 use super::summary::{BundleRun, Run, ScenarioRun, StepRun};
-use super::{comparison, difference, grid, induced, live, news, totals};
+use super::{comparison, difference, grid, induced, live, news, totals, watched};
 use crate::run::{CellJudgement, Finding, Status};
 
 /// The whole report.
@@ -26,6 +26,7 @@ pub fn render(run: &Run, look: Look) -> String {
     let several = run.is_on_several();
     let sections = [
         broken_claims(run, look),
+        watched::render(run, look),
         open::render(run, look),
         news::render(run, look),
         several.then(|| comparison::differences(run, look)).flatten(),
@@ -75,6 +76,7 @@ fn step(index: usize, step: &StepRun, of: &ScenarioRun, look: Look) -> String {
         text += &grid::render(marks, look);
         text += &difference::render(&step.cells, &Lore::of(of), look);
     }
+    text += &watched::step(step, look);
     if !step.notes.is_empty() {
         text.push('\n');
     }

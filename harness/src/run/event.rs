@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::Capabilities;
 use crate::model::micros;
-use crate::model::{Cell, Decision, Intent, Matrix, Name, Observation, Topology};
+use crate::model::{Cell, Decision, Intent, Matrix, Name, Observation, Outcome, Topology};
 use crate::scenario::Diagnostic;
+
+use super::case::CaseInfo;
+use super::suite_info::SuiteInfo;
 
 /// The version of the record's schema. A field, a kind of line or a finding may be added
 /// under the same version; none of them ever changes its meaning.
@@ -31,14 +34,15 @@ pub const SCHEMA: u32 = 1;
 ///
 /// | `kind` | how often | about |
 /// |---|---|---|
-/// | `run-started` | once, the first line | schema, version, seed, clusters, scenarios |
+/// | `run-started` | once, the first line | schema, version, seed, clusters, scenarios, and what they were chosen from |
+/// | `resumed` | whenever a run that was killed or interrupted goes on | what of it was over; all other scenarios begin again |
 /// | `stage` | two for each slow part of preparing a cluster | what it is, and how long it took |
 /// | `diagnosed` | at most once | warnings about the input |
 /// | `scenario-started` | once for each scenario | |
 /// | `deployed` | at most once for each | capabilities, topology with addresses |
 /// | `round` | many | purpose, deadline, observations; the sentinel's cells and the witness's have a line of their own with the same `number` |
 /// | `step-started` | once for each step reached | its changes; later rounds of the step carry its number |
-/// | `step-judged` | once for each step started | a judgement for every cell, times, notes, what was not judged; a step that needs the control of late pods is judged after the `lift` rounds, and so are all that follow it |
+/// | `step-judged` | once for each step started | a judgement for every cell, times, notes, what was not judged, what was watched; a step that needs the control of late pods is judged after the `lift` rounds, and so are all that follow it |
 /// | `bundled` | at most once for each scenario that failed or errored | where the failure bundle is |
 /// | `scenario-finished` | once for each scenario | status, reason |
 /// | `noticed` | seldom; about a cluster as a whole | what was found on the way, such as that it enforces nothing |
@@ -74,6 +78,28 @@ pub struct ScenarioInfo {
     pub tags: Vec<String>,
     /// The names of its steps.
     pub steps: Vec<String>,
+    /// The digest of its files ([`Scenario::digest`](crate::scenario::Scenario::digest)); empty
+    /// where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub digest: String,
+    /// What it tests, where it is a case of the conformance catalogue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<Box<CaseInfo>>,
+}
+
+impl ScenarioInfo {
+    /// Of a scenario of which nothing is known but its identifier.
+    pub fn unknown(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            about: String::new(),
+            tags: Vec::new(),
+            steps: Vec::new(),
+            digest: String::new(),
+            case: None,
+        }
+    }
 }
 
 /// What a round is for.
@@ -156,6 +182,105 @@ pub struct CellJudgement {
     pub why: Option<String>,
 }
 
+/// What was watched while a step's changes were made. Moments count from the start of the
+/// watch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// When the changes were asked for.
+    #[serde(with = "micros")]
+    pub asked: Duration,
+    /// When the cluster had accepted them.
+    #[serde(with = "micros")]
+    pub accepted: Duration,
+    /// From one turn to the next, at least.
+    #[serde(with = "micros")]
+    pub interval: Duration,
+    /// How long silence had to last to count as a drop.
+    #[serde(with = "micros")]
+    pub deadline: Duration,
+    /// What became of each, held connections first.
+    pub cells: Vec<WatchedCell>,
+}
+
+/// How a cell is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Manner {
+    /// A connection is opened before the changes and used ever since.
+    Held,
+    /// It is attempted anew all the time.
+    Tried,
+}
+
+/// Attempts of one kind since [`WatchedCell::since`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// How many.
+    pub attempts: usize,
+    /// When the first of them began, from then.
+    #[serde(with = "micros::maybe")]
+    pub first: Option<Duration>,
+    /// When the last of them began, from then.
+    #[serde(with = "micros::maybe")]
+    pub last: Option<Duration>,
+}
+
+/// Attempts in a row that saw the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// When the first of them began.
+    #[serde(with = "micros")]
+    pub from: Duration,
+    /// When the last of them began.
+    #[serde(with = "micros")]
+    pub until: Duration,
+    /// How many.
+    pub attempts: usize,
+    /// What they saw.
+    pub outcome: Outcome,
+}
+
+/// A connection that was held, or a cell that was tried, while something changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchedCell {
+    /// The cell.
+    pub cell: Cell,
+    /// How it was watched.
+    pub manner: Manner,
+    /// What people want of it all the time.
+    pub intended: Intent,
+    /// The text of the `watch` rule that says so.
+    pub rule: String,
+    /// What the policies mean all the time: `any` where they change it, or the API leaves
+    /// open when it comes or what becomes of it; `None` where that is not known.
+    pub specified: Option<Intent>,
+    /// Whether an end of it came with the changes.
+    pub comes: bool,
+    /// From when on it counts: when the changes were asked for, or, for a pod that comes
+    /// with them, its first attempt.
+    #[serde(with = "micros")]
+    pub since: Duration,
+    /// What got through since then.
+    pub through: Window,
+    /// What was stopped since then. Silence in which the witness was not heard either is in
+    /// neither.
+    pub stopped: Window,
+    /// Whether it was open at last; `None` where nothing counts.
+    pub open: Option<bool>,
+    /// Since when it had been as it was at last, from [`WatchedCell::since`].
+    #[serde(with = "micros::maybe")]
+    pub turned: Option<Duration>,
+    /// What is to be said of it: a choice of a held cell is whether it survives, of a tried
+    /// one how long it took.
+    pub finding: Finding,
+    /// What became of it, in a phrase with its numbers.
+    pub told: String,
+    /// One sentence of why, for every finding but `agrees`.
+    pub why: Option<String>,
+    /// Everything that was seen, also before the changes.
+    pub stretches: Vec<Stretch>,
+}
+
 /// Cells of a step that were not judged, for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotJudged {
@@ -224,6 +349,18 @@ pub enum Event {
         clusters: Vec<String>,
         /// The scenarios that will run, in order.
         scenarios: Vec<ScenarioInfo>,
+        /// What they were chosen from, and by which options.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        suite: Option<SuiteInfo>,
+    },
+    /// A run that was killed or interrupted goes on: scenarios that are not over begin again.
+    Resumed {
+        /// Ringfence's version.
+        version: String,
+        /// How many scenarios were over, those of each cluster by themselves.
+        over: usize,
+        /// Whether the record's last line was cut; it was dropped.
+        cut: bool,
     },
     /// Findings about input files, warnings as a rule: errors end a run before it starts.
     Diagnosed {
@@ -307,6 +444,10 @@ pub enum Event {
         /// `cells`.
         #[serde(default)]
         not_judged: Vec<NotJudged>,
+        /// What connections did while the changes were made, where the step watches any and
+        /// the cluster can.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        watched: Option<Watched>,
     },
     /// What helps to find out why the scenario failed was written down.
     Bundled {
@@ -324,6 +465,9 @@ pub enum Event {
         /// How long it took.
         #[serde(with = "micros")]
         took: Duration,
+        /// Whether it ended because the run was to end: a run that goes on runs it again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        interrupted: bool,
     },
     /// Something that holds for a cluster as a whole was found on the way.
     Noticed {

@@ -64,7 +64,7 @@ pub(super) fn plan(
     capabilities: &Capabilities,
     is_shut: impl Fn(&Cell) -> bool,
 ) -> Plan {
-    let Expectation { cells, faults } = expectation;
+    let Expectation { cells, faults, .. } = expectation;
     let engine = Engine::new(world);
     let mut lacks: BTreeMap<Lack, usize> = BTreeMap::new();
     let mut questions = Vec::with_capacity(cells.len());

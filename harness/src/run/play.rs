@@ -1,6 +1,7 @@
 //! Plays a scenario's steps: control, apply, settle, lift.
 
 mod blindness;
+mod change;
 mod negative;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,9 +25,11 @@ use super::sentinel::Sentinel;
 use super::settle::{Course, Goal, SettleRules, Settling, Watch};
 use super::stage::{Settled, Stage};
 use super::tally::{Held, Tally};
+use super::watched::Watching;
 use super::witness::Witness;
 use super::{Event, EventSink, Purpose, Settings, Status, StepTiming};
 use blindness::{blindness, silence};
+use change::Made;
 
 /// What a scenario's run leaves behind when it breaks off, wherever that is.
 #[derive(Default)]
@@ -240,8 +243,10 @@ impl Play<'_> {
         }
         let changes = bind_all(&step.changes, &step.bindings, &self.world.topology)
             .map_err(anyhow::Error::from)?;
-        let found = self.stage.change(&changes).await?;
-        let accepted = Instant::now();
+        let watched = [expectation.held.clone(), expectation.tried.clone()];
+        let before = self.world.clone();
+        let Made { found, accepted, lag, order, seen, not_watched } =
+            self.make(index, &changes, &expectation).await?;
         for change in &changes {
             self.world.change(change).context("the scenario's changes do not apply")?;
             self.progress.paths.change(change);
@@ -256,8 +261,9 @@ impl Play<'_> {
 
         let paths = &self.progress.paths;
         let is_shut = |cell: &Cell| paths.control(&paths.path(cell)).is_some_and(Control::is_shut);
-        let Plan { questions, not_judged } =
+        let Plan { questions, mut not_judged } =
             plan::plan(step, expectation, &self.world, &self.capabilities, is_shut);
+        not_judged.extend(not_watched);
         notes.extend(not_judged.iter().map(ToString::to_string));
         let questions: Vec<_> = questions
             .into_iter()
@@ -268,6 +274,9 @@ impl Play<'_> {
             .collect();
         let goals: BTreeMap<Path, Goal> =
             questions.iter().map(|(question, path)| (path.clone(), plan::goal(question))).collect();
+        let mut watching = seen
+            .map(|seen| Watching::new(order, seen, step, &watched, &questions, &before, &changes))
+            .transpose()?;
         let new = plan::new_pods(&changes);
         let watches = goals
             .iter()
@@ -293,9 +302,13 @@ impl Play<'_> {
                 .filter(move |(path, goal)| **goal == wanted && before(path) != Some(wanted))
         };
         let time = |wanted| settling.last_to_agree(became(wanted).map(|(path, _)| &path.cell));
-        let (to_enforce, to_allow) = (time(Goal::Deny), time(Goal::Allow));
+        let (mut to_enforce, mut to_allow) = (time(Goal::Deny), time(Goal::Allow));
+        if watching.is_some() {
+            // The rounds began when the watch was over, which has the exact times.
+            (to_enforce, to_allow) = (None, None);
+        }
         let timing = StepTiming {
-            to_look: looked,
+            to_look: looked.filter(|_| watching.is_none()),
             to_enforce,
             to_allow,
             total: Some(begun.elapsed()),
@@ -317,6 +330,14 @@ impl Play<'_> {
                 settling.courses(silent.as_deref())
             }
         };
+        for (course, _) in seen.values_mut() {
+            if let Course::Leaked { at } = course {
+                *at += lag;
+            }
+        }
+        if let Some(watching) = &mut watching {
+            watching.doubt.clone_from(&self.blind);
+        }
         if let Some(error) = &lost {
             let reason = format!("the rounds broke off: {error}");
             seen.values_mut().for_each(|(course, _)| *course = Course::Untold(reason.clone()));
@@ -348,6 +369,7 @@ impl Play<'_> {
             timing,
             notes,
             not_judged,
+            watching,
         });
         self.goals = goals;
         self.stage.enforced(to_enforce.max(to_allow));

@@ -91,6 +91,29 @@ pub const FLIP_MARGIN: f64 = 1.5;
 /// In how many of the last rounds the slowest allowed latency is looked for.
 pub const MEASURED_ROUNDS: usize = 8;
 
+/// While a step is watched, the floor of how long silence must last: shorter than in rounds,
+/// since what is silent makes a turn as long, and moments are as exact as turns. A stall
+/// shows in the witness, which is tried in every turn.
+pub const WATCHED_SILENCE: Duration = Duration::from_millis(100);
+
+/// The same where pods come with the changes. Until a pod is wired nothing answers for it, so
+/// that every turn lasts as long: how soon what gets through to it is seen follows from this.
+pub const STARTING_SILENCE: Silence =
+    Silence { floor: Duration::from_millis(20), multiple: 2, ceiling: Duration::from_millis(100) };
+
+/// From one turn of a watch to the next, at least.
+pub const WATCHED_INTERVAL: Duration = Duration::from_millis(2);
+
+/// How long a step is watched before its changes are made.
+pub const WATCHED_BEFORE: Duration = Duration::from_millis(30);
+
+/// How long a step is watched after its changes were accepted, beyond twice the slowest
+/// enforcement seen and several turns in which something is silent.
+pub const WATCHED_AFTER: Duration = Duration::from_millis(100);
+
+/// How many such turns.
+pub const WATCHED_TURNS: u32 = 3;
+
 /// How long silence must last to count as a drop: a multiple of the slowest
 /// answer ([`Observation::answer_time`]) to an allowed attempt in the last
 /// [`MEASURED_ROUNDS`] rounds on this cluster, between a floor and a ceiling. The

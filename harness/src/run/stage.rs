@@ -1,6 +1,7 @@
 //! A deployed cluster with its sentinel and witness: changes, rounds, and waiting by rounds.
 
 mod unenforced;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem::take;

@@ -10,6 +10,8 @@ use crate::semantics::why;
 use super::judge::{Control, Question, Sight, judge};
 use super::paths::{Path, Paths};
 use super::settle::Course;
+use super::watched::Watching;
+use super::watched::judge::watched;
 use super::{CellJudgement, Event, EventSink, Finding, NotJudged, Status, StepTiming};
 
 /// At most so many steps that share a reason are named.
@@ -33,6 +35,8 @@ pub(super) struct Held {
     pub(super) notes: Vec<String>,
     /// What was not asked, and why.
     pub(super) not_judged: Vec<NotJudged>,
+    /// What was watched while the changes were made.
+    pub(super) watching: Option<Watching>,
 }
 
 impl Held {
@@ -129,8 +133,10 @@ impl Tally {
     }
 
     fn judge(&mut self, held: Held, paths: &Paths, untried: &str, strict: bool, sink: &EventSink) {
-        let Held { step, name, questions, mut seen, rejected, timing, mut notes, not_judged } =
-            held;
+        let Held { step, name, questions, mut seen, rejected, timing, .. } = held;
+        let (mut notes, not_judged) = (held.notes, held.not_judged);
+        let watched = held.watching.map(|watching| watched(&watching, paths, untried, strict, why));
+        let of_watch = watched.iter().flat_map(|watched| &watched.cells);
         let cells: Vec<CellJudgement> = questions
             .iter()
             .map(|(question, path)| {
@@ -144,22 +150,30 @@ impl Tally {
                 judge(question, &Sight { course, observed, control }, strict, why)
             })
             .collect();
-        let status = status(&cells, rejected.len());
-        let count = |finding: Finding| cells.iter().filter(|cell| cell.finding == finding).count();
-        self.judged += cells.len() + rejected.len()
+        let findings: Vec<&Finding> = cells
+            .iter()
+            .map(|cell| &cell.finding)
+            .chain(of_watch.map(|cell| &cell.finding))
+            .collect();
+        let status = status(&findings, rejected.len());
+        let count = |finding: Finding| findings.iter().filter(|one| ***one == finding).count();
+        self.judged += findings.len() + rejected.len()
             - count(Finding::Choice)
             - count(Finding::NotPortable)
             - count(Finding::Inconclusive);
         match status {
             Status::Errored => {
-                let untold = cells
-                    .iter()
-                    .filter(|c| matches!(c.finding, Finding::Inconclusive | Finding::Unstable));
+                let of_cells = cells.iter().map(|c| (&c.cell, &c.finding, &c.why));
+                let of_watch = watched.iter().flat_map(|watched| &watched.cells);
+                let of_watch = of_watch.map(|c| (&c.cell, &c.finding, &c.why));
+                let untold = of_cells.chain(of_watch).filter(|(_, finding, _)| {
+                    matches!(finding, Finding::Inconclusive | Finding::Unstable)
+                });
                 let first = untold
                     .clone()
-                    .find_map(|cell| Some((format!("`{}`: ", cell.cell), cell.why.clone()?)));
+                    .find_map(|(cell, _, why)| Some((format!("`{cell}`: "), why.clone()?)));
                 let (first, why) = first.unwrap_or_default();
-                self.reason(&name, why, Some((first, untold.count(), cells.len())));
+                self.reason(&name, why, Some((first, untold.count(), findings.len())));
             }
             Status::Skipped => {
                 let choices = count(Finding::Choice) + count(Finding::NotPortable);
@@ -186,6 +200,7 @@ impl Tally {
             timing,
             notes,
             not_judged,
+            watched,
         });
     }
 
@@ -250,7 +265,7 @@ impl Tally {
 }
 
 /// A step's result: the worst of its cells.
-fn status(cells: &[CellJudgement], rejected: usize) -> Status {
+fn status(findings: &[&Finding], rejected: usize) -> Status {
     let of = |finding: &Finding| match finding {
         Finding::Agrees | Finding::KnownPolicyFault | Finding::Unenforced => Some(Status::Passed),
         Finding::PolicyFault
@@ -261,9 +276,9 @@ fn status(cells: &[CellJudgement], rejected: usize) -> Status {
         Finding::Choice | Finding::NotPortable => None,
     };
     let rejected = (rejected > 0).then_some(Status::Passed);
-    cells
+    findings
         .iter()
-        .filter_map(|cell| of(&cell.finding))
+        .filter_map(|finding| of(finding))
         .chain(rejected)
         .max()
         .unwrap_or(Status::Skipped)

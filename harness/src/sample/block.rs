@@ -40,7 +40,7 @@ pub(super) fn block(draw: &mut Draw, topology: &Topology, origin: &Origin) -> Pe
                 except.push(cidr(self::range(draw, hole, range.prefix_len() + 1)));
             }
         }
-        except.sort_by(|a, b| a.net.cmp(&b.net));
+        except.sort_by_key(|hole| hole.net);
         except.dedup();
     }
     Peer::IpBlock { cidr: cidr(range), except, origin: origin.clone() }

@@ -7,7 +7,7 @@ use crate::model::{LabelSelector, NetworkPolicy, Peer, PolicyPort, PortRef, Rule
 /// The object that says what the policy says; what is absent there is absent here.
 pub fn manifest(policy: &NetworkPolicy) -> Value {
     let mut spec = Map::new();
-    spec.insert("podSelector".to_owned(), selector(&policy.pod_selector));
+    spec.insert("podSelector".to_owned(), selector_manifest(&policy.pod_selector));
     if let Some(types) = &policy.policy_types {
         spec.insert("policyTypes".to_owned(), json!(types));
     }
@@ -46,7 +46,7 @@ fn peer(peer: &Peer) -> Value {
                 [("podSelector", pod_selector), ("namespaceSelector", namespace_selector)]
             {
                 if let Some(present) = present {
-                    object.insert(field.to_owned(), selector(present));
+                    object.insert(field.to_owned(), selector_manifest(present));
                 }
             }
         }
@@ -82,7 +82,8 @@ fn port(port: &PolicyPort) -> Value {
     Value::Object(object)
 }
 
-fn selector(selector: &LabelSelector) -> Value {
+/// A selector as manifests have it.
+pub fn selector_manifest(selector: &LabelSelector) -> Value {
     let mut object = Map::new();
     if !selector.match_labels.is_empty() {
         object.insert("matchLabels".to_owned(), json!(selector.match_labels));

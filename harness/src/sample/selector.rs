@@ -22,7 +22,7 @@ pub fn labels(draw: &mut Draw) -> Labels {
 
 /// A selector that is about these labels: each of its conditions holds, save that at times one
 /// of them does not. At times it is about no labels in particular.
-pub(super) fn selector(draw: &mut Draw, about: &Labels) -> LabelSelector {
+pub fn selector(draw: &mut Draw, about: &Labels) -> LabelSelector {
     let mut selector = LabelSelector::everything();
     let conditions = match draw.below(10) {
         0 => 0,

@@ -12,9 +12,10 @@ use crate::model::{
 pub const NAMESPACES: [&str; 3] = ["red", "green", "blue"];
 
 /// Port numbers, few enough that rules often match, and some of them neighbours.
-const NUMBERS: [u16; 4] = [80, 81, 443, 8080];
+pub const NUMBERS: [u16; 4] = [80, 81, 443, 8080];
 
-const PORT_NAMES: [&str; 2] = ["http", "admin"];
+/// The names of ports.
+pub const PORT_NAMES: [&str; 2] = ["http", "admin"];
 
 /// What a node listens on; no hostNetwork pod of its has the same.
 const NODE_PORT: u16 = 9100;

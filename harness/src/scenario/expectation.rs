@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::pattern::{self, Unknown};
-use super::{Diagnostic, ExpectRule, Severity, Step};
+use super::{Diagnostic, ExpectRule, Severity, Step, Watching};
 use crate::model::{
-    Cell, Endpoint, Family, Intent, Matrix, Origin, Protocol, Topology, Via, universe,
+    Cell, Change, Endpoint, Family, Intent, Matrix, Origin, PodName, Protocol, Topology, Via,
+    universe,
 };
 
 /// What a cluster can be asked. Cells beyond it are left out after every rule
@@ -64,6 +65,13 @@ pub struct Expectation {
     /// specify instead, and the index of the rule in the step's `faults` that
     /// says so.
     pub faults: Matrix<Expected>,
+    /// The connections that are held while the step's changes are made, and the index of the
+    /// rule in `watch.hold`.
+    #[serde(default)]
+    pub held: Matrix<Expected>,
+    /// The cells that are tried all the while, and the index of the rule in `watch.try`.
+    #[serde(default)]
+    pub tried: Matrix<Expected>,
 }
 
 /// A diagnostic, and how much of the line it underlines.
@@ -99,7 +107,8 @@ pub(crate) fn resolve_with_widths(
     abstracted.pods.values_mut().for_each(|pod| pod.addresses.clear());
     abstracted.nodes.values_mut().for_each(|node| node.addresses.clear());
 
-    for rule in step.expect.iter().chain(&step.faults) {
+    let watched = step.watch.hold.iter().chain(&step.watch.attempt);
+    for rule in step.expect.iter().chain(&step.faults).chain(watched) {
         findings.extend(pattern::unknown(rule, topology).map(|unknown| finding(rule, unknown)));
     }
     let mut cells = universe(&abstracted, &Family::ALL);
@@ -114,6 +123,10 @@ pub(crate) fn resolve_with_widths(
     let expected: BTreeSet<Cell> = decided.keys().cloned().collect();
     let faults = decide(&step.faults, "faults", &expected, topology, &mut findings);
     check_faults(step, &decided, &faults, &mut findings);
+    let holdable = can_hold(step, &expected);
+    let held = decide(&step.watch.hold, "hold", &holdable, topology, &mut findings);
+    let tried = decide(&step.watch.attempt, "try", &expected, topology, &mut findings);
+    check_watch(step, &mut findings);
     if !findings.is_empty() {
         findings.sort_by(|a, b| a.diagnostic.origin.cmp(&b.diagnostic.origin));
         return Err(findings);
@@ -125,17 +138,15 @@ pub(crate) fn resolve_with_widths(
             && has_family(topology, &cell.source, cell.family)
             && has_family(topology, &cell.destination, cell.family)
     };
+    let matrix = |decided: BTreeMap<Cell, usize>, rules: &[ExpectRule]| {
+        let there = decided.into_iter().filter(|(cell, _)| present(cell));
+        there.map(|(cell, rule)| (cell, Expected { intent: rules[rule].intent, rule })).collect()
+    };
     Ok(Expectation {
-        cells: decided
-            .into_iter()
-            .filter(|(cell, _)| present(cell))
-            .map(|(cell, rule)| (cell, Expected { intent: step.expect[rule].intent, rule }))
-            .collect(),
-        faults: faults
-            .into_iter()
-            .filter(|(cell, _)| present(cell))
-            .map(|(cell, rule)| (cell, Expected { intent: step.faults[rule].intent, rule }))
-            .collect(),
+        cells: matrix(decided, &step.expect),
+        faults: matrix(faults, &step.faults),
+        held: matrix(held, &step.watch.hold),
+        tried: matrix(tried, &step.watch.attempt),
     })
 }
 
@@ -203,8 +214,17 @@ fn quantity(count: usize, one: &str, many: &str) -> String {
 }
 
 fn why_nothing(rule: &ExpectRule, list: &str) -> String {
-    if list == "faults" {
-        return "a fault is one of the step's cells; check the ends and the port".into();
+    match list {
+        "faults" => {
+            return "a fault is one of the step's cells; check the ends and the port".into();
+        }
+        "hold" => {
+            return "TCP and UDP can be held, between ends that are there before the step, in cells that `expect` has too".into();
+        }
+        "try" => {
+            return "what is tried is one of the step's cells; check the ends and the port".into();
+        }
+        _ => {}
     }
     match (&rule.source, &rule.destination) {
         (super::EndpointPattern::External(_), super::EndpointPattern::External(_)) => {
@@ -277,5 +297,45 @@ fn check_faults(
             let help = "`faults` lists exactly the cells in which intent and specification part";
             findings.push(error("fault-agrees", rule.origin.clone(), message, help, width));
         }
+    }
+}
+
+/// Those of a step's cells between which a connection can be held: TCP or UDP, and both ends
+/// are there before the step.
+fn can_hold(step: &Step, cells: &BTreeSet<Cell>) -> BTreeSet<Cell> {
+    let come: BTreeSet<&PodName> = step
+        .changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::AddPod(pod) => Some(&pod.name),
+            _ => None,
+        })
+        .collect();
+    let is_there = |end: &Endpoint| end.as_pod().is_none_or(|pod| !come.contains(pod));
+    let can = |cell: &&Cell| {
+        cell.protocol != Protocol::Sctp && is_there(&cell.source) && is_there(&cell.destination)
+    };
+    cells.iter().filter(can).cloned().collect()
+}
+
+/// What no resolution of rules tells: a connection is never sure to be cut, and something
+/// has to change.
+fn check_watch(step: &Step, findings: &mut Vec<Finding>) {
+    let Watching { hold, attempt } = &step.watch;
+    let mut find = |code, rule: &ExpectRule, message, help| {
+        let width = rule.text.chars().count();
+        findings.push(error(code, rule.origin.clone(), message, help, width));
+    };
+    for rule in hold.iter().filter(|rule| rule.intent == Intent::Deny) {
+        let message =
+            format!("`{}`: a connection that is there is never sure to be cut", rule.text);
+        let help = "write `any`: the API leaves open what a new deny does to it; what becomes of new connections is for `try`";
+        find("watch-intent", rule, message, help);
+    }
+    if step.changes.is_empty()
+        && let Some(rule) = hold.iter().chain(attempt).next()
+    {
+        let message = "nothing changes in this step while it is watched".to_owned();
+        find("watch-without-change", rule, message, "`expect` says what holds without a change");
     }
 }

@@ -12,6 +12,7 @@ mod building;
 mod bundle;
 mod cells;
 mod diagnostic;
+mod digest;
 mod expect;
 mod expectation;
 mod external;
@@ -26,6 +27,7 @@ mod options;
 mod pattern;
 mod rejection;
 mod render;
+mod rules;
 pub(crate) mod source;
 mod spec;
 mod step;
@@ -37,6 +39,7 @@ pub(crate) mod yaml;
 pub use bundle::{Bundle, load_manifests, parse_manifests};
 pub use cells::{CellPattern, ParsePatternError};
 pub use diagnostic::{Diagnostic, Excerpt, Severity};
+pub use digest::digest_of_list;
 pub use expectation::{Expectation, Expected, Limits, resolve};
 pub(crate) use folder::SCENARIO_FILE;
 pub use library::{Loaded, load_scenarios, parse_folder, parse_scenario};
@@ -44,6 +47,6 @@ pub(crate) use manifest::syntax;
 pub use options::LoadOptions;
 pub use render::render;
 pub use spec::{
-    Binding, EndpointPattern, ExpectRule, ExpectedDiagnostic, PortPattern, Scenario, Step,
+    Binding, EndpointPattern, ExpectRule, ExpectedDiagnostic, PortPattern, Scenario, Step, Watching,
 };
 pub use version::{KubernetesVersion, ParseVersionError};

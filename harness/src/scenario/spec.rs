@@ -35,6 +35,9 @@ pub struct Scenario {
     /// sentence each. Where there is one the scenario is skipped, since what
     /// the others specify is not the whole.
     pub unsupported: Vec<String>,
+    /// The digest of its files: [`digest_of_list`](super::digest_of_list) of the SHA-256 of
+    /// `scenario.yaml` and of each manifest that it names.
+    pub digest: String,
     /// Where it starts.
     pub origin: Origin,
 }
@@ -92,11 +95,33 @@ pub struct Step {
     /// Manifests that must be rejected, checked when the scenario is loaded.
     /// They are not applied.
     pub rejected: Vec<ExpectedDiagnostic>,
+    /// What is looked at while the changes are made.
+    #[serde(default, skip_serializing_if = "Watching::is_empty")]
+    pub watch: Watching,
     /// Where it starts.
     pub origin: Origin,
 }
 
-/// One `expect` or `faults` rule.
+/// What is looked at while a step's changes are made, with what must hold of it *all the
+/// time*: `allow` never closes, `deny` never opens, `any` may do either and is measured.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Watching {
+    /// Connections that are opened before the changes and used ever since: `allow` survives
+    /// them, and of `any` it is recorded whether it does.
+    pub hold: Vec<ExpectRule>,
+    /// `try`: what is attempted anew all the time. Where an end only comes with the step,
+    /// from the moment on at which it has an address.
+    pub attempt: Vec<ExpectRule>,
+}
+
+impl Watching {
+    /// Whether nothing is watched.
+    pub const fn is_empty(&self) -> bool {
+        self.hold.is_empty() && self.attempt.is_empty()
+    }
+}
+
+/// A rule of `expect`, `faults` or `watch`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpectRule {
     /// The rule's text as written.

@@ -10,9 +10,10 @@ use super::folder::{Manifests, unreadable};
 use super::manifest::{Object as Kubernetes, names};
 use super::nearby::{did_you_mean, near_or_all};
 use super::rejection::rejects;
+use super::rules::{list, rules, watching};
 use super::topology::{Added, namespaces};
 use super::yaml::{Place, Value};
-use super::{Binding, ExpectRule, KubernetesVersion, Step, binding, expect};
+use super::{Binding, KubernetesVersion, Step, Watching, binding};
 use crate::model::{
     Change, ChangeError, Endpoint, Family, LabelChanges, NetworkPolicy, Origin, PodName,
     PolicyName, World,
@@ -45,6 +46,7 @@ impl Steps<'_, '_> {
             "expect",
             "faults",
             "rejects",
+            "watch",
         ];
         let object = reader.object(field, &known)?;
         let before = all_errors(reader, self.manifests);
@@ -55,6 +57,7 @@ impl Steps<'_, '_> {
             expect: Vec::new(),
             faults: Vec::new(),
             rejected: Vec::new(),
+            watch: Watching::default(),
             origin: reader.origin(&object.field),
         };
         match object.get("name") {
@@ -76,6 +79,7 @@ impl Steps<'_, '_> {
         let before = errors(reader);
         step.expect = rules(reader, &object, "expect");
         step.faults = rules(reader, &object, "faults");
+        step.watch = watching(reader, &object);
         for rule in step.expect.iter().chain(&step.faults) {
             binding::listen(rule, &mut self.world.topology);
         }
@@ -96,7 +100,9 @@ impl Steps<'_, '_> {
         let resolved = resolve_with_widths(step, &self.world.topology, &Limits::none());
         for finding in resolved.err().unwrap_or_default() {
             let mut diagnostic = finding.diagnostic;
-            let of_one_rule = diagnostic.code.starts_with("unknown-")
+            let of_one_rule = ["unknown-", "watch-"]
+                .iter()
+                .any(|of| diagnostic.code.starts_with(of))
                 || ["rule-shadowed", "rule-matches-nothing"].contains(&diagnostic.code.as_str());
             if !whole && !of_one_rule {
                 continue;
@@ -376,10 +382,6 @@ impl Steps<'_, '_> {
     }
 }
 
-fn list<'n>(reader: &mut Reader<'_>, object: &Object<'n>, key: &str) -> Vec<Field<'n>> {
-    object.get(key).and_then(|field| reader.list(&field)).unwrap_or_default()
-}
-
 fn errors(reader: &Reader<'_>) -> usize {
     reader.diagnostics.iter().filter(|d| d.severity == super::Severity::Error).count()
 }
@@ -424,32 +426,4 @@ fn label_changes(reader: &mut Reader<'_>, field: Field<'_>) -> Option<LabelChang
         changes.insert(entry.key.clone(), value);
     }
     Some(changes)
-}
-
-fn rules(reader: &mut Reader<'_>, object: &Object<'_>, key: &str) -> Vec<ExpectRule> {
-    let mut rules = Vec::new();
-    for item in list(reader, object, key) {
-        let Some(text) = reader.string(&item) else { continue };
-        let place = item.node.place;
-        // Where the text is not on one line as written, only its start can be shown.
-        let offset = item.node.text_offset;
-        let start = Place { column: place.column + offset.unwrap_or(0), ..place };
-        match expect::parse(text) {
-            Ok(rule) => {
-                let origin = reader.origin_at(&item.path, start);
-                rules.push(rule.written(text.to_owned(), origin));
-            }
-            Err(bad) => {
-                let at = match offset {
-                    Some(_) => Place { column: start.column + bad.at, width: bad.width, ..start },
-                    None => place,
-                };
-                let diagnostic = reader.error_at("expect-syntax", &item.path, at, bad.message);
-                if let Some(help) = bad.help {
-                    diagnostic.hint(&help);
-                }
-            }
-        }
-    }
-    rules
 }

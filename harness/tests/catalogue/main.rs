@@ -3,6 +3,7 @@
 mod coverage;
 mod decided;
 mod in_tree;
+mod watched;
 mod worlds;
 
 use std::collections::BTreeSet;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ipnet::IpNet;
 use ringfence::cluster::{
-    Artifact, Capabilities, Cluster, ClusterError, Feature, Round, TeardownError,
+    Artifact, Capabilities, Cluster, ClusterError, Feature, Moment, Round, TeardownError, Timeline,
+    Watch,
 };
 use ringfence::model::{
     Cell, Change, Endpoint, Family, Name, Node, Observation, Outcome, PolicyType, Protocol,
@@ -30,6 +31,10 @@ pub(crate) struct Scene<'a> {
     pub(crate) sentinel: bool,
     /// The nodes of its ends.
     pub(crate) nodes: Vec<Name>,
+    /// While a change is watched, whether this is a connection that is held.
+    pub(crate) held: bool,
+    /// How often the cell was attempted since the last change, while it is watched.
+    pub(crate) turn: Option<usize>,
 }
 
 impl Scene<'_> {
@@ -66,6 +71,8 @@ pub(crate) struct Fake {
     forgets: usize,
     artifacts: Option<Vec<Artifact>>,
     rewritten: Vec<String>,
+    watches: bool,
+    turn: Option<usize>,
     pub(crate) log: Arc<Mutex<Log>>,
 }
 
@@ -97,6 +104,8 @@ impl Fake {
             forgets: 0,
             artifacts: Some(vec![]),
             rewritten: vec![],
+            watches: true,
+            turn: None,
             log: Arc::default(),
         }
     }
@@ -178,6 +187,12 @@ impl Fake {
         self
     }
 
+    /// Cannot watch connections while something changes.
+    pub(crate) fn without_watches(mut self) -> Self {
+        self.watches = false;
+        self
+    }
+
     /// Calls a function when the cluster is torn down.
     pub(crate) fn on_teardown(mut self, call: impl Fn() + Send + 'static) -> Self {
         self.on_teardown = Box::new(call);
@@ -243,7 +258,7 @@ impl Fake {
         })
     }
 
-    fn outcome(&mut self, cell: &Cell) -> Outcome {
+    fn outcome(&mut self, cell: &Cell, held: bool) -> Outcome {
         let sentinel =
             |pod: &ringfence::model::PodName| pod.namespace.starts_with("ringfence-sentinel");
         let pods = &self.world.topology.pods;
@@ -254,13 +269,53 @@ impl Fake {
             round: self.round,
             sentinel: cell.source.as_pod().is_some_and(sentinel),
             nodes: [&cell.source, &cell.destination].into_iter().filter_map(node).collect(),
+            held,
+            turn: self.turn,
         };
         if let Some(outcome) = (self.lie)(&scene) {
             return outcome;
         }
+        // Connections that are there survive.
+        if held {
+            return Outcome::Connected;
+        }
         let denied = self.isolated(&cell.source, PolicyType::Egress)
             || self.isolated(&cell.destination, PolicyType::Ingress);
         if denied { Outcome::Dropped } else { Outcome::Connected }
+    }
+}
+
+impl Fake {
+    /// Attempts what is watched, turn after turn, until a moment of the watch.
+    async fn look(
+        &mut self,
+        watch: &Watch,
+        begun: Instant,
+        until: Duration,
+        held: &mut [Vec<Moment>],
+        tried: &mut [Vec<Moment>],
+    ) {
+        let mut turn = 0;
+        while begun.elapsed() < until {
+            turn += 1;
+            self.turn = Some(turn);
+            let at = begun.elapsed();
+            let cells = [(true, &watch.held, &mut *held), (false, &watch.tried, &mut *tried)];
+            for (is_held, cells, moments) in cells {
+                for (cell, moments) in cells.iter().zip(moments) {
+                    let pods = &self.world.topology.pods;
+                    let is_there = |end: &Endpoint| pods.contains_key(end.as_pod().unwrap());
+                    if !is_there(&cell.source) || !is_there(&cell.destination) {
+                        continue;
+                    }
+                    let outcome = self.outcome(cell, is_held);
+                    let latency = Duration::from_micros(100);
+                    let seen = Observation { outcome, latency, ..Observation::broken("") };
+                    moments.push(Moment { at, seen });
+                }
+            }
+            tokio::time::sleep(watch.interval).await;
+        }
     }
 }
 
@@ -309,7 +364,7 @@ impl Cluster for Fake {
         let observed: Vec<Observation> = round
             .cells
             .iter()
-            .map(|cell| match self.outcome(cell) {
+            .map(|cell| match self.outcome(cell, false) {
                 Outcome::Connected if answer <= round.deadline => Observation {
                     outcome: Outcome::Connected,
                     latency: answer,
@@ -327,6 +382,22 @@ impl Cluster for Fake {
         let took = observed.iter().map(|seen| seen.latency).max().unwrap_or_default();
         tokio::time::sleep(took).await;
         Ok(observed.into_iter().skip(self.forgets).collect())
+    }
+
+    async fn watch(&mut self, watch: &Watch, changes: &[Change]) -> Result<Timeline, ClusterError> {
+        if !self.watches {
+            return Err(ClusterError::Unsupported("`fake` has no eyes".to_owned()));
+        }
+        let begun = Instant::now();
+        let mut held = vec![Vec::new(); watch.held.len()];
+        let mut tried = vec![Vec::new(); watch.tried.len()];
+        self.look(watch, begun, watch.before, &mut held, &mut tried).await;
+        let asked = begun.elapsed();
+        let topology = self.change(changes).await?;
+        let accepted = begun.elapsed();
+        self.look(watch, begun, accepted + watch.after, &mut held, &mut tried).await;
+        self.turn = None;
+        Ok(Timeline { topology, asked, accepted, held, tried })
     }
 
     fn rewritten(&mut self) -> Vec<String> {

@@ -12,4 +12,5 @@ mod sentinel;
 mod shrinking;
 mod vacuous;
 mod verdicts;
+mod watched;
 mod witness;

@@ -11,7 +11,7 @@ use ringfence::run::{
     CellJudgement, Event, EventSink, Finding, Line, Settings, Status, StepTiming, Stop,
     run_scenario,
 };
-use ringfence::scenario::{EndpointPattern, ExpectRule, Scenario, Step};
+use ringfence::scenario::{EndpointPattern, ExpectRule, Scenario, Step, Watching};
 
 pub(crate) const X_TO_Y: &str = "a/x -> a/y:80/TCP over ipv4";
 pub(crate) const Y_TO_X: &str = "a/y -> a/x:80/TCP over ipv4";
@@ -99,8 +99,15 @@ pub(crate) fn step(changes: Vec<Change>, expect: &[&str]) -> Step {
         expect: expect.iter().map(|text| rule(text)).collect(),
         faults: vec![],
         rejected: vec![],
+        watch: Watching::default(),
         origin: origin(),
     }
+}
+
+/// A step that is watched: what is held, and what is tried.
+pub(crate) fn watched(step: Step, hold: &[&str], attempt: &[&str]) -> Step {
+    let rules = |texts: &[&str]| texts.iter().map(|text| rule(text)).collect();
+    Step { watch: Watching { hold: rules(hold), attempt: rules(attempt) }, ..step }
 }
 
 /// Namespace `a` with pods `x` and `y`.
@@ -125,6 +132,7 @@ pub(crate) fn with_protocols(protocols: &[Protocol], steps: Vec<Step>) -> Scenar
         },
         steps,
         unsupported: vec![],
+        digest: String::new(),
         origin: origin(),
     }
 }

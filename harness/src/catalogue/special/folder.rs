@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::catalogue::case::{Case, Deciding, Folder, Kind, Level, Reason};
+use crate::catalogue::case::{Case, Deciding, Folder, Level, Reason};
 use crate::catalogue::feature::Feature;
 use crate::catalogue::policy::type_name;
 use crate::catalogue::topic::Topic;
@@ -134,10 +134,12 @@ fn indented(text: &str, by: usize) -> String {
 impl Special {
     /// The case.
     pub(super) fn case(self) -> Result<Case> {
+        let kind = self.topic.kind();
+        let family = kind.family();
         let told: Vec<String> = self.variant.iter().map(|feature| feature.value()).collect();
         let id = match told.as_slice() {
-            [] => format!("special/{}", self.topic),
-            told => format!("special/{},{}", self.topic, told.join(",")),
+            [] => format!("{family}/{}", self.topic),
+            told => format!("{family}/{},{}", self.topic, told.join(",")),
         };
         let features = [Feature::Topic(self.topic)].into_iter().chain(self.variant);
         let features: std::collections::BTreeSet<Feature> = features.collect();
@@ -175,7 +177,7 @@ impl Special {
             sentence: self.sentence,
             tags,
             level: self.level,
-            kind: Kind::Matrix,
+            kind,
             api: Feature::Topic(self.topic).api(Direction::Ingress),
             features,
             folder: Folder::new(text, manifests),

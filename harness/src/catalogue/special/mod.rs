@@ -1,9 +1,12 @@
 //! Cases outside the axes, written out one by one.
 
 mod changes;
+mod established;
 mod folder;
 mod nodes;
 mod rules;
+mod watched;
+mod windows;
 
 use anyhow::Result;
 
@@ -11,6 +14,7 @@ use super::case::Case;
 
 /// Every special case.
 pub(super) fn cases() -> Result<Vec<Case>> {
-    let cases = [rules::cases(), changes::cases(), nodes::cases()];
+    let cases =
+        [rules::cases(), changes::cases(), nodes::cases(), established::cases(), windows::cases()];
     cases.into_iter().flatten().map(folder::Special::case).collect()
 }

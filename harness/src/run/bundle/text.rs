@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::super::{CellJudgement, Event, Line, Purpose};
+use super::super::{CellJudgement, Event, Line, Purpose, Stretch, WatchedCell};
 use crate::model::Observation;
 
 /// A round: what it was for, and a line for each of its cells.
@@ -30,7 +30,8 @@ pub(super) fn round(line: &Line, out: &mut impl Write) -> io::Result<()> {
 
 /// A step's judgements, those that agree in a line.
 pub(super) fn judgement(line: &Line, out: &mut impl Write) -> io::Result<()> {
-    let Event::StepJudged { step, name, status, cells, notes, timing, .. } = &line.event else {
+    let Event::StepJudged { step, name, status, cells, notes, timing, watched, .. } = &line.event
+    else {
         return Ok(());
     };
     let status = format!("{status:?}").to_lowercase();
@@ -49,6 +50,20 @@ pub(super) fn judgement(line: &Line, out: &mut impl Write) -> io::Result<()> {
         )?;
         if let Some(why) = why {
             writeln!(out, "    {why}")?;
+        }
+    }
+    for WatchedCell { cell, manner, intended, rule, finding, told, why, stretches, .. } in
+        watched.iter().flat_map(|watched| &watched.cells)
+    {
+        let (manner, finding) = (serde_json::to_value(manner)?, serde_json::to_value(finding)?);
+        let (manner, finding) = (manner.as_str(), finding["kind"].as_str());
+        let (manner, finding) = (manner.unwrap_or_default(), finding.unwrap_or_default());
+        writeln!(out, "  {cell}, {manner}  {finding}: intended {intended} by `{rule}`, {told}")?;
+        if let Some(why) = why {
+            writeln!(out, "    {why}")?;
+        }
+        for Stretch { from, until, attempts, outcome } in stretches {
+            writeln!(out, "    {} to {}: {attempts} times {outcome}", ms(*from), ms(*until))?;
         }
     }
     writeln!(out)
