@@ -25,6 +25,7 @@
 //! | [`semantics`] | what policies mean: a decision for each cell, and the rules that made it |
 //! | [`scenario`] | text → checked scenarios and manifests, or diagnostics |
 //! | [`catalogue`] | the cases of the conformance run, generated from a space of features |
+//! | [`sample`] | random cases beyond it, and how one that fails is shrunk |
 //! | [`cluster`] | the trait [`Cluster`](cluster::Cluster), and the embedded cluster behind it |
 //! | [`run`] | control, apply, settle, judge; every step of it is an [`Event`](run::Event) |
 //! | [`report`] | pure folds over the record's lines |
@@ -32,9 +33,9 @@
 //! | [`cli`], [`exit`] | the command line, and every exit code |
 //!
 //! Imports go one way: [`model`] → {[`semantics`], [`scenario`]} → [`catalogue`] →
-//! [`cluster`] → [`run`] → [`report`] → [`selftest`] →
-//! [`cli`]. The embedded cluster's packet filter shares
-//! nothing with [`semantics`] but the model, so that their agreement is evidence.
+//! [`sample`] → [`cluster`] → [`run`] → [`report`] → [`selftest`] → [`cli`]. The embedded
+//! cluster's packet filter shares nothing with [`semantics`] but the model, so that their
+//! agreement is evidence.
 //!
 //! A program that embeds the library calls [`init`] first: an embedded cluster
 //! starts that program again as its helper.
@@ -46,6 +47,7 @@ pub mod exit;
 pub mod model;
 pub mod report;
 pub mod run;
+pub mod sample;
 pub mod scenario;
 pub mod selftest;
 pub mod semantics;

@@ -3,11 +3,8 @@
 //! policies rewritten, beside another slot of the same world and namespaces of
 //! someone else's.
 //!
-//! A failing case prints its seed; `worlds::generate(seed)` and `name_selectors` make
+//! A failing case prints its seed; `sample::world(seed)` and `name_selectors` make
 //! the same world again.
-
-#[path = "worlds/mod.rs"]
-mod worlds;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,6 +19,7 @@ use ringfence::model::{
     Cell, Endpoint, Family, LabelSelector, NAMESPACE_NAME_LABEL, Namespace, NetworkPolicy,
     Operator, Origin, Peer, PodName, Requirement, Via, World, universe,
 };
+use ringfence::sample;
 use ringfence::scenario::{LoadOptions, parse_manifests};
 use ringfence::semantics::Engine;
 use serde_json::Value;
@@ -43,7 +41,7 @@ fn owner(slot: u32) -> Owner {
 
 /// A world whose policies often select namespaces by name, in every way there is.
 fn generate(seed: u64) -> World {
-    let mut world = worlds::generate(seed);
+    let mut world = sample::world(seed);
     let mut random = Rng::with_seed(seed);
     for policy in world.policies.values_mut() {
         let policy = Arc::make_mut(policy);
@@ -54,7 +52,7 @@ fn generate(seed: u64) -> World {
                 }
             }
         }
-        policy.manifest = worlds::policies::manifest(policy);
+        policy.manifest = sample::manifest(policy);
     }
     world
 }

@@ -136,7 +136,7 @@ impl Case {
 
 impl Folder {
     /// A folder of a scenario and its manifests.
-    pub(super) fn new(scenario: String, manifests: BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(scenario: String, manifests: BTreeMap<String, String>) -> Self {
         let mut files = manifests;
         files.insert(SCENARIO_FILE.to_owned(), scenario);
         Self { files }

@@ -1,17 +1,16 @@
 //! `ringfence conformance`: the cases of the catalogue, run, shown or written to disk.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 
 use super::conformance_args;
 use super::execution::{self, Chosen};
 use super::failure::Failure;
 use super::report_args::ConformanceFiles;
 use super::settings::RunSettings;
-use super::{conformance_case, conformance_report, screen};
+use super::{conformance_case, conformance_report, sample, scenario_folder, screen};
 use crate::catalogue::{self, Case};
 use crate::exit::ExitCode;
 use crate::report;
@@ -35,6 +34,11 @@ pub(super) fn conformance(args: conformance_args::Conformance) -> Result<ExitCod
     if args.schema {
         screen::print(conformance_report::schema().map_err(Failure::untold)?.as_bytes())?;
         return Ok(ExitCode::Passed);
+    }
+    if let Some(count) = args.sample {
+        let asked = sample::Asked { count, write: args.write, failed: args.failed };
+        let settings = RunSettings::new(args.options).map_err(Failure::usage)?;
+        return sample::sample(&asked, settings);
     }
     let asked = Asked {
         settings: RunSettings::new(args.options).map_err(Failure::usage)?,
@@ -105,7 +109,7 @@ impl Asked {
 
     fn run(&self, cases: &[Case]) -> Result<ExitCode, Failure> {
         if let Some(folder) = &self.failed {
-            vacant(folder, "--failed").map_err(Failure::usage)?;
+            scenario_folder::vacant(folder, "--failed").map_err(Failure::usage)?;
         }
         let options = LoadOptions { kubernetes: self.settings.kubernetes };
         let mut items = Vec::with_capacity(cases.len());
@@ -170,29 +174,10 @@ fn infos(cases: &[&Case]) -> Vec<ScenarioInfo> {
     cases.iter().map(info).collect()
 }
 
-/// Makes sure of an empty folder.
-fn vacant(root: &Path, option: &str) -> Result<()> {
-    let asked = || format!("expected a folder for `{option}`, found none at `{}`", root.display());
-    fs::create_dir_all(root).with_context(asked)?;
-    if fs::read_dir(root).with_context(asked)?.next().is_some() {
-        bail!(
-            "expected an empty folder for `{option}`, found files in `{}`: name another one",
-            root.display()
-        );
-    }
-    Ok(())
-}
-
 fn write(cases: &[&Case], root: &Path, option: &str) -> Result<()> {
-    vacant(root, option)?;
+    scenario_folder::vacant(root, option)?;
     for case in cases {
-        let folder = root.join(&case.id);
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot create `{}`", folder.display()))?;
-        for (name, text) in &case.folder.files {
-            let file = folder.join(name);
-            fs::write(&file, text).with_context(|| format!("cannot write `{}`", file.display()))?;
-        }
+        scenario_folder::write(&case.folder, &root.join(&case.id))?;
     }
     Ok(())
 }

@@ -167,7 +167,7 @@ fn unremoved(left: &[String]) -> anyhow::Error {
 }
 
 /// What every `--on` names.
-async fn sources(settings: &RunSettings) -> Result<Vec<Arc<dyn Source>>> {
+pub(super) async fn sources(settings: &RunSettings) -> Result<Vec<Arc<dyn Source>>> {
     let mut sources = Vec::with_capacity(settings.clusters.len());
     for cluster in &settings.clusters {
         sources.push(source(cluster, settings).await?);

@@ -25,6 +25,8 @@ mod report_args;
 mod resumption;
 mod run;
 mod run_args;
+mod sample;
+mod scenario_folder;
 mod screen;
 mod selftest;
 mod selftest_args;

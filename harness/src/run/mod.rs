@@ -18,6 +18,7 @@ mod schedule;
 mod sentinel;
 mod settings;
 mod settle;
+mod shrink;
 mod sink;
 mod spared;
 mod stage;
@@ -42,6 +43,7 @@ pub use settings::{
     Settings, Silence, WATCHED_AFTER, WATCHED_BEFORE, WATCHED_INTERVAL, WATCHED_SILENCE,
     WATCHED_TURNS,
 };
+pub use shrink::{Budget, End, Shrunk, attempt, failure, failures, shrink};
 pub use sink::EventSink;
 pub use stop::{Stop, Stopper};
 pub use suite::{Before, Item, Suite};

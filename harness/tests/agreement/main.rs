@@ -1,21 +1,26 @@
-//! Two readings of the API that agree are evidence: on random worlds, what the
+//! Two readings of the API that agree are evidence: on random cases, what the
 //! semantics engine says and what packets do in the embedded cluster are the same,
 //! at first and after every change.
 //!
 //! The embedded dataplane shares only data types and label matching with the
-//! engine. Cells that the API leaves open are left out. As many worlds have policies of the
-//! cluster (`policy.networking.k8s.io`) as have none.
+//! engine. Cells that the API leaves open are left out. Every case is looked at with and
+//! without policies of the cluster (`policy.networking.k8s.io`).
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
-//! | `RINGFENCE_SEED` | the first seed | 1 |
-//! | `RINGFENCE_WORLDS` | how many worlds | 60 |
-//! | `RINGFENCE_CHANGES` | how often each world changes | 4 |
+//! | `RINGFENCE_SEED` | the seed of the cases | 1 |
+//! | `RINGFENCE_CASE` | the number of the first | 0 |
+//! | `RINGFENCE_CASES` | how many cases, each with and without policies of the cluster | 60 |
+//! | `RINGFENCE_CHANGES` | how often each changes beyond its own steps | 1 |
 //! | `RINGFENCE_REQUIRE` | with `embedded`, a machine without that cluster fails | none |
 //!
-//! Every twentieth world is looked at without the dataplane's word for its drops too.
+//! The long version, which is no part of a plain `cargo test`, is
+//! `RINGFENCE_CASES=10000 cargo test --test agreement`.
+//!
+//! Every twentieth case is looked at without the dataplane's word for its drops too.
 
 use std::env;
+use std::ops::Range;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,27 +28,24 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use ringfence::cluster::embedded::{Embedded, EmbeddedOptions};
 use ringfence::cluster::{Cluster, ClusterError, Round};
 use ringfence::model::{
-    Cell, Change, ClusterAction, ClusterPolicyKind, ClusterRuleRef, Decision, Effect, Endpoint,
-    Evidence, Observation, Outcome, Side, Topology, Verdict, Via, World, universe,
+    Cell, ClusterAction, ClusterPolicyKind, ClusterRuleRef, Decision, Effect, Endpoint, Evidence,
+    Observation, Origin, Outcome, Side, Topology, Verdict, Via, World, universe,
 };
+use ringfence::sample::{Changes, Draw, sample};
 use ringfence::semantics::{Engine, trace};
 
-use changes::Changes;
 use cluster_policies::ClusterPolicies;
 use requirement::required;
 
-mod changes;
 mod cluster_policies;
 #[path = "../requirement/mod.rs"]
 mod requirement;
 mod told;
-#[path = "../worlds/mod.rs"]
-mod worlds;
 
-/// How many worlds one trial takes: a trial is one cluster after the other.
+/// How many cases one trial takes: a trial is one cluster after the other.
 const BATCH: u64 = 10;
 
-/// With this distance worlds are looked at without evidence as well, where each drop costs a
+/// With this distance cases are looked at without evidence as well, where each drop costs a
 /// whole deadline.
 const BLIND: u64 = 20;
 
@@ -57,23 +59,24 @@ fn main() -> ExitCode {
     // The embedded cluster's helper is this program, started again.
     ringfence::init();
     let arguments = Arguments::from_args();
-    let first = number("RINGFENCE_SEED", 1);
-    let last = first + number("RINGFENCE_WORLDS", 60);
+    let seed = number("RINGFENCE_SEED", 1);
+    let first = number("RINGFENCE_CASE", 0);
+    let last = first + number("RINGFENCE_CASES", 60);
     let mut trials = Vec::new();
     for start in (first..last).step_by(BATCH as usize) {
-        let seeds: Vec<u64> = (start..last.min(start + BATCH)).collect();
-        let of = format!("seeds_{start}_to_{}", seeds[seeds.len() - 1]);
+        let end = last.min(start + BATCH);
         for tiers in [false, true] {
-            let (name, seeds) = (name("engine_equals_dataplane", tiers), seeds.clone());
-            let trial = move || trial(&seeds, Kind { tiers, evidence: true });
-            trials.push(Trial::ignorable_test(format!("{name}::{of}"), trial));
+            let name = name("engine_equals_dataplane", tiers);
+            let trial = move || trial(seed, start..end, Kind { tiers, evidence: true });
+            let name = format!("{name}::seed_{seed}::cases_{start}_to_{}", end - 1);
+            trials.push(Trial::ignorable_test(name, trial));
         }
     }
-    for seed in (first..last).step_by(BLIND as usize) {
+    for case in (first..last).step_by(BLIND as usize) {
         for tiers in [false, true] {
             let name = name("engine_equals_dataplane_without_evidence", tiers);
-            let trial = move || trial(&[seed], Kind { tiers, evidence: false });
-            trials.push(Trial::ignorable_test(format!("{name}::seed_{seed}"), trial));
+            let trial = move || trial(seed, case..case + 1, Kind { tiers, evidence: false });
+            trials.push(Trial::ignorable_test(format!("{name}::seed_{seed}::case_{case}"), trial));
         }
     }
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -104,12 +107,12 @@ fn number(variable: &str, default: u64) -> u64 {
     }
 }
 
-fn trial(seeds: &[u64], kind: Kind) -> Result<Completion, Failed> {
+fn trial(seed: u64, cases: Range<u64>, kind: Kind) -> Result<Completion, Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut count = Count::default();
-        for seed in seeds {
-            match story(*seed, kind).await {
+        for case in cases {
+            match story(seed, case, kind).await {
                 Ok(Count { asked, decided }) => {
                     count.asked += asked;
                     count.decided += decided;
@@ -123,7 +126,7 @@ fn trial(seeds: &[u64], kind: Kind) -> Result<Completion, Failed> {
                     };
                 }
                 Err(Ending::Cluster(error)) => {
-                    return Err(Failed::from(format!("seed {seed}: {error}")));
+                    return Err(Failed::from(format!("case {case} of seed {seed}: {error}")));
                 }
             }
         }
@@ -156,31 +159,34 @@ impl From<ClusterError> for Ending {
     }
 }
 
-/// One world, from its first policies through all of its changes.
-async fn story(seed: u64, kind: Kind) -> Result<Count, Ending> {
+/// One case, from its first policies through all of its changes, and some more that are made
+/// in no order that a scenario has.
+async fn story(seed: u64, case: u64, kind: Kind) -> Result<Count, Ending> {
     let evidence = kind.evidence;
-    let mut world = worlds::generate(seed);
+    let sample = sample(seed, case);
+    let mut world = World::new(sample.topology);
     let avoid: Vec<_> = world
         .topology
         .externals
         .values()
         .flat_map(|host| host.addresses.iter().map(|address| ipnet::IpNet::from(*address)))
         .collect();
-    let policies: Vec<Change> = world.policies.values().cloned().map(Change::ApplyPolicy).collect();
     let options = EmbeddedOptions { evidence, ..EmbeddedOptions::default() };
     let mut cluster = Embedded::start(options).await?;
-    world.topology = cluster.deploy(&unplaced(world.topology), 2, &avoid).await?;
-    let mut changes = Changes::new(seed);
-    let mut tiers = kind.tiers.then(|| ClusterPolicies::new(seed));
+    world.topology = cluster.deploy(&world.topology, 2, &avoid).await?;
+    let origin = Origin::synthetic("a change beyond the case");
+    let mut changes = Changes::new(Draw::numbered(!seed, case), origin);
+    let mut tiers = kind.tiers.then(|| ClusterPolicies::new(seed.rotate_left(32) ^ case));
     let mut told = Vec::new();
     let mut count = Count::default();
-    let wanted = number("RINGFENCE_CHANGES", 4);
-    for turn in 0..=wanted {
-        let mut next = if turn == 0 { policies.clone() } else { changes.next(&world) };
+    let beyond = number("RINGFENCE_CHANGES", 1);
+    let mut steps = sample.steps.into_iter();
+    for turn in 0..steps.len() as u64 + beyond {
+        let mut next = steps.next().unwrap_or_else(|| changes.next(&world));
         if let Some(tiers) = &mut tiers {
             next.extend(if turn == 0 { tiers.first(&world) } else { tiers.several(&world) });
         }
-        told.extend(next.iter().map(|change| format!("  {turn}: {}", changes::line(change))));
+        told.extend(next.iter().map(|change| format!("  {turn}: {}", told::change(change))));
         let found = cluster.change(&next).await?;
         for change in &next {
             world.change(change).expect("the generator makes changes that can be made");
@@ -193,9 +199,11 @@ async fn story(seed: u64, kind: Kind) -> Result<Count, Ending> {
         }
         if !differing.is_empty() {
             return Err(Ending::Different(format!(
-                "seed {seed}, after change {turn}: {} differences in {} cells; repeat with\n  \
-                 RINGFENCE_SEED={seed} RINGFENCE_WORLDS=1 RINGFENCE_CHANGES={wanted} cargo test \
-                 --test agreement\n{}\nthe changes were\n{}\nthe world is now\n{}",
+                "case {case} of seed {seed}, after change {turn}: {} differences in {} cells; \
+                 repeat with\n  \
+                 RINGFENCE_SEED={seed} RINGFENCE_CASE={case} RINGFENCE_CASES=1 \
+                 RINGFENCE_CHANGES={beyond} cargo test --test agreement\n{}\nthe changes \
+                 were\n{}\nthe world is now\n{}",
                 differing.len(),
                 now.decided,
                 differing.join("\n"),
@@ -208,13 +216,6 @@ async fn story(seed: u64, kind: Kind) -> Result<Count, Ending> {
     }
     cluster.teardown().await.map_err(|error| ClusterError::Other(error.into()))?;
     Ok(count)
-}
-
-/// The topology as declared: which addresses pods and nodes have is the cluster's to say.
-fn unplaced(mut topology: Topology) -> Topology {
-    topology.nodes.values_mut().for_each(|node| node.addresses.clear());
-    topology.pods.values_mut().for_each(|pod| pod.addresses.clear());
-    topology
 }
 
 /// A cluster's topology is the one that the changes make, with the addresses of new pods.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use ringfence::model::{Labels, Namespace, Pod, Port, World};
+use ringfence::model::{Change, LabelChanges, Labels, Namespace, Pod, Port, World};
 
 fn labels(labels: &Labels) -> String {
     let each: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -66,4 +66,33 @@ pub(crate) fn world(world: &World) -> String {
         let _ = writeln!(text, "  policy {}: {}", policy.name, policy.manifest["spec"]);
     }
     text
+}
+
+/// A change in a line.
+pub(crate) fn change(change: &Change) -> String {
+    let labels = |labels: &LabelChanges| {
+        let each = labels.iter().map(|(key, value)| match value {
+            Some(value) => format!("{key}={value}"),
+            None => format!("{key}-"),
+        });
+        each.collect::<Vec<_>>().join(" ")
+    };
+    match change {
+        Change::ApplyPolicy(policy) => format!("apply {}", policy.manifest),
+        Change::DeletePolicy(policy) => format!("delete policy {policy}"),
+        Change::ApplyClusterPolicy(policy) => format!("apply {}", policy.manifest),
+        Change::DeleteClusterPolicy(policy) => format!("delete {policy}"),
+        Change::AddNamespace(new) => format!("add namespace {}", namespace(new)),
+        Change::RemoveNamespace(name) => format!("remove namespace {name}"),
+        Change::LabelNamespace { namespace, labels: changes } => {
+            format!("label namespace {namespace} {}", labels(changes))
+        }
+        Change::AddPod(new) => format!("add pod {}", pod(new)),
+        Change::RemovePod(pod) => format!("remove pod {pod}"),
+        Change::EndPod(pod) => format!("end pod {pod}"),
+        Change::TerminatePod(pod) => format!("mark pod {pod} for deletion"),
+        Change::LabelPod { pod, labels: changes } => {
+            format!("label pod {pod} {}", labels(changes))
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod process;
 mod requirement;
 mod resuming;
 mod runs;
+mod sample;
 mod signals;
 mod usage;
 
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         clusters::what_cannot_be_is_refused_with_the_remedy,
         clusters::clusters_are_listed_and_removed,
         conformance::cases_are_listed_and_written,
+        sample::random_cases_are_listed_and_written,
         conformance::a_case_that_is_not_there_is_told,
         conformance::parts_hold_every_case_once,
         conformance::a_report_that_cannot_be_is_refused_before_anything_is_made,
@@ -72,6 +74,8 @@ fn main() -> ExitCode {
         runs::a_rejected_manifest_counts_as_judged_and_is_told,
         runs::one_job_keeps_the_order,
         runs::a_run_outlives_its_reader,
+        sample::random_cases_that_hold_leave_nothing_behind,
+        sample::a_random_case_that_fails_is_shrunk_to_a_folder_that_fails,
         conformance::cases_are_run_and_reported,
         conformance::parts_are_put_together,
         resuming::a_killed_run_goes_on_and_repeats_and_loses_nothing,

@@ -9,6 +9,7 @@ mod negative;
 mod schedule;
 mod script;
 mod sentinel;
+mod shrinking;
 mod vacuous;
 mod verdicts;
 mod watched;

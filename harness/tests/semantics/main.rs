@@ -1,6 +1,6 @@
 //! Properties of the semantics engine, on random worlds.
 //!
-//! A failing case prints its seed; `worlds::generate(seed)` and `rough::roughen(…)`
+//! A failing case prints its seed; `sample::world(seed)` and `rough::roughen(…)`
 //! make the same world again.
 
 mod explanations;
@@ -10,8 +10,6 @@ mod reference;
 mod rough;
 mod sentences;
 mod tiers;
-#[path = "../worlds/mod.rs"]
-mod worlds;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +21,7 @@ use ringfence::model::{
     Cell, Direction, Effect, Endpoint, Family, MissingFact, NetworkPolicy, PolicyName, Protocol,
     Rule, Side, Verdict, Via, World,
 };
+use ringfence::sample;
 use ringfence::semantics::{Engine, isolates};
 
 /// Every question that can be asked of a world, with a port that nobody listens on and
@@ -136,7 +135,7 @@ fn pairs_same_as_cells(world: &World) {
 /// in another, the rule could change what `policyTypes` defaults to.
 fn with_one_more_rule(world: &World, seed: u64) -> Option<World> {
     let mut random = Rng::with_seed(seed);
-    let other = worlds::generate(seed);
+    let other = sample::world(seed);
     let rules: Vec<&Rule> =
         other.policies.values().flat_map(|p| p.ingress.iter().chain(&p.egress).flatten()).collect();
     let rule = (*rules.get(random.usize(..rules.len().max(1)))?).clone();
@@ -179,23 +178,23 @@ proptest! {
 
     #[test]
     fn sides_are_as_the_reference_has_them(seed: u64) {
-        same_as_reference(&worlds::generate(seed));
+        same_as_reference(&sample::world(seed));
     }
 
     #[test]
     fn sides_are_as_the_reference_has_them_in_rough_worlds(seed: u64) {
-        same_as_reference(&rough::roughen(worlds::generate(seed), seed));
+        same_as_reference(&rough::roughen(sample::world(seed), seed));
     }
 
     #[test]
     fn all_pairs_at_once_are_as_one_by_one(seed: u64) {
-        pairs_same_as_cells(&worlds::generate(seed));
-        pairs_same_as_cells(&rough::roughen(worlds::generate(seed), seed));
+        pairs_same_as_cells(&sample::world(seed));
+        pairs_same_as_cells(&rough::roughen(sample::world(seed), seed));
     }
 
     #[test]
     fn one_more_rule_never_removes_a_connection(seed: u64) {
-        let world = rough::roughen(worlds::generate(seed), seed);
+        let world = rough::roughen(sample::world(seed), seed);
         if let Some(wider) = with_one_more_rule(&world, seed.rotate_left(17)) {
             let (before, after) = (Engine::new(&world), Engine::new(&wider));
             for cell in cells(&world) {
@@ -208,7 +207,7 @@ proptest! {
 
     #[test]
     fn order_never_matters(seed: u64) {
-        let world = rough::roughen(worlds::generate(seed), seed);
+        let world = rough::roughen(sample::world(seed), seed);
         let (one, other) = (Engine::new(&world), Engine::new(&turned_round(&world)));
         for cell in cells(&world) {
             let (one, other) = (one.decide(&cell), other.decide(&cell));
@@ -226,7 +225,7 @@ proptest! {
 fn random_worlds_hold_every_answer() {
     let mut seen = BTreeMap::new();
     for seed in 0..60 {
-        for world in [worlds::generate(seed), rough::roughen(worlds::generate(seed), seed)] {
+        for world in [sample::world(seed), rough::roughen(sample::world(seed), seed)] {
             let engine = Engine::new(&world);
             for cell in cells(&world) {
                 let decision = engine.decide(&cell);
@@ -259,6 +258,6 @@ fn random_worlds_hold_every_answer() {
 
 #[test]
 fn the_same_seed_makes_the_same_world() {
-    assert_eq!(worlds::generate(7), worlds::generate(7));
-    assert_ne!(worlds::generate(7), worlds::generate(8));
+    assert_eq!(sample::world(7), sample::world(7));
+    assert_ne!(sample::world(7), sample::world(8));
 }

@@ -6,7 +6,7 @@ use ringfence::model::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::worlds::policies::selector_value;
+use ringfence::sample::selector_manifest;
 
 pub(super) fn manifest(policy: &ClusterPolicy) -> Value {
     let version = match policy.version {
@@ -45,13 +45,13 @@ pub(super) fn manifest(policy: &ClusterPolicy) -> Value {
 }
 
 fn namespaces(selector: &LabelSelector) -> Value {
-    json!({ "namespaces": selector_value(selector) })
+    json!({ "namespaces": selector_manifest(selector) })
 }
 
 fn pods(namespaces: &LabelSelector, pods: &LabelSelector) -> Value {
     json!({ "pods": {
-        "namespaceSelector": selector_value(namespaces),
-        "podSelector": selector_value(pods),
+        "namespaceSelector": selector_manifest(namespaces),
+        "podSelector": selector_manifest(pods),
     } })
 }
 
@@ -79,7 +79,7 @@ fn peer(peer: &ClusterPeer) -> Value {
         ClusterPeer::Networks { cidrs, .. } => {
             json!({ "networks": cidrs.iter().map(|cidr| &*cidr.text).collect::<Vec<_>>() })
         }
-        ClusterPeer::Nodes { selector, .. } => json!({ "nodes": selector_value(selector) }),
+        ClusterPeer::Nodes { selector, .. } => json!({ "nodes": selector_manifest(selector) }),
         ClusterPeer::DomainNames { names, .. } => {
             json!({ "domainNames": names.iter().map(|name| &**name).collect::<Vec<_>>() })
         }

@@ -13,13 +13,22 @@ use fastrand::Rng;
 use ipnet::IpNet;
 use ringfence::model::{
     Change, Cidr, ClusterAction, ClusterPeer, ClusterPolicy, ClusterPolicyKind, ClusterPolicyName,
-    ClusterPolicyVersion, ClusterPort, ClusterRule, ClusterSubject, LabelSelector, Name, Operator,
-    Origin, Requirement, Tier, Topology, World,
+    ClusterPolicyVersion, ClusterPort, ClusterRule, ClusterSubject, LabelSelector,
+    NAMESPACE_NAME_LABEL, Name, Operator, Origin, Protocol, Requirement, Tier, Topology, World,
 };
 use serde_json::Value;
 
-use crate::worlds::policies::{BLOCKS, namespace_selector, selector};
-use crate::worlds::{NUMBERS, PORT_NAMES, protocol};
+use ringfence::sample::{self, Draw, NAMESPACES, NUMBERS, PORT_NAMES, labels};
+
+/// Ranges around the external hosts of the cases, and of nobody.
+const BLOCKS: [&str; 6] = [
+    "203.0.113.0/24",
+    "203.0.113.4/31",
+    "203.0.113.5/32",
+    "2001:db8:1::/48",
+    "2001:db8:1::4/126",
+    "198.51.100.0/24",
+];
 
 /// Few enough that some are equal, with both bounds; most policies have another.
 const PRIORITIES: [u16; 3] = [0, 50, 1000];
@@ -188,6 +197,28 @@ fn priority(random: &mut Rng) -> u16 {
     }
 }
 
+fn protocol(random: &mut Rng) -> Protocol {
+    Protocol::ALL[random.usize(..Protocol::ALL.len())]
+}
+
+/// About labels that a pod might have.
+fn selector(random: &mut Rng) -> LabelSelector {
+    let mut draw = Draw::new(random.u64(..));
+    let worn = labels(&mut draw);
+    sample::selector(&mut draw, &worn)
+}
+
+/// About labels that a namespace might have, at times the one of its name.
+fn namespace_selector(random: &mut Rng) -> LabelSelector {
+    match random.u8(..4) {
+        0 => {
+            let name = NAMESPACES[random.usize(..NAMESPACES.len())];
+            LabelSelector::label(NAMESPACE_NAME_LABEL, name)
+        }
+        _ => selector(random),
+    }
+}
+
 /// The policy with a manifest that says what it says.
 fn told(mut policy: ClusterPolicy) -> ClusterPolicy {
     policy.manifest = manifest::manifest(&policy);
@@ -273,7 +304,7 @@ impl Rules<'_> {
         let nodes = self.topology.nodes.values().flat_map(|node| &node.addresses);
         let addresses: Vec<IpAddr> = pods.chain(nodes).copied().collect();
         let text = match self.random.u8(..4) {
-            0 => BLOCKS[self.random.usize(..BLOCKS.len())].0.to_owned(),
+            0 => BLOCKS[self.random.usize(..BLOCKS.len())].to_owned(),
             1 => (if self.random.bool() { "0.0.0.0/0" } else { "::/0" }).to_owned(),
             _ => {
                 let around = self.random.choice(addresses).expect("nodes have addresses");

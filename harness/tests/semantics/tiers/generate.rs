@@ -10,7 +10,7 @@ use ringfence::model::{
 };
 use serde_json::Value;
 
-use crate::worlds::{KEYS, VALUES};
+use ringfence::sample::{KEYS, VALUES};
 
 const RANGES: [&str; 7] = [
     "10.0.0.0/24",

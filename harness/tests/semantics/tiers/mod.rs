@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use ringfence::model::{Effect, World};
+use ringfence::sample;
 use ringfence::semantics::Engine;
 
-use super::{cells, pairs_same_as_cells, rough, same_as, worlds};
+use super::{cells, pairs_same_as_cells, rough, same_as};
 use naive::outcomes;
 
 fn same_as_naive(world: &World) {
@@ -22,7 +23,7 @@ fn same_as_naive(world: &World) {
 
 /// Worlds with policies of the cluster, every second one with facts missing.
 fn world(seed: u64) -> World {
-    let world = worlds::generate(seed);
+    let world = sample::world(seed);
     let world = if seed.is_multiple_of(2) { world } else { rough::roughen(world, seed) };
     generate::with_cluster_policies(world, seed)
 }
@@ -81,7 +82,7 @@ fn worlds_are_kept_in_records() {
         let text = serde_json::to_string(&world).unwrap();
         assert_eq!(serde_json::from_str::<World>(&text).unwrap(), world);
     }
-    let plain = worlds::generate(1);
+    let plain = sample::world(1);
     let text = serde_json::to_string(&plain).unwrap();
     assert!(!text.contains("cluster_policies"), "{text}");
 }

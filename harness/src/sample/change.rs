@@ -2,41 +2,49 @@
 
 use std::sync::Arc;
 
-use fastrand::Rng;
-use ringfence::model::{
-    Change, LabelChanges, NAMESPACE_NAME_LABEL, Name, Namespace, Origin, Phase, Pod, PodName,
-    PolicyName, World,
+use super::draw::Draw;
+use super::manifest::manifest;
+use super::policy::policy;
+use super::selector::{KEYS, VALUES, labels};
+use super::topology::{NAMESPACES, pod};
+use crate::model::{
+    Change, LabelChanges, NAMESPACE_NAME_LABEL, Name, Namespace, NetworkPolicy, Origin, Phase, Pod,
+    World,
 };
 
-use crate::worlds::{KEYS, NAMESPACES, VALUES, labels, pod, policy};
-
-/// Few enough that a pod's number fits the last byte of an address.
+/// Few enough that a case stays small.
 const MOST_PODS: usize = 8;
 
+/// The first number of a pod that comes later: none of a topology has it.
+const FIRST_NEW: u8 = 10;
+
 /// Makes up changes, and remembers the pods that went so that they can come back.
-pub(crate) struct Changes {
-    random: Rng,
+#[derive(Debug)]
+pub struct Changes {
+    draw: Draw,
     origin: Origin,
     gone: Vec<Pod>,
-    made: usize,
+    made: u8,
 }
 
 impl Changes {
-    pub(crate) fn new(seed: u64) -> Self {
-        let origin = Origin::synthetic(&format!("a change, seed {seed}"));
-        let random = Rng::with_seed(seed ^ 0x00c0_ffee);
-        Self { random, origin, gone: Vec::new(), made: 0 }
+    /// Changes that follow from what is drawn.
+    pub fn new(draw: Draw, origin: Origin) -> Self {
+        Self { draw, origin, gone: Vec::new(), made: 0 }
     }
 
-    /// From one change to a handful, to be made at once.
-    pub(crate) fn next(&mut self, world: &World) -> Vec<Change> {
+    /// From one change to a handful, to be made at once, each of which can be made to the world
+    /// that those before it leave.
+    pub fn next(&mut self, world: &World) -> Vec<Change> {
         let mut world = world.clone();
         let mut changes = Vec::new();
-        let wanted = if self.random.bool() { 1 } else { self.random.usize(2..=4) };
+        let wanted = if self.draw.once_in(2) { 1 } else { self.draw.between(2, 4) };
         while changes.len() < wanted {
-            for change in self.some(&world) {
-                world.change(&change).expect("the generator makes changes that can be made");
-                changes.push(change);
+            let some = self.some(&world);
+            let mut tried = world.clone();
+            if some.iter().all(|change| tried.change(change).is_ok()) {
+                world = tried;
+                changes.extend(some);
             }
         }
         changes
@@ -44,7 +52,7 @@ impl Changes {
 
     /// Changes that belong together; none where the kind that was drawn cannot be made.
     fn some(&mut self, world: &World) -> Vec<Change> {
-        match self.random.u8(..14) {
+        match self.draw.below(14) {
             0 | 1 => self.new_policy(world),
             2 => self.replaced_policy(world),
             3 => self.deleted_policy(world),
@@ -60,62 +68,63 @@ impl Changes {
         }
     }
 
-    fn one<T: Clone>(&mut self, from: impl Iterator<Item = T>) -> Option<T> {
-        self.random.choice(from.collect::<Vec<_>>())
+    /// The number of the next thing to come.
+    fn number(&mut self) -> u8 {
+        self.made = self.made.wrapping_add(1) % (u8::MAX - FIRST_NEW);
+        self.made
     }
 
     fn new_policy(&mut self, world: &World) -> Vec<Change> {
-        let Some(namespace) = self.one(world.topology.namespaces.keys().cloned()) else {
+        let Some(namespace) = self.draw.choose(world.topology.namespaces.keys()) else {
             return Vec::new();
         };
-        self.made += 1;
-        let name = format!("new-{}", self.made);
-        let policy = policy(&mut self.random, &namespace, &name, &self.origin);
+        let name = format!("new-{}", self.number());
+        let policy = policy(&mut self.draw, &world.topology, namespace, &name, &self.origin);
         vec![Change::ApplyPolicy(Arc::new(policy))]
     }
 
     /// With everything different but the name, or the selector alone.
     fn replaced_policy(&mut self, world: &World) -> Vec<Change> {
-        let Some(before) = self.one(world.policies.values().cloned()) else { return Vec::new() };
-        let PolicyName { namespace, name } = &before.name;
-        let mut policy = policy(&mut self.random, namespace, name, &self.origin);
-        if self.random.bool() {
-            let manifest = policy.manifest["spec"]["podSelector"].take();
-            policy.manifest = before.manifest.clone();
-            policy.manifest["spec"]["podSelector"] = manifest;
-            policy.policy_types.clone_from(&before.policy_types);
-            policy.ingress.clone_from(&before.ingress);
-            policy.egress.clone_from(&before.egress);
+        let Some(before) = self.draw.choose(world.policies.values()) else { return Vec::new() };
+        let (namespace, name) = (&before.name.namespace, &before.name.name);
+        let mut policy = policy(&mut self.draw, &world.topology, namespace, name, &self.origin);
+        if self.draw.once_in(2) {
+            let pod_selector = policy.pod_selector;
+            policy = NetworkPolicy { pod_selector, ..NetworkPolicy::clone(before) };
+            policy.manifest = manifest(&policy);
         }
         vec![Change::ApplyPolicy(Arc::new(policy))]
     }
 
     fn deleted_policy(&mut self, world: &World) -> Vec<Change> {
-        self.one(world.policies.keys().cloned()).map(Change::DeletePolicy).into_iter().collect()
+        let policy = self.draw.choose(world.policies.keys().cloned());
+        policy.map(Change::DeletePolicy).into_iter().collect()
     }
 
     fn relabelling(&mut self) -> LabelChanges {
         let mut changes = LabelChanges::new();
-        for _ in 0..self.random.usize(1..=2) {
-            let key = KEYS[self.random.usize(..KEYS.len())].to_owned();
-            let value = VALUES[self.random.usize(..VALUES.len())].to_owned();
-            changes.insert(key, self.random.bool().then_some(value));
+        for _ in 0..self.draw.between(1, 2) {
+            let key = (*self.draw.pick(&KEYS)).to_owned();
+            let value = (*self.draw.pick(&VALUES)).to_owned();
+            changes.insert(key, self.draw.once_in(2).then_some(value));
         }
         changes
     }
 
     fn labelled_pod(&mut self, world: &World) -> Vec<Change> {
-        let Some(pod) = self.one(world.topology.pods.keys().cloned()) else { return Vec::new() };
+        let Some(pod) = self.draw.choose(world.topology.pods.keys().cloned()) else {
+            return Vec::new();
+        };
         vec![Change::LabelPod { pod, labels: self.relabelling() }]
     }
 
     /// At times an attempt at the label that the API server keeps at the name.
     fn labelled_namespace(&mut self, world: &World) -> Vec<Change> {
-        let Some(namespace) = self.one(world.topology.namespaces.keys().cloned()) else {
+        let Some(namespace) = self.draw.choose(world.topology.namespaces.keys().cloned()) else {
             return Vec::new();
         };
         let mut labels = self.relabelling();
-        if self.random.u8(..4) == 0 {
+        if self.draw.once_in(4) {
             labels.insert(NAMESPACE_NAME_LABEL.to_owned(), None);
         }
         vec![Change::LabelNamespace { namespace, labels }]
@@ -125,11 +134,11 @@ impl Changes {
         if world.topology.pods.len() >= MOST_PODS {
             return Vec::new();
         }
-        let Some(namespace) = self.one(world.topology.namespaces.keys().cloned()) else {
+        let Some(namespace) = self.draw.choose(world.topology.namespaces.keys()) else {
             return Vec::new();
         };
-        self.made += 1;
-        let mut pod = pod(&mut self.random, &namespace, 10 + self.made, &self.origin);
+        let number = FIRST_NEW + self.number();
+        let mut pod = pod(&mut self.draw, namespace, number, &self.origin);
         pod.addresses.clear();
         vec![Change::AddPod(pod)]
     }
@@ -138,10 +147,9 @@ impl Changes {
         if world.topology.pods.len() < 3 {
             return Vec::new();
         }
-        let Some(pod) = self.one(world.topology.pods.values().cloned()) else { return Vec::new() };
-        let name = pod.name.clone();
-        self.gone.push(pod);
-        vec![Change::RemovePod(name)]
+        let Some(pod) = self.draw.choose(world.topology.pods.values()) else { return Vec::new() };
+        self.gone.push(pod.clone());
+        vec![Change::RemovePod(pod.name.clone())]
     }
 
     /// The pod as it comes back: with its name, not its address, and perhaps as another.
@@ -149,8 +157,8 @@ impl Changes {
         pod.addresses.clear();
         pod.phase = Phase::Running;
         pod.terminating = false;
-        if self.random.bool() {
-            pod.labels = labels(&mut self.random);
+        if self.draw.once_in(2) {
+            pod.labels = labels(&mut self.draw);
         }
         pod
     }
@@ -161,12 +169,13 @@ impl Changes {
         if running().count() < 3 {
             return Vec::new();
         }
-        let pod = self.one(running().map(|pod| pod.name.clone()));
+        let pod = self.draw.choose(running().map(|pod| pod.name.clone()));
         pod.map(Change::EndPod).into_iter().collect()
     }
 
     fn lingering_pod(&mut self, world: &World) -> Vec<Change> {
-        let pod = self.one(world.topology.pods.keys().cloned());
+        let staying = world.topology.pods.values().filter(|pod| !pod.terminating);
+        let pod = self.draw.choose(staying.map(|pod| pod.name.clone()));
         pod.map(Change::TerminatePod).into_iter().collect()
     }
 
@@ -182,7 +191,9 @@ impl Changes {
     }
 
     fn remade_pod(&mut self, world: &World) -> Vec<Change> {
-        let Some(pod) = self.one(world.topology.pods.values().cloned()) else { return Vec::new() };
+        let Some(pod) = self.draw.choose(world.topology.pods.values().cloned()) else {
+            return Vec::new();
+        };
         let name = pod.name.clone();
         vec![Change::RemovePod(name), Change::AddPod(self.returned(pod))]
     }
@@ -196,14 +207,16 @@ impl Changes {
         if let Some(missing) = missing {
             return vec![self.new_namespace(&missing)];
         }
-        let Some(name) = self.one(topology.namespaces.keys().cloned()) else { return Vec::new() };
+        let Some(name) = self.draw.choose(topology.namespaces.keys().cloned()) else {
+            return Vec::new();
+        };
         let inside = |pod: &&Pod| pod.name.namespace == name;
         let pods: Vec<Pod> = topology.pods.values().filter(inside).cloned().collect();
         if topology.pods.len() < pods.len() + 2 {
             return Vec::new();
         }
         let mut changes = vec![Change::RemoveNamespace(name.clone())];
-        if self.random.bool() {
+        if self.draw.once_in(2) {
             changes.push(self.new_namespace(&name));
             changes.extend(pods.into_iter().map(|pod| Change::AddPod(self.returned(pod))));
         } else {
@@ -213,39 +226,7 @@ impl Changes {
     }
 
     fn new_namespace(&mut self, name: &str) -> Change {
-        let labels = labels(&mut self.random);
+        let labels = labels(&mut self.draw);
         Change::AddNamespace(Namespace::new(name, labels, self.origin.clone()))
-    }
-}
-
-/// A change in a line.
-pub(crate) fn line(change: &Change) -> String {
-    let labels = |labels: &LabelChanges| {
-        let each = labels.iter().map(|(key, value)| match value {
-            Some(value) => format!("{key}={value}"),
-            None => format!("{key}-"),
-        });
-        each.collect::<Vec<_>>().join(" ")
-    };
-    let named = |pod: &PodName| pod.to_string();
-    match change {
-        Change::ApplyPolicy(policy) => format!("apply {}", policy.manifest),
-        Change::DeletePolicy(policy) => format!("delete policy {policy}"),
-        Change::ApplyClusterPolicy(policy) => format!("apply {}", policy.manifest),
-        Change::DeleteClusterPolicy(policy) => format!("delete {policy}"),
-        Change::AddNamespace(new) => {
-            format!("add namespace {}", crate::told::namespace(new))
-        }
-        Change::RemoveNamespace(name) => format!("remove namespace {name}"),
-        Change::LabelNamespace { namespace, labels: changes } => {
-            format!("label namespace {namespace} {}", labels(changes))
-        }
-        Change::AddPod(pod) => format!("add pod {}", crate::told::pod(pod)),
-        Change::RemovePod(pod) => format!("remove pod {}", named(pod)),
-        Change::EndPod(pod) => format!("end pod {}", named(pod)),
-        Change::TerminatePod(pod) => format!("mark pod {} for deletion", named(pod)),
-        Change::LabelPod { pod, labels: changes } => {
-            format!("label pod {} {}", named(pod), labels(changes))
-        }
     }
 }
