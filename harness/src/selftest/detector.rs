@@ -42,7 +42,7 @@ impl Detector {
     /// Whether the case is one of those meant.
     pub fn wants(&self, case: &Case) -> bool {
         let has = |features: &&[Feature]| features.iter().all(|f| case.features.contains(f));
-        case.level == self.level && self.cases.iter().any(|features| has(features))
+        case.level == self.level && self.cases.iter().any(has)
     }
 
     /// The cases that are meant, the plainest first: what they show is easiest to read.

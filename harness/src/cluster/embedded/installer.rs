@@ -65,10 +65,10 @@ impl Shared {
             let due = state.pending.front().map(|(due, _)| *due);
             state = match due {
                 Some(due) if due <= now => {
-                    if let Some((_, ruleset)) = state.pending.pop_front() {
-                        if let Err(error) = state.install(&self.node, ruleset) {
-                            state.failed.get_or_insert(error);
-                        }
+                    if let Some((_, ruleset)) = state.pending.pop_front()
+                        && let Err(error) = state.install(&self.node, ruleset)
+                    {
+                        state.failed.get_or_insert(error);
                     }
                     state
                 }

@@ -142,11 +142,11 @@ impl Special {
         features.extend(&self.variant);
         let features: BTreeSet<Feature> = features.into_iter().collect();
         let tags = tags(&features.iter().copied().collect::<Vec<_>>(), self.level);
-        let directions = self.variant.iter().filter_map(|feature| match feature {
+        let mut directions = self.variant.iter().filter_map(|feature| match feature {
             Feature::Direction(direction) => Some(*direction),
             _ => None,
         });
-        let direction = directions.last().unwrap_or(Direction::Ingress);
+        let direction = directions.next_back().unwrap_or(Direction::Ingress);
         let mut text = format!("name: \"{id}\"\nabout: {}\n", self.sentence);
         let _ = writeln!(text, "tags: [{}]\ntopology:", tags.join(", "));
         text.push_str(&indented(&self.topology, 2));

@@ -1,9 +1,9 @@
-//! Chains of tiers that are wrong on purpose: see [`Flaws`].
+//! Chains of tiers that are wrong on purpose.
 
 use std::collections::{BTreeMap, HashSet};
 
 use super::compile::compile;
-use super::flaws::{Flaws, id, renumbered};
+use super::graft::{id, renumbered};
 use super::pods::Pods;
 use super::ruleset::{LogText, OWN_NETWORK, Rule, Ruleset, Ruling, SetId, TierChain, TierRule};
 use super::{LocalPod, NodeView, tiers};
@@ -29,7 +29,7 @@ pub(super) fn isolate_without_rules(
     ruleset: &mut Ruleset,
     world: &World,
     node: &NodeView,
-    flaws: &Flaws,
+    baseline_first: bool,
     evidence: bool,
 ) {
     let pods = Pods::new(&world.topology);
@@ -43,7 +43,7 @@ pub(super) fn isolate_without_rules(
             for pod in tiers::subjects(&pods, policy) {
                 let Some(interface) = local.get(&pod.name).copied() else { continue };
                 for direction in [Direction::Egress, Direction::Ingress] {
-                    let decided = tier == Tier::Baseline && !flaws.handling.baseline_first;
+                    let decided = tier == Tier::Baseline && !baseline_first;
                     if decided && isolated.contains(&(direction, interface)) {
                         continue;
                     }
@@ -77,7 +77,7 @@ pub(super) fn host_network_subjects(
     ruleset: &mut Ruleset,
     world: &World,
     node: &NodeView,
-    flaws: &Flaws,
+    no_rules_isolate: bool,
     evidence: bool,
 ) {
     // As if these pods had a network of their own, and no address there: nobody's peers.
@@ -91,9 +91,10 @@ pub(super) fn host_network_subjects(
         }
     }
     let own = NodeView { name: node.name.clone(), pods };
-    let no_rules_isolate = flaws.no_rules_isolate;
-    let compiled =
-        Flaws { no_rules_isolate, ..Flaws::default() }.compile(&believed, &own, evidence);
+    let mut compiled = compile(&believed, &own, evidence);
+    if no_rules_isolate {
+        isolate_without_rules(&mut compiled, &believed, &own, false, evidence);
+    }
     adopt(ruleset, compiled);
 }
 

@@ -8,6 +8,7 @@ use super::NodeView;
 use super::addresses::Addresses;
 use super::compile::compile;
 use super::flawed_tiers;
+use super::graft::{id, renumbered};
 use super::ruleset::{
     Chain, Handling, Match, Rule, Ruleset, Ruling, Set, SetId, TierChain, TierRule,
 };
@@ -50,10 +51,18 @@ impl Flaws {
             flawed_tiers::baseline_of_isolated(&mut ruleset, world, node, evidence);
         }
         if self.no_rules_isolate {
-            flawed_tiers::isolate_without_rules(&mut ruleset, world, node, self, evidence);
+            let baseline_first = self.handling.baseline_first;
+            flawed_tiers::isolate_without_rules(
+                &mut ruleset,
+                world,
+                node,
+                baseline_first,
+                evidence,
+            );
         }
         if self.host_network_subjects {
-            flawed_tiers::host_network_subjects(&mut ruleset, world, node, self, evidence);
+            let isolate = self.no_rules_isolate;
+            flawed_tiers::host_network_subjects(&mut ruleset, world, node, isolate, evidence);
         }
         if self.terminating_open {
             let pods = &world.topology.pods;
@@ -130,25 +139,4 @@ fn intersect(ruleset: &mut Ruleset, world: &World, node: &NodeView) {
         chain.rules = all.unwrap_or_default();
         chain.rules.retain(|rule| seen.insert(rule.clone()));
     }
-}
-
-/// A rule of another ruleset, whose sets have these places here.
-pub(super) fn renumbered(Rule(matches): Rule, ids: &[SetId]) -> Rule {
-    let of = |SetId(position): SetId| ids[position];
-    let matches = matches.into_iter().map(|found| match found {
-        Match::Peer(set) => Match::Peer(of(set)),
-        Match::Service(set) => Match::Service(of(set)),
-        Match::Socket(set) => Match::Socket(of(set)),
-        Match::Family(_) | Match::Protocol(_) | Match::Port(..) => found,
-    });
-    Rule(matches.collect())
-}
-
-/// The place of a set among those that there are.
-pub(super) fn id(sets: &mut Vec<Set>, set: Set) -> SetId {
-    let known = sets.iter().position(|known| *known == set);
-    SetId(known.unwrap_or_else(|| {
-        sets.push(set);
-        sets.len() - 1
-    }))
 }

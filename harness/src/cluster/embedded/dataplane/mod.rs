@@ -38,6 +38,7 @@ mod drop_log;
 mod encode;
 mod flawed_tiers;
 mod flaws;
+mod graft;
 mod install;
 mod masquerade;
 mod pods;

@@ -97,10 +97,8 @@ mod tests {
     }
 
     fn world(policies: &[ClusterPolicy]) -> World {
-        let mut world = World::default();
-        world.cluster_policies =
-            policies.iter().map(|of| (of.name.clone(), Arc::new(of.clone()))).collect();
-        world
+        let named = policies.iter().map(|of| (of.name.clone(), Arc::new(of.clone())));
+        World { cluster_policies: named.collect(), ..World::default() }
     }
 
     /// What is believed of worlds that come one after the other.
@@ -114,7 +112,7 @@ mod tests {
         let newer = ClusterPolicy { priority: Some(8), ..pass("a") };
         let worlds = [
             world(&[pass("a"), pass("b")]),
-            world(&[newer.clone()]),
+            world(std::slice::from_ref(&newer)),
             world(&[]),
             world(&[pass("a")]),
         ];
@@ -136,7 +134,7 @@ mod tests {
             world(&[first()]),
             world(&[newer.clone(), other()]),
             world(&[other()]),
-            world(&[newer.clone()]),
+            world(std::slice::from_ref(&newer)),
         ];
         let kept = ClusterPolicy { priority: Some(8), ..first() };
         // A policy that was deleted and comes again is another one.

@@ -27,10 +27,10 @@ pub(super) fn misread(faults: &[Fault], policy: &NetworkPolicy) -> Option<Networ
     for fault in faults {
         match fault {
             Fault::PolicyTypesDefaultWrong if !written => types = vec![PolicyType::Ingress],
-            Fault::IngressRulesUnderEgress if !none(&read.ingress) => {
-                if !types.contains(&PolicyType::Ingress) {
-                    types.insert(0, PolicyType::Ingress);
-                }
+            Fault::IngressRulesUnderEgress
+                if !none(&read.ingress) && !types.contains(&PolicyType::Ingress) =>
+            {
+                types.insert(0, PolicyType::Ingress);
             }
             Fault::IngressIgnored => types.retain(|of| *of != PolicyType::Ingress),
             Fault::EgressIgnored => types.retain(|of| *of != PolicyType::Egress),
