@@ -143,6 +143,7 @@ fn scenario(pods: usize) -> Scenario {
             step("open again", vec![Change::DeletePolicy(name)], vec![open()]),
         ],
         unsupported: vec![],
+        digest: String::new(),
         origin: origin(),
     }
 }

@@ -12,8 +12,8 @@ const IMPORTS: [(&str, &[&str]); 10] = [
     ("scenario", &["model"]),
     ("catalogue", &["model", "scenario"]),
     ("cluster", &["model", "semantics", "scenario"]),
-    ("run", &["model", "semantics", "scenario", "cluster", "exit"]),
-    ("report", &["model", "semantics", "scenario", "cluster", "run", "exit"]),
+    ("run", &["model", "semantics", "scenario", "catalogue", "cluster", "exit"]),
+    ("report", &["model", "semantics", "scenario", "catalogue", "cluster", "run", "exit"]),
     ("selftest", &["model", "scenario", "catalogue", "cluster", "run", "report", "exit"]),
     (
         "cli",

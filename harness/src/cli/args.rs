@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::declared::Declared;
 use crate::cluster::docker::Architecture;
 use crate::cluster::embedded::Fault;
+use crate::run::Partition;
 
 /// Proves with real connections that Kubernetes network policies hold.
 ///
@@ -47,10 +48,14 @@ pub(super) enum When {
 pub(super) enum Command {
     /// Run scenarios: make a cluster for each, and judge every cell.
     Run(Box<Run>),
-    /// Show or write the cases of the conformance catalogue.
-    Conformance(super::conformance_args::Conformance),
+    /// Test a dataplane on the whole of the specification: run, show or write the cases of the
+    /// conformance catalogue.
+    Conformance(Box<super::conformance_args::Conformance>),
     /// Show that faulty dataplanes are noticed: run each fault against the cases meant for it.
     Selftest(super::selftest_args::Selftest),
+    /// Print reports of records, and put records together.
+    #[command(subcommand)]
+    Report(super::report_args::Report),
     /// Show what manifests specify for every connection, without a cluster.
     Matrix(Matrix),
     /// Say what manifests specify for one connection, and every rule on the way.
@@ -77,6 +82,13 @@ pub(super) struct Run {
     /// current directory upwards].
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) options: RunOptions,
+}
+
+/// How scenarios run, whatever they are.
+#[derive(Debug, Args)]
+pub(super) struct RunOptions {
     /// The cluster to run on: `embedded`, `kind:CNI[@VERSION]` for one that is made for the run, or
     /// `kubeconfig[:CONTEXT]` for one that exists already. Given more than once, every scenario runs on each of them.
     #[arg(long, value_name = "CLUSTER", default_value = "embedded")]
@@ -87,6 +99,13 @@ pub(super) struct Run {
     /// Run only the scenarios with this tag. Given more than once, with any of them.
     #[arg(long, value_name = "TAG")]
     pub(super) tag: Vec<String>,
+    /// Run only one part of what was chosen, the K-th of N, from 1. Which part a scenario belongs
+    /// to follows from its identifier alone. `ringfence report merge` puts the records together.
+    #[arg(long, value_name = "hash:K/N")]
+    pub(super) partition: Option<Partition>,
+    /// List the scenarios that would run, and make nothing.
+    #[arg(long)]
+    pub(super) list: bool,
     /// How many scenarios run at the same time, each in a cluster of its own [default: four for
     /// each core, and twelve with `--evidence none`, which mostly waits; at most four on a cluster
     /// that exists already].
@@ -95,6 +114,11 @@ pub(super) struct Run {
     /// Write the record, everything that was done and seen as JSON lines, to this file.
     #[arg(long, value_name = "PATH")]
     pub(super) record: Option<PathBuf>,
+    /// Go on with the run of this record, which was killed or interrupted, and write on in it: what
+    /// is over is not repeated. The command line is otherwise that of the run. Where there is no such
+    /// file, the run begins.
+    #[arg(long, value_name = "RECORD", conflicts_with = "record")]
+    pub(super) resume: Option<PathBuf>,
     /// Write a bundle for each scenario that failed or could not be told, with its rounds,
     /// judgements and policies and what its cluster says, to DIR/CLUSTER/SCENARIO.
     #[arg(long, value_name = "DIR")]
@@ -115,9 +139,6 @@ pub(super) struct Run {
     /// The seed of everything random [default: a new one, which is printed].
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
-    /// List the scenarios that would run, and make nothing.
-    #[arg(long)]
-    pub(super) list: bool,
     // Last: a heading goes on for whatever follows it.
     /// How scenarios run on Kubernetes.
     #[command(flatten)]

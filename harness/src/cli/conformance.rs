@@ -1,63 +1,190 @@
-//! `ringfence conformance`: the cases of the catalogue, shown or written to disk.
+//! `ringfence conformance`: the cases of the catalogue, run, shown or written to disk.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::conformance_args::Conformance;
+use super::conformance_args;
+use super::execution::{self, Chosen};
 use super::failure::Failure;
-use super::screen;
+use super::report_args::ConformanceFiles;
+use super::settings::RunSettings;
+use super::{conformance_case, conformance_report, screen};
 use crate::catalogue::{self, Case};
 use crate::exit::ExitCode;
 use crate::report;
+use crate::report::conformance::Conformance;
 use crate::run::ScenarioInfo;
+use crate::scenario::LoadOptions;
+use crate::scenario::nearby::did_you_mean;
 
-/// Lists the cases that are asked for, or writes them.
-pub(super) fn conformance(args: &Conformance) -> Result<ExitCode, Failure> {
-    let mut cases = catalogue::cases().map_err(Failure::untold)?;
-    let all = cases.len();
-    cases.retain(|case| wants(args, case));
-    if cases.is_empty() {
-        return Err(Failure::untold(anyhow!(
-            "expected a case for `--filter` and `--tag`, found none among {all}: `ringfence conformance --list` shows them"
-        )));
+/// What `ringfence conformance` is asked for.
+struct Asked {
+    settings: RunSettings,
+    /// The identifiers of `--case`; none asks for all.
+    cases: Vec<String>,
+    write: Option<PathBuf>,
+    failed: Option<PathBuf>,
+    files: ConformanceFiles,
+}
+
+/// Runs the cases that are asked for, lists them or writes them.
+pub(super) fn conformance(args: conformance_args::Conformance) -> Result<ExitCode, Failure> {
+    if args.schema {
+        screen::print(conformance_report::schema().map_err(Failure::untold)?.as_bytes())?;
+        return Ok(ExitCode::Passed);
     }
-    match &args.write {
-        None => screen::print(report::list(&infos(&cases), screen::stdout()).as_bytes())?,
+    let asked = Asked {
+        settings: RunSettings::new(args.options).map_err(Failure::usage)?,
+        cases: args.case,
+        write: args.write,
+        failed: args.failed,
+        files: args.files,
+    };
+    let clusters = asked.settings.clusters.len();
+    conformance_report::check(&asked.files, clusters).map_err(Failure::usage)?;
+    let cases = asked.choose(catalogue::cases().map_err(Failure::untold)?)?;
+    match &asked.write {
         Some(folder) => {
-            write(&cases, folder).map_err(Failure::usage)?;
-            screen::note(&format!("{} cases in `{}`", cases.len(), folder.display()));
+            let part = asked.part(&cases);
+            write(&part, folder, "--write").map_err(Failure::usage)?;
+            screen::note(&format!("{} cases in `{}`", part.len(), folder.display()));
+            Ok(ExitCode::Passed)
+        }
+        None if asked.settings.list => {
+            let infos = infos(&asked.part(&cases));
+            screen::print(report::list(&infos, screen::stdout()).as_bytes())?;
+            Ok(ExitCode::Passed)
+        }
+        None => asked.run(&cases),
+    }
+}
+
+impl Asked {
+    /// The cases that are asked for, of all parts.
+    fn choose(&self, mut cases: Vec<Case>) -> Result<Vec<Case>, Failure> {
+        for id in &self.cases {
+            if !cases.iter().any(|case| case.id == *id) {
+                let near = did_you_mean(id, cases.iter().map(|case| case.id.as_str()));
+                let near = near.map(|near| format!(": {near}")).unwrap_or_default();
+                return Err(Failure::usage(anyhow!(
+                    "expected the identifier of a case for `--case`, found `{id}`{near}; `ringfence conformance --list` shows them"
+                )));
+            }
+        }
+        let all = cases.len();
+        cases.retain(|case| self.wants(case));
+        if cases.is_empty() {
+            return Err(Failure::untold(anyhow!(
+                "expected a case for `{}`, found none among {all}: `ringfence conformance --list` shows them",
+                self.selection()
+            )));
+        }
+        Ok(cases)
+    }
+
+    fn wants(&self, case: &Case) -> bool {
+        let named = self.cases.is_empty() || self.cases.contains(&case.id);
+        named && self.settings.selection.wants(&case.id, &case.tags)
+    }
+
+    /// The options by which cases were chosen; empty where all were.
+    fn selection(&self) -> String {
+        let cases = self.cases.iter().map(|id| format!("--case {id}"));
+        let other = Some(self.settings.selection.to_string()).filter(|text| !text.is_empty());
+        cases.chain(other).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The cases of the part that is asked for.
+    fn part<'a>(&self, cases: &'a [Case]) -> Vec<&'a Case> {
+        let partition = self.settings.partition;
+        cases.iter().filter(|case| partition.is_none_or(|part| part.holds(&case.id))).collect()
+    }
+
+    fn run(&self, cases: &[Case]) -> Result<ExitCode, Failure> {
+        if let Some(folder) = &self.failed {
+            vacant(folder, "--failed").map_err(Failure::usage)?;
+        }
+        let options = LoadOptions { kubernetes: self.settings.kubernetes };
+        let mut items = Vec::with_capacity(cases.len());
+        for case in cases {
+            match conformance_case::item(case, &options) {
+                Ok(item) => items.push(item),
+                Err(findings) => {
+                    screen::diagnose(&findings);
+                    return Ok(ExitCode::Usage);
+                }
+            }
+        }
+        let chosen = Chosen { items, selection: self.selection(), warnings: Vec::new() };
+        let Some(executed) = execution::execute(chosen, &self.settings)? else {
+            return Ok(ExitCode::Passed);
+        };
+        let failed = match &self.failed {
+            Some(folder) => self.write_failed(&executed.run, cases, folder)?,
+            None => BTreeSet::new(),
+        };
+        let folder = |id: &str| {
+            let folder = self.failed.as_ref().filter(|_| failed.contains(id))?;
+            Some(folder.join(id).display().to_string())
+        };
+        let report = Conformance::of(&executed.run, folder);
+        let written = conformance_report::write(&self.files, &executed.run, &report);
+        let code = executed.end();
+        // That a file could not be written hides no fault.
+        match written {
+            Err(failure) if code == ExitCode::Passed => Err(failure),
+            Err(failure) => {
+                failure.report();
+                Ok(code)
+            }
+            Ok(()) => Ok(code),
         }
     }
-    Ok(ExitCode::Passed)
+
+    /// Writes the cases that failed or could not be told on some cluster, and names them.
+    fn write_failed(
+        &self,
+        run: &report::Run,
+        cases: &[Case],
+        folder: &Path,
+    ) -> Result<BTreeSet<String>, Failure> {
+        let failed = |id: &str| {
+            let mut all = run.scenarios.iter().filter(|((own, _), _)| own == id);
+            all.any(|(_, scenario)| scenario.is_bad() && !scenario.interrupted)
+        };
+        let failed: Vec<&Case> = cases.iter().filter(|case| failed(&case.id)).collect();
+        write(&failed, folder, "--failed").map_err(Failure::untold)?;
+        Ok(failed.into_iter().map(|case| case.id.clone()).collect())
+    }
 }
 
-fn wants(args: &Conformance, case: &Case) -> bool {
-    let named = args.filter.as_ref().is_none_or(|text| case.id.contains(text));
-    named && (args.tag.is_empty() || args.tag.iter().any(|tag| case.tags.contains(tag)))
-}
-
-fn infos(cases: &[Case]) -> Vec<ScenarioInfo> {
-    let info = |case: &Case| ScenarioInfo {
-        id: case.id.clone(),
-        name: case.id.clone(),
+fn infos(cases: &[&Case]) -> Vec<ScenarioInfo> {
+    let info = |case: &&Case| ScenarioInfo {
         about: case.sentence.clone(),
         tags: case.tags.clone(),
-        steps: Vec::new(),
+        ..ScenarioInfo::unknown(&case.id)
     };
     cases.iter().map(info).collect()
 }
 
-fn write(cases: &[Case], root: &Path) -> Result<()> {
-    let asked = || format!("expected a folder for `--write`, found none at `{}`", root.display());
+/// Makes sure of an empty folder.
+fn vacant(root: &Path, option: &str) -> Result<()> {
+    let asked = || format!("expected a folder for `{option}`, found none at `{}`", root.display());
     fs::create_dir_all(root).with_context(asked)?;
     if fs::read_dir(root).with_context(asked)?.next().is_some() {
         bail!(
-            "expected an empty folder for `--write`, found files in `{}`: name another one",
+            "expected an empty folder for `{option}`, found files in `{}`: name another one",
             root.display()
         );
     }
+    Ok(())
+}
+
+fn write(cases: &[&Case], root: &Path, option: &str) -> Result<()> {
+    vacant(root, option)?;
     for case in cases {
         let folder = root.join(&case.id);
         fs::create_dir_all(&folder)
@@ -80,7 +207,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut cases = catalogue::cases().unwrap();
         cases.retain(|case| case.id.starts_with("special/"));
-        write(&cases, folder.path()).unwrap();
+        let all: Vec<&Case> = cases.iter().collect();
+        write(&all, folder.path(), "--write").unwrap();
         let root = folder.path().join("special");
         let loaded = load_scenarios(std::slice::from_ref(&root), &LoadOptions::default());
         assert_eq!(loaded.scenarios.len(), cases.len());
@@ -89,7 +217,7 @@ mod tests {
             assert_eq!(format!("special/{}", written.id), case.id);
             assert_eq!(scenario.unwrap().steps.len(), written.steps.len());
         }
-        let again = write(&cases, folder.path()).unwrap_err().to_string();
+        let again = write(&all, folder.path(), "--write").unwrap_err().to_string();
         assert!(
             again.starts_with("expected an empty folder for `--write`, found files"),
             "{again}"

@@ -4,21 +4,28 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::args::RunOptions;
+use super::report_args::ConformanceFiles;
+
 /// `ringfence conformance`.
 #[derive(Debug, Args)]
 pub(super) struct Conformance {
-    /// List the cases, with a sentence each.
-    #[arg(long, required_unless_present = "write", conflicts_with = "write")]
-    pub(super) list: bool,
-    /// Write each case to DIR as a scenario folder, which `ringfence run` takes. DIR is made, or
-    /// is empty.
-    #[arg(long, value_name = "DIR")]
+    /// Run only the case of this identifier. Given more than once, those of all of them.
+    #[arg(long, value_name = "ID")]
+    pub(super) case: Vec<String>,
+    /// Write each case to DIR as a scenario folder, which `ringfence run` takes, and run none. DIR
+    /// is made, or is empty.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["list", "failed"])]
     pub(super) write: Option<PathBuf>,
-    /// Take only the cases whose identifier contains this text.
-    #[arg(long, value_name = "TEXT")]
-    pub(super) filter: Option<String>,
-    /// Take only the cases with this tag, such as `peer-except`. Given more than once, with any
-    /// of them.
-    #[arg(long, value_name = "TAG")]
-    pub(super) tag: Vec<String>,
+    /// Write each case that failed or could not be told to DIR as a scenario folder, which
+    /// `ringfence run` takes. DIR is made, or is empty.
+    #[arg(long, value_name = "DIR")]
+    pub(super) failed: Option<PathBuf>,
+    /// Print the schema of `--json`, and do no more.
+    #[arg(long)]
+    pub(super) schema: bool,
+    #[command(flatten)]
+    pub(super) files: ConformanceFiles,
+    #[command(flatten)]
+    pub(super) options: RunOptions,
 }

@@ -1,6 +1,7 @@
 //! `--cni`: which CNI a cluster has that exists already.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
@@ -32,6 +33,16 @@ impl FromStr for Declared {
             None => (cni.to_owned(), None),
         };
         Ok(Self { context, cni, version })
+    }
+}
+
+impl fmt::Display for Declared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(context) = &self.context {
+            write!(f, "{context}=")?;
+        }
+        f.write_str(&self.cni)?;
+        self.version.iter().try_for_each(|version| write!(f, "@{version}"))
     }
 }
 

@@ -7,9 +7,12 @@ mod clusters;
 mod cni;
 mod conformance;
 mod conformance_args;
+mod conformance_case;
+mod conformance_report;
 mod declared;
 mod doctor;
 mod endpoint;
+mod execution;
 mod failure;
 mod image;
 mod input;
@@ -17,6 +20,9 @@ mod kind;
 mod lint;
 mod manifests;
 mod rbac;
+mod report;
+mod report_args;
+mod resumption;
 mod run;
 mod screen;
 mod selftest;
@@ -60,10 +66,13 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
             let here = std::env::current_dir()
                 .context("the current folder is not there any more: go to another one")
                 .map_err(Failure::usage)?;
-            run::run(&RunSettings::new(*args, &here).map_err(Failure::usage)?)
+            let args = *args;
+            let paths = settings::paths(args.paths, &here).map_err(Failure::usage)?;
+            run::run(&paths, &RunSettings::new(args.options).map_err(Failure::usage)?)
         }
-        Command::Conformance(args) => conformance::conformance(&args),
+        Command::Conformance(args) => conformance::conformance(*args),
         Command::Selftest(args) => selftest::selftest(&args),
+        Command::Report(args) => report::report(args),
         Command::Matrix(args) => manifests::matrix(args),
         Command::Explain(args) => manifests::explain(args),
         Command::Lint(args) => lint::lint(args),

@@ -1,28 +1,22 @@
 //! `ringfence run`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow};
-use tokio::signal::unix::{SignalKind, signal};
+use anyhow::{Result, anyhow};
 
-use super::cluster_kind::ClusterKind;
+use super::execution::{self, Chosen};
 use super::failure::Failure;
 use super::settings::RunSettings;
-use super::{input, kind, screen};
-use crate::cluster::Source;
-use crate::cluster::embedded::{EmbeddedOptions, EmbeddedSource};
-use crate::cluster::kubernetes::{self, KubernetesSource};
+use super::{input, screen};
 use crate::exit::ExitCode;
-use crate::report::live::Live;
-use crate::report::{self, Look, Run, terminal};
-use crate::run::record::{RecordError, RecordWriter};
-use crate::run::{Event, EventSink, Line, ScenarioInfo, Settings, Stop, run_all};
+use crate::report::terminal;
+use crate::run::Item;
 use crate::scenario::{Diagnostic, Scenario};
 
 /// Runs what is asked for, and reports it.
-pub(super) fn run(settings: &RunSettings) -> Result<ExitCode, Failure> {
-    let Some(library) = input::scenarios(&settings.paths, settings.kubernetes) else {
+pub(super) fn run(paths: &[PathBuf], settings: &RunSettings) -> Result<ExitCode, Failure> {
+    let Some(library) = input::scenarios(paths, settings.kubernetes) else {
         return Ok(ExitCode::Usage);
     };
     let all = library.scenarios.len();
@@ -42,39 +36,14 @@ pub(super) fn run(settings: &RunSettings) -> Result<ExitCode, Failure> {
             )
         }));
     }
-    let look = screen::stdout();
-    if settings.list {
-        let infos: Vec<ScenarioInfo> = chosen.iter().map(|s| ScenarioInfo::from(&**s)).collect();
-        screen::print(report::list(&infos, look).as_bytes())?;
+    let warnings = about(&chosen, library.warnings);
+    let items = chosen.into_iter().map(Item::from).collect();
+    let chosen = Chosen { items, selection: settings.selection.to_string(), warnings };
+    let Some(executed) = execution::execute(chosen, settings)? else {
         return Ok(ExitCode::Passed);
-    }
-    if settings.kind.dry_run {
-        screen::print(kind::plans(&settings.clusters, &settings.kind)?.as_bytes())?;
-        return Ok(ExitCode::Passed);
-    }
-    let record = match &settings.record {
-        Some(path) => Some(RecordWriter::create(path).map_err(Failure::usage)?),
-        None => None,
     };
-    if let Some(folder) = &settings.bundles {
-        let made = std::fs::create_dir_all(folder).with_context(|| {
-            format!("expected a folder for `--bundles`, found that `{}` is none", folder.display())
-        });
-        made.map_err(Failure::usage)?;
-    }
-    let live = if screen::draws_bars() { Live::bars(look) } else { Live::plain(look) };
-    let mut follower = Follower {
-        run: Run::default(),
-        live,
-        record,
-        broken_record: None,
-        warnings: about(&chosen, library.warnings),
-    };
-    let runtime = super::runtime()?;
-    let sources = runtime.block_on(sources(settings)).map_err(Failure::usage)?;
-    let code = runtime.block_on(play(chosen, sources, settings, &mut follower));
-    runtime.shutdown_background();
-    follower.end(look, code?)
+    screen::print(format!("\n{}", terminal::render(&executed.run, screen::stdout())).as_bytes())?;
+    Ok(executed.end())
 }
 
 /// The findings about the files of these scenarios.
@@ -84,166 +53,4 @@ fn about(scenarios: &[Arc<Scenario>], mut findings: Vec<Diagnostic>) -> Vec<Diag
         scenarios.iter().any(|scenario| file.starts_with(&scenario.folder))
     });
     findings
-}
-
-/// Runs the scenarios while the follower shows and keeps every line. Ctrl-C and
-/// SIGTERM tear everything down and report what was seen, which is said at once; a
-/// second one ends without, and says what is left. SIGHUP is left alone, since `nohup`
-/// has it ignored. Nothing of an embedded cluster outlives the process, whatever ends it.
-async fn play(
-    scenarios: Vec<Arc<Scenario>>,
-    sources: Vec<Arc<dyn Source>>,
-    settings: &RunSettings,
-    follower: &mut Follower,
-) -> Result<ExitCode, Failure> {
-    let (sink, mut lines) = EventSink::channel();
-    let (stopper, stop) = Stop::new();
-    let made = sources.clone();
-    let all = {
-        let jobs = settings.jobs.get();
-        let settings = Settings {
-            strict: settings.strict,
-            seed: settings.seed,
-            bundles: settings.bundles.clone(),
-            ..Settings::default()
-        };
-        tokio::spawn(
-            async move { run_all(scenarios, sources, jobs, &settings, &sink, &stop).await },
-        )
-    };
-    let listen = |kind| signal(kind).context("signals cannot be listened to");
-    let mut interrupt = listen(SignalKind::interrupt()).map_err(Failure::untold)?;
-    let mut terminate = listen(SignalKind::terminate()).map_err(Failure::untold)?;
-    let mut signals = 0;
-    loop {
-        let told = tokio::select! {
-            line = lines.recv() => match line {
-                Some(line) => {
-                    follower.take(&line)?;
-                    continue;
-                }
-                None => break,
-            },
-            told = interrupt.recv() => told,
-            told = terminate.recv() => told,
-        };
-        signals += usize::from(told.is_some());
-        if signals > 1 {
-            follower.live.clear();
-            let left: Vec<String> = made.iter().flat_map(|source| source.standing()).collect();
-            return Err(Failure::untold(unremoved(&left)));
-        }
-        stopper.stop();
-        follower.live.aside(|| screen::note(INTERRUPTED));
-    }
-    let ran = all.await.map_err(Failure::untold)?;
-    Ok(ran.exit_code)
-}
-
-/// What the first signal is answered with.
-const INTERRUPTED: &str = "interrupted: tearing down; again to end without";
-
-/// That a second signal ended the run, and what is left of its clusters.
-fn unremoved(left: &[String]) -> anyhow::Error {
-    if left.is_empty() {
-        return anyhow!("interrupted twice: ended without teardown, and nothing is left");
-    }
-    anyhow!("interrupted twice: ended without teardown, and this is left:\n  {}", left.join("\n  "))
-}
-
-/// What every `--on` names.
-async fn sources(settings: &RunSettings) -> Result<Vec<Arc<dyn Source>>> {
-    let mut sources = Vec::with_capacity(settings.clusters.len());
-    for cluster in &settings.clusters {
-        sources.push(source(cluster, settings).await?);
-    }
-    Ok(sources)
-}
-
-/// What one `--on` names. Nothing is asked of a cluster yet.
-async fn source(cluster: &ClusterKind, settings: &RunSettings) -> Result<Arc<dyn Source>> {
-    match cluster {
-        ClusterKind::Embedded => {
-            let options = EmbeddedOptions {
-                evidence: settings.evidence,
-                faults: settings.faults.clone(),
-                ..EmbeddedOptions::default()
-            };
-            Ok(Arc::new(EmbeddedSource::new(options)))
-        }
-        ClusterKind::Kind(cni) => {
-            let image = settings.on_kubernetes.image.as_deref();
-            kind::source(cni, &settings.kind, image)
-        }
-        ClusterKind::Kubeconfig(context) => {
-            let options = settings.on_kubernetes.existing(cluster, &settings.kind.files)?;
-            let client = kubernetes::connect(context.as_deref()).await?;
-            Ok(Arc::new(KubernetesSource::new(client, options)))
-        }
-    }
-}
-
-/// Takes in every line of a run: folds it, shows it, keeps it.
-struct Follower {
-    run: Run,
-    live: Live,
-    record: Option<RecordWriter>,
-    broken_record: Option<RecordError>,
-    warnings: Vec<Diagnostic>,
-}
-
-impl Follower {
-    fn take(&mut self, line: &Line) -> Result<(), Failure> {
-        self.fold(line)?;
-        // The files were read before the run had a first line.
-        if matches!(line.event, Event::RunStarted { .. }) && !self.warnings.is_empty() {
-            let diagnostics = std::mem::take(&mut self.warnings);
-            self.fold(&Line { event: Event::Diagnosed { diagnostics }, ..line.clone() })?;
-        }
-        Ok(())
-    }
-
-    fn fold(&mut self, line: &Line) -> Result<(), Failure> {
-        if let Some(Err(error)) = self.record.as_mut().map(|record| record.append(line)) {
-            // The run goes on; that its record is not whole is said at the end.
-            self.record = None;
-            self.broken_record = Some(error);
-        }
-        self.run.fold(line).map_err(Failure::untold)?;
-        let shown = self.live.show(&self.run, line, &mut std::io::stdout().lock());
-        Ok(screen::quiet(shown)?)
-    }
-
-    /// Prints the report.
-    fn end(self, look: Look, code: ExitCode) -> Result<ExitCode, Failure> {
-        self.live.clear();
-        screen::print(format!("\n{}", terminal::render(&self.run, look)).as_bytes())?;
-        match self.broken_record {
-            None => Ok(code),
-            Some(error) => {
-                let failure = Failure::untold(error);
-                let untold = failure.report();
-                Ok(if code == ExitCode::Passed { untold } else { code })
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use expect_test::expect;
-
-    use super::*;
-
-    #[test]
-    fn a_second_interrupt_says_what_is_left() {
-        expect!["interrupted twice: ended without teardown, and nothing is left"]
-            .assert_eq(&unremoved(&[]).to_string());
-        let left = ["namespaces `rf-k3x9q-…` on `kubeconfig`", "the kind cluster `calico-k3x9q`"];
-        expect![[r#"
-            interrupted twice: ended without teardown, and this is left:
-              namespaces `rf-k3x9q-…` on `kubeconfig`
-              the kind cluster `calico-k3x9q`"#]]
-        .assert_eq(&unremoved(&left.map(str::to_owned)).to_string());
-    }
 }

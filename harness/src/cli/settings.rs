@@ -1,5 +1,6 @@
 //! What the command line means: checked, with every default filled in, and free of clap.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
@@ -14,6 +15,7 @@ use super::cluster_kind::ClusterKind;
 use super::declared::{self, Declared, dataplane};
 use crate::cluster::embedded::Fault;
 use crate::cluster::kubernetes::{Options, PullPolicy, PullSecret};
+use crate::run::Partition;
 use crate::scenario::KubernetesVersion;
 
 /// The path that stands for standard input, and elsewhere for standard output.
@@ -109,11 +111,9 @@ impl KubernetesSettings {
     }
 }
 
-/// What `ringfence run` is asked for.
+/// How scenarios are run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RunSettings {
-    /// Scenario folders, or folders of them.
-    pub(super) paths: Vec<PathBuf>,
     /// The clusters, each once.
     pub(super) clusters: Vec<ClusterKind>,
     /// How scenarios run on Kubernetes.
@@ -122,10 +122,14 @@ pub(super) struct RunSettings {
     pub(super) kind: Kind,
     /// Which scenarios.
     pub(super) selection: Selection,
+    /// Which part of them.
+    pub(super) partition: Option<Partition>,
     /// How many scenarios at the same time.
     pub(super) jobs: NonZeroUsize,
     /// Where the record goes.
     pub(super) record: Option<PathBuf>,
+    /// The record that is gone on with.
+    pub(super) resume: Option<PathBuf>,
     /// Where failure bundles go.
     pub(super) bundles: Option<PathBuf>,
     /// Whether an intent that is not portable is a fault.
@@ -136,8 +140,8 @@ pub(super) struct RunSettings {
     pub(super) faults: Vec<Fault>,
     /// The version whose rules manifests are checked by.
     pub(super) kubernetes: KubernetesVersion,
-    /// The seed of everything random.
-    pub(super) seed: u64,
+    /// The seed of everything random, where one is asked for.
+    pub(super) seed: Option<u64>,
     /// Whether to list and do no more.
     pub(super) list: bool,
 }
@@ -147,35 +151,71 @@ impl RunSettings {
     ///
     /// # Errors
     /// What was expected of the argument that is wrong.
-    pub(super) fn new(args: args::Run, here: &Path) -> Result<Self> {
-        if args.record.as_deref().is_some_and(|path| path == Path::new(STDIN)) {
-            bail!(
-                "expected a file for `--record`, found `-`: standard output carries the report; \
-                 a file of that name is `./-`"
-            );
+    pub(super) fn new(args: args::RunOptions) -> Result<Self> {
+        for (option, path) in [("--record", &args.record), ("--resume", &args.resume)] {
+            if path.as_deref().is_some_and(|path| path == Path::new(STDIN)) {
+                bail!(
+                    "expected a file for `{option}`, found `-`: standard output carries the report; \
+                     a file of that name is `./-`"
+                );
+            }
         }
-        let paths = if args.paths.is_empty() { vec![library(here)?] } else { args.paths };
         let evidence = args.evidence == args::Evidence::Nflog;
         let clusters = clusters(&args.on)?;
         declared::check(&clusters, &args.kubernetes_cluster.cni)?;
         only_embedded_is_faulty(&clusters, &args.fault)?;
         Ok(Self {
-            paths: existing(paths)?,
             clusters,
             on_kubernetes: KubernetesSettings::new(args.kubernetes_cluster)?,
             kind: args.kind,
             selection: Selection { filter: args.filter, tags: args.tag },
+            partition: args.partition,
             jobs: args.jobs.unwrap_or_else(|| default_jobs(evidence)),
             record: args.record,
+            resume: args.resume,
             bundles: args.bundles,
             strict: args.strict,
             evidence,
             faults: args.fault,
             kubernetes: kubernetes(&args.kubernetes)?,
-            seed: args.seed.unwrap_or_else(new_seed),
+            seed: args.seed,
             list: args.list,
         })
     }
+
+    /// The options that results depend on, by name, where they are not their default's.
+    pub(super) fn options(&self) -> BTreeMap<String, String> {
+        let mut options = BTreeMap::new();
+        let mut tell = |name: &str, value: String| options.insert(name.to_owned(), value);
+        if self.strict {
+            tell("--strict", "true".to_owned());
+        }
+        if !self.evidence {
+            tell("--evidence", "none".to_owned());
+        }
+        if self.kubernetes != KubernetesVersion::default() {
+            tell("--kubernetes", self.kubernetes.to_string());
+        }
+        if self.on_kubernetes.allow_host_network {
+            tell("--allow-host-network", "true".to_owned());
+        }
+        if self.on_kubernetes.allow_cluster_scoped {
+            tell("--allow-cluster-scoped", "true".to_owned());
+        }
+        let cni: Vec<String> = self.on_kubernetes.cni.iter().map(ToString::to_string).collect();
+        if !cni.is_empty() {
+            tell("--cni", cni.join(" "));
+        }
+        options
+    }
+}
+
+/// The folders of `ringfence run`: those that are named, or the nearest library.
+///
+/// # Errors
+/// Where one is not there.
+pub(super) fn paths(named: Vec<PathBuf>, here: &Path) -> Result<Vec<PathBuf>> {
+    existing(if named.is_empty() { vec![library(here)?] } else { named })
 }
 
 /// The clusters of `--on`.
@@ -271,10 +311,12 @@ mod tests {
 
     use super::*;
 
-    fn settings(arguments: &[&str], here: &Path) -> Result<RunSettings> {
+    fn settings(arguments: &[&str], here: &Path) -> Result<(Vec<PathBuf>, RunSettings)> {
         let all = ["ringfence", "run"].iter().chain(arguments);
         match args::Arguments::try_parse_from(all)?.command {
-            args::Command::Run(run) => RunSettings::new(*run, here),
+            args::Command::Run(run) => {
+                Ok((paths(run.paths, here)?, RunSettings::new(run.options)?))
+            }
             _ => unreachable!("`run` was asked for"),
         }
     }
@@ -286,7 +328,7 @@ mod tests {
         std::fs::create_dir_all(&deep).unwrap();
         let library = folder.path().join("scenarios");
         std::fs::create_dir(&library).unwrap();
-        assert_eq!(settings(&[], &deep).unwrap().paths, [library]);
+        assert_eq!(settings(&[], &deep).unwrap().0, [library]);
     }
 
     #[test]
@@ -318,13 +360,37 @@ mod tests {
 
     #[test]
     fn defaults() {
-        let settings = settings(&["."], Path::new(".")).unwrap();
+        let (_, settings) = settings(&["."], Path::new(".")).unwrap();
+        assert_eq!(settings.options(), BTreeMap::new());
         assert_eq!(settings.clusters, [ClusterKind::Embedded]);
         assert!(settings.evidence && !settings.strict && settings.selection.is_all());
         assert_eq!(settings.kubernetes, KubernetesVersion::default());
         // Without evidence most of the time is waited.
-        let waiting = super::tests::settings(&["--evidence", "none", "."], Path::new(".")).unwrap();
-        assert!(waiting.jobs > settings.jobs);
+        let all = [
+            "--evidence=none",
+            "--strict",
+            "--kubernetes=1.35",
+            "--on=kubeconfig:a",
+            "--allow-host-network",
+            "--allow-cluster-scoped",
+            "--cni=a=calico@v3",
+            ".",
+        ];
+        let (_, other) = super::tests::settings(&all, Path::new(".")).unwrap();
+        assert!(other.jobs > settings.jobs);
+        let told: Vec<String> =
+            other.options().into_iter().map(|(name, value)| format!("{name} {value}")).collect();
+        assert_eq!(
+            told,
+            [
+                "--allow-cluster-scoped true",
+                "--allow-host-network true",
+                "--cni a=calico@v3",
+                "--evidence none",
+                "--kubernetes 1.35",
+                "--strict true"
+            ]
+        );
     }
 
     #[test]

@@ -78,6 +78,11 @@ impl<'a> Difference<'a> {
         groups.into_values().map(|difference| difference.connection()).collect()
     }
 
+    /// The cell that stands for all of them.
+    pub(crate) fn first(&self) -> &'a CellJudgement {
+        self.cells[0]
+    }
+
     /// `prod/web -> prod/db:3306/TCP over ipv4 and ipv6`.
     pub(crate) fn connection(&self) -> String {
         let cell = &self.cells[0].cell;
@@ -156,7 +161,7 @@ impl<'a> Difference<'a> {
     }
 
     /// What was seen, with how long it took, in each family.
-    fn observed(&self) -> String {
+    pub(crate) fn observed(&self) -> String {
         let Some(first) = &self.cells[0].observed else {
             return "nothing: it was not attempted".to_owned();
         };
@@ -219,7 +224,7 @@ fn without_family(sentence: &str) -> String {
 }
 
 /// The verdict, with the directions that deny.
-fn briefly(decision: &Decision) -> String {
+pub(crate) fn briefly(decision: &Decision) -> String {
     let sides = [(Direction::Egress, &decision.egress), (Direction::Ingress, &decision.ingress)];
     let denying: Vec<String> = sides
         .iter()

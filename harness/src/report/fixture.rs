@@ -200,11 +200,9 @@ fn run(
         missing: vec![],
     };
     let info = ScenarioInfo {
-        id: id.to_owned(),
-        name: id.to_owned(),
         about: about.to_owned(),
-        tags: vec![],
         steps: vec![step.to_owned()],
+        ..ScenarioInfo::unknown(id)
     };
     let started = Event::RunStarted {
         schema: SCHEMA,
@@ -212,6 +210,7 @@ fn run(
         seed: 7,
         clusters: vec!["embedded".to_owned()],
         scenarios: vec![info],
+        suite: None,
     };
     let mut events = vec![Event::ScenarioStarted];
     if status != Status::Skipped {
@@ -249,6 +248,7 @@ fn run(
         status,
         reason: reason.map(str::to_owned),
         took: MS(310),
+        interrupted: false,
     });
     let exit_code = match status {
         Status::Passed => 0,
@@ -480,6 +480,7 @@ pub(crate) fn many() -> Vec<Line> {
         seed: 7,
         clusters: vec!["embedded".to_owned()],
         scenarios: infos,
+        suite: None,
     })];
     lines.push(whole(Event::Diagnosed { diagnostics: vec![warning()] }));
     lines.extend(body);

@@ -5,16 +5,19 @@ use unicode_width::UnicodeWidthStr;
 use super::look::{Look, tame};
 use crate::run::ScenarioInfo;
 
+/// The widest column of identifiers: longer ones push their sentence aside, and no other.
+const WIDEST: usize = 48;
+
 /// What each scenario is and shows: a line each, or, where the width is
 /// limited, the sentence beneath the identifier.
 pub fn list(scenarios: &[ScenarioInfo], look: Look) -> String {
-    let widest = scenarios.iter().map(|info| info.id.width()).max().unwrap_or(0);
+    let widest = scenarios.iter().map(|info| info.id.width()).max().unwrap_or(0).min(WIDEST);
     let each = scenarios.iter().map(|info| match look.width {
         Some(_) => {
             format!("{}\n{}", look.heading(&info.id), look.wrap("    ", "    ", &info.about))
         }
         None => {
-            let gap = " ".repeat(widest - info.id.width());
+            let gap = " ".repeat(widest.saturating_sub(info.id.width()));
             format!("{}{gap}  {}\n", info.id, info.about)
         }
     });
@@ -30,11 +33,8 @@ mod tests {
     #[test]
     fn a_line_each_where_nothing_limits_it() {
         let info = |id: &str| ScenarioInfo {
-            id: id.to_owned(),
-            name: id.to_owned(),
             about: "What it shows, in a sentence.".to_owned(),
-            tags: vec![],
-            steps: vec![],
+            ..ScenarioInfo::unknown(id)
         };
         let infos = [info("a"), info("long/name")];
         expect![[r"
@@ -42,6 +42,10 @@ mod tests {
             long/name  What it shows, in a sentence.
         "]]
         .assert_eq(&list(&infos, Look::PLAIN));
+        let long = format!("{}/name", "x".repeat(2 * WIDEST));
+        let text = list(&[info("a"), info(&long)], Look::PLAIN);
+        assert!(text.starts_with(&format!("a{:WIDEST$} What", "")), "{text}");
+        assert!(text.ends_with(&format!("/name  {}\n", infos[0].about)), "{text}");
         expect![[r"
             a
                 What it shows,

@@ -2,10 +2,11 @@
 //! but [`live::Live`], which is handed what it writes to.
 
 mod comparison;
+pub mod conformance;
 mod difference;
 mod findings;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod grid;
 mod induced;
 mod known;
@@ -13,6 +14,7 @@ mod list;
 pub mod live;
 mod look;
 mod mark;
+pub mod merge;
 mod news;
 mod not_judged;
 mod open;

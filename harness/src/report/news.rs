@@ -97,7 +97,8 @@ fn named(cluster: &str, report: &Report<'_>) -> String {
     format!("{cluster}: {kind} `{}`", report.known.id)
 }
 
-fn sentence(report: &Report<'_>) -> String {
+/// What became of a sighting.
+pub(crate) fn sentence(report: &Report<'_>) -> String {
     let Report { known: Known { what, link, .. }, sighting, told, .. } = report;
     let cells = &sighting.cells;
     match told {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cluster::Capabilities;
 use crate::run::{
     CellJudgement, Counts, Event, Finding, Line, NotJudged, Purpose, SCHEMA, ScenarioInfo, Status,
-    StepTiming, Watched,
+    StepTiming, SuiteInfo, Watched,
 };
 use crate::scenario::Diagnostic;
 
@@ -50,6 +50,10 @@ pub struct Started {
     pub seed: u64,
     /// The clusters, as given to `--on`.
     pub clusters: Vec<String>,
+    /// What the scenarios were chosen from.
+    pub suite: Option<SuiteInfo>,
+    /// How often the run was gone on with.
+    pub resumed: usize,
 }
 
 /// The run's last line.
@@ -130,6 +134,8 @@ pub struct ScenarioRun {
     pub reason: Option<String>,
     /// How long it took, once it is over.
     pub took: Option<Duration>,
+    /// Whether it ended because the run was to end.
+    pub interrupted: bool,
     /// Where its failure bundle is.
     pub bundle: Option<BundleRun>,
 }
@@ -174,8 +180,19 @@ impl ScenarioRun {
             status: None,
             reason: None,
             took: None,
+            interrupted: false,
             bundle: None,
         }
+    }
+
+    /// Whether it was run to its end: one that the run's end has ended was not.
+    pub const fn is_over(&self) -> bool {
+        self.status.is_some() && !self.interrupted
+    }
+
+    /// Whether it failed, or could not be told.
+    pub const fn is_bad(&self) -> bool {
+        matches!(self.status, Some(Status::Failed | Status::Errored))
     }
 
     /// How many cells were judged, over all steps.
@@ -246,7 +263,8 @@ impl Run {
     /// # Errors
     /// Where the line belongs to another schema or another run; the run is then as it was.
     pub fn fold(&mut self, line: &Line) -> Result<(), FoldError> {
-        if let Event::RunStarted { schema, version, seed, clusters, scenarios } = &line.event {
+        if let Event::RunStarted { schema, version, seed, clusters, scenarios, suite } = &line.event
+        {
             if *schema != SCHEMA {
                 return Err(FoldError::Schema(*schema));
             }
@@ -259,14 +277,20 @@ impl Run {
                         .insert((info.id.clone(), cluster.clone()), ScenarioRun::new(info.clone()));
                 }
             }
-            self.started =
-                Some(Started { version: version.clone(), seed: *seed, clusters: clusters.clone() });
+            self.started = Some(Started {
+                version: version.clone(),
+                seed: *seed,
+                clusters: clusters.clone(),
+                suite: suite.clone(),
+                resumed: 0,
+            });
             return Ok(());
         }
         if self.started.is_none() {
             return Err(FoldError::NotStarted(line.scenario.clone()));
         }
         match &line.event {
+            Event::Resumed { .. } => self.resume(),
             Event::Diagnosed { diagnostics } => self.diagnostics.extend(diagnostics.clone()),
             Event::RunFinished { counts, exit_code, took } => {
                 self.finished =
@@ -280,17 +304,25 @@ impl Run {
         Ok(())
     }
 
+    /// What is not over begins again: nothing that was seen of it counts.
+    fn resume(&mut self) {
+        for scenario in self.scenarios.values_mut().filter(|scenario| !scenario.is_over()) {
+            *scenario = ScenarioRun::new(scenario.info.clone());
+        }
+        for cluster in self.clusters.values_mut() {
+            cluster.preparations.retain(|preparation| preparation.took.is_some());
+        }
+        // The files were read again, and what was found in them is told again.
+        self.diagnostics.clear();
+        self.finished = None;
+        self.started.iter_mut().for_each(|started| started.resumed += 1);
+    }
+
     fn scenario(&mut self, line: &Line) -> &mut ScenarioRun {
         let key = (line.scenario.clone(), line.cluster.clone());
-        self.scenarios.entry(key).or_insert_with(|| {
-            ScenarioRun::new(ScenarioInfo {
-                id: line.scenario.clone(),
-                name: line.scenario.clone(),
-                about: String::new(),
-                tags: Vec::new(),
-                steps: Vec::new(),
-            })
-        })
+        self.scenarios
+            .entry(key)
+            .or_insert_with(|| ScenarioRun::new(ScenarioInfo::unknown(&line.scenario)))
     }
 
     /// Whether it is on more than one cluster.
@@ -376,8 +408,9 @@ impl ScenarioRun {
                 entry.not_judged.clone_from(not_judged);
                 entry.watched.clone_from(watched);
             }
-            Event::ScenarioFinished { status, reason, took } => {
+            Event::ScenarioFinished { status, reason, took, interrupted } => {
                 self.stage = Stage::Over;
+                self.interrupted = *interrupted;
                 self.status = Some(*status);
                 self.reason.clone_from(reason);
                 self.took = Some(*took);
@@ -390,6 +423,7 @@ impl ScenarioRun {
             | Event::Noticed { .. }
             | Event::LeftBehind { .. }
             | Event::RunStarted { .. }
+            | Event::Resumed { .. }
             | Event::Diagnosed { .. }
             | Event::RunFinished { .. } => {}
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::difference;
 use super::look::{BAD, DOUBTFUL, Look, count, duration};
 use super::summary::{Run, StepRun};
-use crate::model::{Cell, Intent};
+use crate::model::Intent;
 use crate::run::{Finding, Manner, WatchedCell};
 
 /// How many cells of one finding are told in full.
@@ -174,10 +174,9 @@ fn sentence(about: About, cells: &[&WatchedCell]) -> String {
         }
         About::Throughout => {
             let wrong = |cell: &&&WatchedCell| cell.finding == Finding::EnforcementFault;
-            let names: BTreeSet<&Cell> = cells.iter().map(|cell| &cell.cell).collect();
             format!(
                 "{} that changes leave as they are: {} did not stay so, in {}",
-                count(names.len(), "cell"),
+                count(cells.len(), "cell"),
                 cells.iter().filter(wrong).count(),
                 count(attempts, "attempt")
             )

@@ -84,6 +84,7 @@ impl Bundle {
             seed,
             clusters: vec![sink.cluster().to_owned()],
             scenarios: vec![ScenarioInfo::from(scenario)],
+            suite: None,
         }));
         let lines = Arc::new(Mutex::new(lines));
         let keeper = lines.clone();

@@ -11,6 +11,9 @@ use crate::model::micros;
 use crate::model::{Cell, Decision, Intent, Matrix, Name, Observation, Outcome, Topology};
 use crate::scenario::Diagnostic;
 
+use super::case::CaseInfo;
+use super::suite_info::SuiteInfo;
+
 /// The version of the record's schema. A field, a kind of line or a finding may be added
 /// under the same version; none of them ever changes its meaning.
 pub const SCHEMA: u32 = 1;
@@ -31,14 +34,15 @@ pub const SCHEMA: u32 = 1;
 ///
 /// | `kind` | how often | about |
 /// |---|---|---|
-/// | `run-started` | once, the first line | schema, version, seed, clusters, scenarios |
+/// | `run-started` | once, the first line | schema, version, seed, clusters, scenarios, and what they were chosen from |
+/// | `resumed` | whenever a run that was killed or interrupted goes on | what of it was over; all other scenarios begin again |
 /// | `stage` | two for each slow part of preparing a cluster | what it is, and how long it took |
 /// | `diagnosed` | at most once | warnings about the input |
 /// | `scenario-started` | once for each scenario | |
 /// | `deployed` | at most once for each | capabilities, topology with addresses |
 /// | `round` | many | purpose, deadline, observations; the sentinel's cells and the witness's have a line of their own with the same `number` |
 /// | `step-started` | once for each step reached | its changes; later rounds of the step carry its number |
-/// | `step-judged` | once for each step started | a judgement for every cell, times, notes, what was not judged; a step that needs the control of late pods is judged after the `lift` rounds, and so are all that follow it |
+/// | `step-judged` | once for each step started | a judgement for every cell, times, notes, what was not judged, what was watched; a step that needs the control of late pods is judged after the `lift` rounds, and so are all that follow it |
 /// | `bundled` | at most once for each scenario that failed or errored | where the failure bundle is |
 /// | `scenario-finished` | once for each scenario | status, reason |
 /// | `noticed` | seldom; about a cluster as a whole | what was found on the way, such as that it enforces nothing |
@@ -74,6 +78,28 @@ pub struct ScenarioInfo {
     pub tags: Vec<String>,
     /// The names of its steps.
     pub steps: Vec<String>,
+    /// The digest of its files ([`Scenario::digest`](crate::scenario::Scenario::digest)); empty
+    /// where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub digest: String,
+    /// What it tests, where it is a case of the conformance catalogue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<Box<CaseInfo>>,
+}
+
+impl ScenarioInfo {
+    /// Of a scenario of which nothing is known but its identifier.
+    pub fn unknown(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            about: String::new(),
+            tags: Vec::new(),
+            steps: Vec::new(),
+            digest: String::new(),
+            case: None,
+        }
+    }
 }
 
 /// What a round is for.
@@ -323,6 +349,18 @@ pub enum Event {
         clusters: Vec<String>,
         /// The scenarios that will run, in order.
         scenarios: Vec<ScenarioInfo>,
+        /// What they were chosen from, and by which options.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        suite: Option<SuiteInfo>,
+    },
+    /// A run that was killed or interrupted goes on: scenarios that are not over begin again.
+    Resumed {
+        /// Ringfence's version.
+        version: String,
+        /// How many scenarios were over, those of each cluster by themselves.
+        over: usize,
+        /// Whether the record's last line was cut; it was dropped.
+        cut: bool,
     },
     /// Findings about input files, warnings as a rule: errors end a run before it starts.
     Diagnosed {
@@ -427,6 +465,9 @@ pub enum Event {
         /// How long it took.
         #[serde(with = "micros")]
         took: Duration,
+        /// Whether it ended because the run was to end: a run that goes on runs it again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        interrupted: bool,
     },
     /// Something that holds for a cluster as a whole was found on the way.
     Noticed {

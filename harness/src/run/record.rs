@@ -3,8 +3,8 @@
 //! A run that is killed leaves a file whose last line may be cut; the reader
 //! says so and gives everything before it.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Event, Line, SCHEMA};
@@ -38,6 +38,15 @@ pub enum RecordError {
         /// The file.
         path: PathBuf,
     },
+    /// Another process writes to it.
+    #[error(
+        "expected the record `{}` for this run alone, found that another one writes to it: wait for its end, or name another file",
+        path.display()
+    )]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
     /// The record was written by a version with another schema.
     #[error(
         "expected schema {SCHEMA} in the record `{}`, found {found}; read it with the version that wrote it (`{version}`)",
@@ -61,17 +70,53 @@ pub struct RecordWriter {
 }
 
 impl RecordWriter {
-    /// A new record; a file that is there already is replaced.
+    /// A new record; a file that is there already is replaced, unless a run writes to it.
     ///
     /// # Errors
-    /// Where the file cannot be created.
+    /// Where the file cannot be created, or another process writes to it.
     pub fn create(path: &Path) -> Result<Self, RecordError> {
-        let file = File::create(path).map_err(|source| RecordError::Io {
-            doing: "create",
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(Self { file, path: path.to_owned() })
+        let writer = Self::open(path, "create")?;
+        let failed = |source| RecordError::Io { doing: "create", path: path.to_owned(), source };
+        // Only a regular file has anything to be replaced: a pipe or a terminal has not.
+        if writer.file.metadata().map_err(failed)?.is_file() {
+            writer.file.set_len(0).map_err(failed)?;
+        }
+        Ok(writer)
+    }
+
+    /// A record that is gone on with, and its lines so far, each handed to a function. A last
+    /// line that was cut is dropped; `None` says that there was no other, or no file: the
+    /// record begins.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or written, another process writes to it, or it is no
+    /// record of this schema.
+    pub fn resume(
+        path: &Path,
+        take: impl FnMut(Line),
+    ) -> Result<(Self, Option<Whole>), RecordError> {
+        let mut writer = Self::open(path, "write")?;
+        let failed = |source| RecordError::Io { doing: "write", path: path.to_owned(), source };
+        if !has_line(path)? {
+            writer.file.set_len(0).map_err(failed)?;
+            return Ok((writer, None));
+        }
+        let whole = each(path, take)?;
+        writer.file.set_len(whole.end).map_err(failed)?;
+        writer.file.seek(SeekFrom::Start(whole.end)).map_err(failed)?;
+        Ok((writer, Some(whole)))
+    }
+
+    /// The file, for this process alone.
+    fn open(path: &Path, doing: &'static str) -> Result<Self, RecordError> {
+        let failed = |source| RecordError::Io { doing, path: path.to_owned(), source };
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(RecordError::Taken { path: path.to_owned() }),
+            // A file system without locks is no reason not to write.
+            Err(TryLockError::Error(_)) | Ok(()) => Ok(Self { file, path: path.to_owned() }),
+        }
     }
 
     /// Appends one line, in one write: it is in the file when this returns,
@@ -99,19 +144,40 @@ pub struct Lines {
     pub cut: bool,
 }
 
+/// How a record ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whole {
+    /// The bytes of its whole lines.
+    pub end: u64,
+    /// Whether a line after them was cut, as a killed run leaves it.
+    pub cut: bool,
+}
+
 /// Reads a record.
+///
+/// # Errors
+/// As [`each`].
+pub fn read(path: &Path) -> Result<Lines, RecordError> {
+    let mut lines = Vec::new();
+    let Whole { cut, .. } = each(path, |line| lines.push(line))?;
+    Ok(Lines { lines, cut })
+}
+
+/// Reads a record, and hands every whole line to a function: rounds of many cells need not
+/// stay in memory.
 ///
 /// # Errors
 /// Where the file cannot be read, is no record, has another schema, or has a
 /// broken line that is not its last.
-pub fn read(path: &Path) -> Result<Lines, RecordError> {
+pub fn each(path: &Path, mut take: impl FnMut(Line)) -> Result<Whole, RecordError> {
     let failed = |source| RecordError::Io { doing: "read", path: path.to_owned(), source };
     let mut reader = BufReader::new(File::open(path).map_err(failed)?);
-    let mut lines = Vec::new();
     let mut text = Vec::new();
+    let mut end = 0;
     for number in 1.. {
         text.clear();
-        if reader.read_until(b'\n', &mut text).map_err(failed)? == 0 {
+        let length = reader.read_until(b'\n', &mut text).map_err(failed)?;
+        if length == 0 {
             break;
         }
         if number == 1 {
@@ -119,18 +185,42 @@ pub fn read(path: &Path) -> Result<Lines, RecordError> {
         }
         // Lines are written with their end in one go: a line without one was cut.
         if text.last() != Some(&b'\n') {
-            return Ok(Lines { lines, cut: true });
+            return Ok(Whole { end, cut: true });
         }
-        let line = serde_json::from_slice(&text).map_err(|source| RecordError::Malformed {
-            path: path.to_owned(),
-            line: number,
-            source,
-        })?;
-        lines.push(line);
+        let malformed =
+            |source| RecordError::Malformed { path: path.to_owned(), line: number, source };
+        let line: Line = serde_json::from_slice(&text).map_err(malformed)?;
+        if number == 1 && !matches!(line.event, Event::RunStarted { .. }) {
+            break;
+        }
+        take(line);
+        end += length as u64;
     }
-    match lines.first() {
-        Some(Line { event: Event::RunStarted { .. }, .. }) => Ok(Lines { lines, cut: false }),
-        _ => Err(RecordError::NoStart { path: path.to_owned() }),
+    if end == 0 {
+        return Err(RecordError::NoStart { path: path.to_owned() });
+    }
+    Ok(Whole { end, cut: false })
+}
+
+/// Whether a file has a whole line: a run that was killed at once has written none.
+fn has_line(path: &Path) -> Result<bool, RecordError> {
+    let failed = |source| RecordError::Io { doing: "read", path: path.to_owned(), source };
+    let mut reader = BufReader::new(File::open(path).map_err(failed)?);
+    let mut length = 0;
+    // A line that begins as none of a record does is not one that was cut.
+    let start = b"{\"at\":";
+    loop {
+        let part = reader.fill_buf().map_err(failed)?;
+        let own = part.iter().zip(start.iter().skip(length));
+        if part.contains(&b'\n') || own.clone().any(|(found, expected)| found != expected) {
+            return Ok(true);
+        }
+        let read = part.len();
+        if read == 0 {
+            return Ok(false);
+        }
+        length += read;
+        reader.consume(read);
     }
 }
 
@@ -168,6 +258,7 @@ mod tests {
             seed: 4,
             clusters: vec![],
             scenarios: vec![],
+            suite: None,
         })
     }
 
@@ -194,6 +285,64 @@ mod tests {
         let text = std::fs::read(file.path()).unwrap();
         std::fs::write(file.path(), &text[..text.len() - 3]).unwrap();
         assert_eq!(read(file.path()).unwrap(), Lines { lines: lines[..1].into(), cut: true });
+    }
+
+    #[test]
+    fn a_record_goes_on_after_its_last_whole_line() {
+        let lines = vec![started(SCHEMA), line(Event::ScenarioStarted)];
+        let file = written(&lines);
+        let text = std::fs::read(file.path()).unwrap();
+        // Wherever the second line was cut, and before it has begun.
+        let first = text.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        for length in [first, first + 1, text.len() - 1, text.len()] {
+            std::fs::write(file.path(), &text[..length]).unwrap();
+            let mut found = Vec::new();
+            let (mut writer, whole) =
+                RecordWriter::resume(file.path(), |line| found.push(line)).unwrap();
+            let cut = length != first && length != text.len();
+            assert_eq!(whole.map(|whole| whole.cut), Some(cut));
+            let own = if length == text.len() { 2 } else { 1 };
+            assert_eq!(found, lines[..own]);
+            writer.append(&lines[1]).unwrap();
+            assert_eq!(read(file.path()).unwrap().lines.len(), own + 1);
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_killed_at_once_begins() {
+        let file = written(&[started(SCHEMA)]);
+        let text = std::fs::read(file.path()).unwrap();
+        for length in [0, 1, 4, 40, text.len() - 1] {
+            std::fs::write(file.path(), &text[..length]).unwrap();
+            let (_, whole) = RecordWriter::resume(file.path(), |_| ()).unwrap();
+            assert_eq!((whole, std::fs::read(file.path()).unwrap().len()), (None, 0), "{length}");
+        }
+        // What is no record at all is left alone.
+        std::fs::write(file.path(), "my notes").unwrap();
+        let error = RecordWriter::resume(file.path(), |_| ()).unwrap_err();
+        assert!(matches!(error, RecordError::NoStart { .. }));
+        assert_eq!(std::fs::read(file.path()).unwrap(), b"my notes");
+    }
+
+    #[test]
+    fn two_runs_do_not_write_to_one_record() {
+        let file = written(&[started(SCHEMA)]);
+        let first = RecordWriter::resume(file.path(), |_| ()).unwrap();
+        for taken in [
+            RecordWriter::create(file.path()).map(drop),
+            RecordWriter::resume(file.path(), |_| ()).map(drop),
+        ] {
+            assert_eq!(
+                taken.unwrap_err().to_string(),
+                format!(
+                    "expected the record `{}` for this run alone, found that another one writes to it: wait for its end, or name another file",
+                    file.path().display()
+                )
+            );
+        }
+        assert_eq!(read(file.path()).unwrap().lines.len(), 1);
+        drop(first);
+        assert!(RecordWriter::create(file.path()).is_ok());
     }
 
     #[test]

@@ -99,7 +99,7 @@ pub(super) async fn run_scenario_on(
         tally.befall(Status::Errored, remains);
     }
     let (status, reason) = tally.result();
-    sink.emit(Event::ScenarioFinished { status, reason, took: begun.elapsed() });
+    sink.emit(Event::ScenarioFinished { status, reason, took: begun.elapsed(), interrupted });
     status
 }
 

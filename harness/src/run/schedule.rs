@@ -14,6 +14,7 @@ use crate::scenario::Scenario;
 
 use super::enforcement::Enforcement;
 use super::scenario::{caught, panicked, run_scenario_on, words};
+use super::suite::{Before, Suite};
 use super::{Counts, Event, EventSink, SCHEMA, ScenarioInfo, Settings, Status, Stop};
 
 impl Counts {
@@ -55,6 +56,8 @@ impl From<&Scenario> for ScenarioInfo {
             about: scenario.about.clone(),
             tags: scenario.tags.clone(),
             steps: scenario.steps.iter().map(|step| step.name.clone()).collect(),
+            digest: scenario.digest.clone(),
+            case: None,
         }
     }
 }
@@ -86,16 +89,50 @@ pub async fn run_all(
     sink: &EventSink,
     stop: &Stop,
 ) -> Ran {
+    run_suite(Suite::of(scenarios), sources, jobs, settings, sink, stop).await
+}
+
+/// As [`run_all`], with what the record is to say of the scenarios, and without those that an
+/// earlier part of the run has done: then [`Event::Resumed`] comes first, and the counts are
+/// those of both parts. A source on which everything is over is left alone.
+pub async fn run_suite(
+    suite: Suite,
+    sources: Vec<Arc<dyn Source>>,
+    jobs: usize,
+    settings: &Settings,
+    sink: &EventSink,
+    stop: &Stop,
+) -> Ran {
     let begun = Instant::now();
-    sink.emit(Event::RunStarted {
-        schema: SCHEMA,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        seed: settings.seed,
-        clusters: sources.iter().map(|source| source.name().to_owned()).collect(),
-        scenarios: scenarios.iter().map(|scenario| ScenarioInfo::from(&**scenario)).collect(),
-    });
+    let Suite { items, info, before } = suite;
+    let (infos, scenarios): (Vec<ScenarioInfo>, Vec<Arc<Scenario>>) =
+        items.into_iter().map(|item| (item.info, item.scenario)).unzip();
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let (sink, event) = match &before {
+        None => {
+            let clusters = sources.iter().map(|source| source.name().to_owned()).collect();
+            let (schema, seed) = (SCHEMA, settings.seed);
+            let scenarios = infos;
+            let started =
+                Event::RunStarted { schema, version, seed, clusters, scenarios, suite: info };
+            (sink.clone(), started)
+        }
+        Some(Before { over, cut, ran, .. }) => {
+            let resumed = Event::Resumed { version, over: over.len(), cut: *cut };
+            (sink.clone().after(*ran), resumed)
+        }
+    };
+    sink.emit(event);
+    let Before { over, left_behind, ran, .. } = before.unwrap_or_default();
     let mut running = JoinSet::new();
     for source in sources {
+        let mut scenarios = scenarios.clone();
+        scenarios.retain(|scenario| {
+            !over.contains_key(&(scenario.id.clone(), source.name().to_owned()))
+        });
+        if scenarios.is_empty() && !over.is_empty() {
+            continue;
+        }
         let lane = Lane {
             source,
             jobs: jobs.max(1),
@@ -104,10 +141,11 @@ pub async fn run_all(
             stop: stop.clone(),
             enforcement: Arc::default(),
         };
-        running.spawn(lane.run(scenarios.clone()));
+        running.spawn(lane.run(scenarios));
     }
     let mut counts = Counts::default();
-    let mut clean = true;
+    over.into_values().for_each(|status| counts.add(status));
+    let mut clean = !left_behind;
     while let Some(joined) = running.join_next().await {
         // Only the sink can panic outside of what a lane guards.
         let (some, removed) = joined.unwrap_or((Counts::default(), false));
@@ -118,11 +156,38 @@ pub async fn run_all(
         ExitCode::Passed if !clean => ExitCode::CouldNotTell,
         code => code,
     };
-    sink.emit(Event::RunFinished { counts, exit_code: exit_code.code(), took: begun.elapsed() });
+    let took = ran + begun.elapsed();
+    sink.emit(Event::RunFinished { counts, exit_code: exit_code.code(), took });
     Ran { counts, exit_code }
 }
 
-const NOT_STARTED: &str = "not started: the run was interrupted";
+/// Why a scenario did not begin.
+#[derive(Clone)]
+struct Unstarted {
+    status: Status,
+    reason: String,
+    /// Whether the run was to end.
+    interrupted: bool,
+}
+
+impl Unstarted {
+    fn new(status: Status, reason: String) -> Self {
+        Self { status, reason, interrupted: false }
+    }
+
+    fn interrupted() -> Self {
+        let reason = "not started: the run was interrupted".to_owned();
+        Self { status: Status::Errored, reason, interrupted: true }
+    }
+
+    /// Tells of it.
+    fn finish(self, sink: &EventSink, begun: Instant) -> Status {
+        let Self { status, reason, interrupted } = self;
+        let (reason, took) = (Some(reason), begun.elapsed());
+        sink.emit(Event::ScenarioFinished { status, reason, took, interrupted });
+        status
+    }
+}
 
 /// One source with its scenarios.
 struct Lane {
@@ -140,12 +205,12 @@ impl Lane {
     async fn run(self, scenarios: Vec<Arc<Scenario>>) -> (Counts, bool) {
         let counts = match self.prepare().await {
             Ok(()) => self.scenarios(scenarios).await,
-            Err((status, reason)) => {
+            Err(unstarted) => {
                 let mut counts = Counts::default();
                 for scenario in scenarios {
                     let sink = self.sink.of(self.source.name(), &scenario.id);
                     sink.emit(Event::ScenarioStarted);
-                    counts.add(finish(&sink, Instant::now(), status, reason.clone()));
+                    counts.add(unstarted.clone().finish(&sink, Instant::now()));
                 }
                 counts
             }
@@ -154,7 +219,7 @@ impl Lane {
         (counts, clean)
     }
 
-    async fn prepare(&self) -> Result<(), (Status, String)> {
+    async fn prepare(&self) -> Result<(), Unstarted> {
         let sink = self.sink.of(self.source.name(), "");
         let stages = Stages::new(move |stage: Stage| {
             let (took, failed) = match stage.state {
@@ -172,13 +237,14 @@ impl Lane {
                 prepared = self.source.prepare(&stages) => Some(prepared),
             }
         });
-        match prepared.await {
-            Ok(Some(Ok(()))) => Ok(()),
-            Ok(Some(Err(ClusterError::Unsupported(why)))) => Err((Status::Skipped, why)),
-            Ok(Some(Err(error))) => Err((Status::Errored, words(&error))),
-            Ok(None) => Err((Status::Errored, NOT_STARTED.to_owned())),
-            Err(panic) => Err((Status::Errored, panicked(&panic))),
-        }
+        let (status, reason) = match prepared.await {
+            Ok(Some(Ok(()))) => return Ok(()),
+            Ok(None) => return Err(Unstarted::interrupted()),
+            Ok(Some(Err(ClusterError::Unsupported(why)))) => (Status::Skipped, why),
+            Ok(Some(Err(error))) => (Status::Errored, words(&error)),
+            Err(panic) => (Status::Errored, panicked(&panic)),
+        };
+        Err(Unstarted::new(status, reason))
     }
 
     async fn close(&self) -> bool {
@@ -215,8 +281,7 @@ impl Lane {
                 let sink = self.sink.of(self.source.name(), &scenario.id);
                 if self.stop.is_asked() {
                     sink.emit(Event::ScenarioStarted);
-                    let reason = NOT_STARTED.to_owned();
-                    counts.add(finish(&sink, Instant::now(), Status::Errored, reason));
+                    counts.add(Unstarted::interrupted().finish(&sink, Instant::now()));
                     continue;
                 }
                 let (source, settings) = (self.source.clone(), self.settings.clone());
@@ -233,7 +298,7 @@ impl Lane {
                 Err(error) => {
                     if let Some((sink, begun)) = names.remove(&error.id()) {
                         let reason = panicked(&error.to_string());
-                        counts.add(finish(&sink, begun, Status::Errored, reason));
+                        counts.add(Unstarted::new(Status::Errored, reason).finish(&sink, begun));
                     }
                 }
             }
@@ -283,23 +348,18 @@ async fn one(
         () = stop.asked() => None,
         made = source.cluster(&scenario) => Some(made),
     };
-    let (status, reason) = match made {
+    let unstarted = match made {
         Some(Ok(mut cluster)) => {
             let cluster = &mut *cluster;
             return run_scenario_on(&scenario, cluster, &settings, &sink, &making, &enforcement)
                 .await;
         }
-        None => (Status::Errored, NOT_STARTED.to_owned()),
-        Some(Err(ClusterError::Unsupported(why))) => (Status::Skipped, why),
-        Some(Err(error)) => (Status::Errored, words(&error)),
+        None => Unstarted::interrupted(),
+        Some(Err(ClusterError::Unsupported(why))) => Unstarted::new(Status::Skipped, why),
+        Some(Err(error)) => Unstarted::new(Status::Errored, words(&error)),
     };
     sink.emit(Event::ScenarioStarted);
-    finish(&sink, begun, status, reason)
-}
-
-fn finish(sink: &EventSink, begun: Instant, status: Status, reason: String) -> Status {
-    sink.emit(Event::ScenarioFinished { status, reason: Some(reason), took: begun.elapsed() });
-    status
+    unstarted.finish(&sink, begun)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Where a run's events go.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -15,6 +16,8 @@ use super::{Event, Line};
 pub struct EventSink {
     take: Arc<dyn Fn(Line) + Send + Sync>,
     started: Instant,
+    /// How long an earlier part of the run had run.
+    before: Duration,
     cluster: Arc<str>,
     scenario: Arc<str>,
 }
@@ -28,6 +31,7 @@ impl EventSink {
         Self {
             take: Arc::new(take),
             started: Instant::now(),
+            before: Duration::ZERO,
             cluster: Arc::from(""),
             scenario: Arc::from(""),
         }
@@ -39,6 +43,11 @@ impl EventSink {
         let (sender, receiver) = mpsc::unbounded_channel();
         // A receiver that has gone wants no more lines; the run goes on to its teardown.
         (Self::new(move |line| drop(sender.send(line))), receiver)
+    }
+
+    /// A sink of a run that goes on: its clock goes on too.
+    pub fn after(self, before: Duration) -> Self {
+        Self { before, ..self }
     }
 
     /// The sink of one scenario on one cluster, with the run's clock.
@@ -79,7 +88,7 @@ impl EventSink {
     /// The line of what happened now.
     pub(super) fn line(&self, event: Event) -> Line {
         Line {
-            at: self.started.elapsed(),
+            at: self.before + self.started.elapsed(),
             cluster: self.cluster.to_string(),
             scenario: self.scenario.to_string(),
             event,

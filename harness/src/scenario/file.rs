@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::digest;
 use super::field::{Field, Object, Reader};
-use super::folder::{Folder, Manifests};
+use super::folder::{Folder, Manifests, SCENARIO_FILE};
 use super::manifest::syntax;
 use super::source::Source;
 use super::step::Steps;
@@ -33,6 +34,9 @@ pub(super) fn scenario(
             let mut manifests = Manifests::new(folder, options.kubernetes);
             let root = Field::root(&document.root);
             scenario = read(&mut reader, root, &mut manifests, id, folder, options);
+            let mut digests = std::mem::take(&mut manifests.digests);
+            digests.insert(SCENARIO_FILE.to_owned(), digest::of_text(&source.text));
+            scenario.iter_mut().for_each(|read| read.digest = digest::digest_of_list(&digests));
             diagnostics.append(&mut reader.diagnostics);
             diagnostics.append(&mut manifests.diagnostics);
         }
@@ -88,6 +92,7 @@ fn read(
         topology,
         steps: Vec::new(),
         unsupported: Vec::new(),
+        digest: String::new(),
         origin: reader.origin(&object.field),
     };
     match object.get("steps") {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::digest;
 use super::field::{Field, Reader};
 use super::manifest::{self, Manifest};
 use super::nearby::did_you_mean;
@@ -86,6 +87,8 @@ pub(crate) struct Manifests<'f> {
     folder: &'f Folder,
     version: KubernetesVersion,
     read: BTreeMap<String, Rc<Accepted>>,
+    /// The digest of each that was read.
+    pub(crate) digests: BTreeMap<String, String>,
     /// What was found in files that are to be taken as they are.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Policies that are not understood, a sentence each.
@@ -98,6 +101,7 @@ impl<'f> Manifests<'f> {
             folder,
             version,
             read: BTreeMap::new(),
+            digests: BTreeMap::new(),
             diagnostics: Vec::new(),
             unsupported: Vec::new(),
         }
@@ -108,7 +112,7 @@ impl<'f> Manifests<'f> {
         if let Some(accepted) = self.read.get(name) {
             return Ok(accepted.clone());
         }
-        let source = self.folder.read(name)?;
+        let source = self.source(name)?;
         let manifest = manifest::read(&source, self.version);
         self.diagnostics.extend(manifest.diagnostics.iter().cloned());
         self.unsupported.extend(manifest.unsupported.iter().cloned());
@@ -118,8 +122,14 @@ impl<'f> Manifests<'f> {
     }
 
     /// A manifest that is to be refused; its findings are the caller's.
-    pub(crate) fn judged(&self, name: &str) -> Result<Manifest, String> {
-        Ok(manifest::read(&self.folder.read(name)?, self.version))
+    pub(crate) fn judged(&mut self, name: &str) -> Result<Manifest, String> {
+        Ok(manifest::read(&self.source(name)?, self.version))
+    }
+
+    fn source(&mut self, name: &str) -> Result<Source, String> {
+        let source = self.folder.read(name)?;
+        self.digests.insert(name.to_owned(), digest::of_text(&source.text));
+        Ok(source)
     }
 
     /// The files that there are.

@@ -20,7 +20,7 @@ struct Listed {
 pub(super) fn rejects(
     reader: &mut Reader<'_>,
     field: &Field<'_>,
-    manifests: &Manifests<'_>,
+    manifests: &mut Manifests<'_>,
     version: KubernetesVersion,
 ) -> Vec<ExpectedDiagnostic> {
     let mut files: BTreeMap<String, Vec<(Listed, Field<'_>)>> = BTreeMap::new();
@@ -101,7 +101,7 @@ fn compare(
     reader: &mut Reader<'_>,
     file: &str,
     expected: Vec<(Listed, Field<'_>)>,
-    manifests: &Manifests<'_>,
+    manifests: &mut Manifests<'_>,
 ) -> Vec<ExpectedDiagnostic> {
     let Some(first) = expected.first().map(|(_, field)| field.clone()) else { return Vec::new() };
     let found = match manifests.judged(file) {

@@ -35,6 +35,9 @@ pub struct Scenario {
     /// sentence each. Where there is one the scenario is skipped, since what
     /// the others specify is not the whole.
     pub unsupported: Vec<String>,
+    /// The digest of its files: [`digest_of_list`](super::digest_of_list) of the SHA-256 of
+    /// `scenario.yaml` and of each manifest that it names.
+    pub digest: String,
     /// Where it starts.
     pub origin: Origin,
 }

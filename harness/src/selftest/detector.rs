@@ -152,7 +152,7 @@ mod tests {
             let detector = detector(*fault);
             assert!(matches!(detector.level, Level::Must | Level::MustIfDeclared), "{fault}");
             for features in detector.cases {
-                let alone = Detector { cases: &[features], ..detector };
+                let alone = Detector { cases: std::slice::from_ref(features), ..detector };
                 assert!(!alone.choose(&cases).is_empty(), "{fault}: no case has {features:?}");
             }
         }
@@ -163,9 +163,9 @@ mod tests {
         let cases = cases().unwrap();
         for (fault, first) in [
             (Fault::EgressIgnored, "egress/plain"),
-            (Fault::FirstPortOfRange, "egress/port=range"),
+            (Fault::FirstPortOfRange, "ingress/port=range"),
             (Fault::OwnNodeBlocked, "special/own-node"),
-            (Fault::ExceptIgnored, "egress/peer=except,path=outside"),
+            (Fault::ExceptIgnored, "ingress/peer=except,path=outside"),
         ] {
             assert_eq!(detector(fault).choose(&cases)[0].id, first, "{fault}");
         }

@@ -49,7 +49,8 @@ pub(crate) fn world(world: &World) -> String {
     }
     for node in topology.nodes.values() {
         let (ports, addresses) = (ports(&node.ports), addresses(&node.addresses));
-        let _ = writeln!(text, "  node {} [{ports}] {addresses}", node.name);
+        let labels = node.labels.as_ref().map(labels).unwrap_or_default();
+        let _ = writeln!(text, "  node {} {labels} [{ports}] {addresses}", node.name);
     }
     for each in topology.pods.values() {
         let _ = writeln!(text, "  pod {}", pod(each));
@@ -59,6 +60,9 @@ pub(crate) fn world(world: &World) -> String {
         let _ = writeln!(text, "  external {} [{ports}] {addresses}", host.name);
     }
     for policy in world.policies.values() {
+        let _ = writeln!(text, "  policy {}: {}", policy.name, policy.manifest["spec"]);
+    }
+    for policy in world.cluster_policies.values() {
         let _ = writeln!(text, "  policy {}: {}", policy.name, policy.manifest["spec"]);
     }
     text

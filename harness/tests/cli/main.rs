@@ -6,13 +6,16 @@
 mod clusters;
 mod conformance;
 mod doctor;
+mod indexed_job;
 mod input;
 mod machine;
 mod manifests;
 mod process;
 #[path = "../requirement/mod.rs"]
 mod requirement;
+mod resuming;
 mod runs;
+mod selftest;
 mod signals;
 mod usage;
 
@@ -56,7 +59,13 @@ fn main() -> ExitCode {
         clusters::what_cannot_be_is_refused_with_the_remedy,
         clusters::clusters_are_listed_and_removed,
         conformance::cases_are_listed_and_written,
-        conformance::what_is_to_be_done_has_to_be_said,
+        conformance::a_case_that_is_not_there_is_told,
+        conformance::parts_hold_every_case_once,
+        conformance::a_report_that_cannot_be_is_refused_before_anything_is_made,
+        selftest::faults_are_listed_with_what_is_meant_to_catch_them,
+        selftest::a_selftest_that_cannot_be_is_refused_before_anything_is_made,
+        indexed_job::the_manifest_is_accepted_by_this_program,
+        indexed_job::its_account_is_the_one_that_is_printed,
         doctor::what_kind_needs_is_checked,
     ];
     let clusters = tests![
@@ -66,6 +75,12 @@ fn main() -> ExitCode {
         runs::a_rejected_manifest_counts_as_judged_and_is_told,
         runs::one_job_keeps_the_order,
         runs::a_run_outlives_its_reader,
+        conformance::cases_are_run_and_reported,
+        conformance::parts_are_put_together,
+        selftest::each_fault_is_caught_and_nothing_is_reported_without,
+        resuming::a_killed_run_goes_on_and_repeats_and_loses_nothing,
+        resuming::an_interrupted_run_goes_on,
+        resuming::a_record_of_another_run_is_refused,
         signals::an_interrupted_run_ends_with_3_and_leaves_nothing,
         machine::a_program_that_was_removed_goes_on,
         machine::few_open_files_and_no_input_suffice,

@@ -9,6 +9,9 @@ pub(crate) fn help_of_every_command() {
         ("", expect_file!["../golden/cli/help.txt"]),
         ("run", expect_file!["../golden/cli/help-run.txt"]),
         ("conformance", expect_file!["../golden/cli/help-conformance.txt"]),
+        ("report conformance", expect_file!["../golden/cli/help-report-conformance.txt"]),
+        ("report merge", expect_file!["../golden/cli/help-report-merge.txt"]),
+        ("selftest", expect_file!["../golden/cli/help-selftest.txt"]),
         ("matrix", expect_file!["../golden/cli/help-matrix.txt"]),
         ("explain", expect_file!["../golden/cli/help-explain.txt"]),
         ("lint", expect_file!["../golden/cli/help-lint.txt"]),
@@ -66,6 +69,25 @@ pub(crate) fn usage_errors_end_with_2_and_say_what_was_expected() {
             vec!["run", "--record", "-"],
             expect![
                 "error: expected a file for `--record`, found `-`: standard output carries the report; a file of that name is `./-`"
+            ],
+        ),
+        (
+            vec!["run", "--partition", "hash:6/5"],
+            expect![[r#"
+            error: invalid value 'hash:6/5' for '--partition <hash:K/N>': expected `hash:K/N` with K from 1 to N, as in `hash:2/5`, found `hash:6/5`
+
+            For more information, try '--help'."#]],
+        ),
+        (
+            vec!["report", "merge", "nowhere.jsonl"],
+            expect![[r#"
+            error: cannot read the record `nowhere.jsonl`
+              because: No such file or directory (os error 2)"#]],
+        ),
+        (
+            vec!["report", "merge", "README.md"],
+            expect![
+                "error: expected `README.md` to start with the line of a run's start; is it a record?"
             ],
         ),
         (

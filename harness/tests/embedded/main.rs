@@ -7,6 +7,7 @@ mod life;
 #[path = "../requirement/mod.rs"]
 mod requirement;
 mod services;
+mod tiers;
 mod town;
 mod traffic;
 mod watching;
@@ -41,6 +42,14 @@ fn main() -> ExitCode {
         trial("services_lead_to_pods", services::lead_to_pods),
         trial("services_are_judged_by_the_pods_port", services::are_judged_by_the_pods_port),
         trial("services_come_and_go_with_pods", services::come_and_go_with_pods),
+        trial("tiers_are_asked_in_order", tiers::tiers_in_order),
+        trial("nodes_are_peers_of_policies_of_the_cluster", tiers::nodes_are_peers),
+        trial(
+            "pods_that_dial_themselves_are_subject_by_a_service",
+            tiers::pods_that_dial_themselves,
+        ),
+        trial("known_connections_pass_policies_of_the_cluster", tiers::known_connections_pass),
+        trial("domain_names_are_refused", tiers::domain_names_are_refused),
         trial("an_address_of_a_pod_that_ended_is_used_again", ends::an_address_is_used_again),
         trial("a_terminating_pod_is_filtered", ends::a_terminating_pod_is_filtered),
         trial("a_new_deny_is_watched", watching::a_new_deny),

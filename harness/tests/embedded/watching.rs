@@ -23,7 +23,7 @@ fn both(source: &str, destination: &str) -> Vec<Cell> {
     PORTS.iter().map(|(port, protocol)| cell_of(source, destination, *port, *protocol)).collect()
 }
 
-fn watch(held: Vec<Cell>, tried: Vec<Cell>) -> Watch {
+pub(crate) fn watch(held: Vec<Cell>, tried: Vec<Cell>) -> Watch {
     Watch {
         held,
         tried,

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use ringfence::cluster::{Cluster, ClusterError, Source};
 use ringfence::model::Outcome;
 use ringfence::run::record::{RecordWriter, read};
-use ringfence::run::{Counts, Event, EventSink, Line, Settings, Status, Stop, run_all};
+use ringfence::run::{
+    Before, Counts, Event, EventSink, Line, Settings, Status, Stop, Suite, run_all, run_suite,
+};
 use ringfence::scenario::Scenario;
 
 use crate::fake::Fake;
@@ -268,4 +270,32 @@ async fn an_interrupted_run_starts_nothing_more_and_has_not_passed() {
     assert_eq!(results[1].2, "interrupted");
     assert_eq!(results[2].2, "not started: the run was interrupted");
     assert!(matches!(lines.last().unwrap().event, Event::RunFinished { exit_code: 3, .. }));
+}
+
+/// What an earlier part of the run has done is neither done again nor lost, and its clock goes on.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_goes_on_leaves_out_what_is_over() {
+    let (sink, mut lines) = EventSink::channel();
+    let source: Arc<dyn Source> = Arc::new(Fakes(|_: &str| Ok(Fake::honest())));
+    let settings = Settings { seed: 7, ..Settings::default() };
+    let key = |id: &str| (id.to_owned(), "fake".to_owned());
+    let over = [(key("a"), Status::Passed), (key("b"), Status::Errored)].into();
+    let ran = std::time::Duration::from_secs(100);
+    let before = Some(Before { over, cut: true, ran, ..Before::default() });
+    let suite = Suite { before, ..Suite::of(scenarios(&["a", "b", "c"])) };
+    let stop = Stop::never();
+    let ended = run_suite(suite, vec![source], 1, &settings, &sink, &stop).await;
+    drop(sink);
+    assert_eq!(ended.counts, Counts { passed: 2, errored: 1, ..Counts::default() });
+    let mut all = vec![];
+    while let Some(line) = lines.recv().await {
+        all.push(line);
+    }
+    let Event::Resumed { over: 2, cut: true, .. } = all[0].event else { panic!("{:?}", all[0]) };
+    assert!(all.iter().all(|line| line.at >= ran));
+    assert_eq!(results(&all), [("c".to_owned(), Status::Passed, String::new())]);
+    let Event::RunFinished { counts, exit_code: 3, took } = all.last().unwrap().event else {
+        panic!("{:?}", all.last())
+    };
+    assert!(counts == ended.counts && took >= ran);
 }

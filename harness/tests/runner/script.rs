@@ -132,6 +132,7 @@ pub(crate) fn with_protocols(protocols: &[Protocol], steps: Vec<Step>) -> Scenar
         },
         steps,
         unsupported: vec![],
+        digest: String::new(),
         origin: origin(),
     }
 }

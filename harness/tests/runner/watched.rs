@@ -7,6 +7,11 @@ use ringfence::scenario::{Scenario, Step};
 use crate::fake::{Fake, Scene};
 use crate::script::{Told, X_TO_Y, Y_TO_X, add, fence, run, scenario, step, unfence, watched};
 
+/// How often the cluster was changed before the step of [`unrelated`] that is watched: the run's
+/// own pods, the first step, and the sentinel's flip, since time stands still and nobody knows
+/// yet how slow it enforces.
+const BEFORE: usize = 3;
+
 /// `y` is fenced while it is watched.
 fn new_deny() -> Scenario {
     let fenced = step(vec![fence("y")], &["deny * -> y", "allow * -> *"]);
@@ -86,7 +91,7 @@ async fn a_deny_that_is_never_enforced_says_nothing_of_connections() {
 #[tokio::test(start_paused = true)]
 async fn an_unrelated_change_that_cuts_a_connection_is_a_fault() {
     let cut = |scene: &Scene<'_>| {
-        let now = scene.held && scene.changes > 2;
+        let now = scene.held && scene.changes > BEFORE;
         now.then_some(Outcome::Refused)
     };
     let scenario = unrelated(&["allow y -> x"], &["deny x -> y", "allow y -> x"]);
@@ -113,7 +118,8 @@ async fn what_opens_or_closes_for_a_moment_is_a_fault() {
         let seen = outcome.clone();
         let lie = move |scene: &Scene<'_>| {
             let moment = scene.turn.is_some_and(|turn| (2..=4).contains(&turn));
-            (moment && scene.changes > 2 && scene.cell.to_string() == cell).then(|| seen.clone())
+            (moment && scene.changes > BEFORE && scene.cell.to_string() == cell)
+                .then(|| seen.clone())
         };
         let told = run(&scenario, &mut Fake::honest().lie(lie)).await;
         assert_eq!(told.status, Status::Failed, "{cell}: {outcome}");
@@ -172,8 +178,9 @@ async fn a_pod_that_comes_with_its_policy_may_be_open_for_a_while() {
 
 #[tokio::test(start_paused = true)]
 async fn silence_in_which_the_witness_is_silent_too_is_no_pass() {
-    let stall =
-        |scene: &Scene<'_>| (scene.turn.is_some() && scene.changes > 2).then_some(Outcome::Dropped);
+    let stall = |scene: &Scene<'_>| {
+        (scene.turn.is_some() && scene.changes > BEFORE).then_some(Outcome::Dropped)
+    };
     let scenario = unrelated(&[], &["deny x -> y"]);
     let told = run(&scenario, &mut Fake::honest().lie(stall)).await;
     assert_eq!(told.status, Status::Errored);

@@ -23,8 +23,8 @@ pub(crate) const NAMESPACES: [&str; 3] = ["red", "green", "blue"];
 pub(crate) const KEYS: [&str; 3] = ["app", "tier", "team"];
 pub(crate) const VALUES: [&str; 3] = ["a", "b", "c"];
 /// Port numbers, few enough that rules often match.
-const NUMBERS: [u16; 4] = [80, 81, 443, 8080];
-const PORT_NAMES: [&str; 2] = ["http", "admin"];
+pub(crate) const NUMBERS: [u16; 4] = [80, 81, 443, 8080];
+pub(crate) const PORT_NAMES: [&str; 2] = ["http", "admin"];
 /// What a node listens on; no hostNetwork pod of its has the same.
 const NODE_PORT: u16 = 9100;
 
@@ -150,7 +150,7 @@ fn node_ports(random: &mut Rng) -> Vec<Port> {
     vec![Port { name: None, number: NODE_PORT, protocol: protocol(random) }]
 }
 
-fn protocol(random: &mut Rng) -> Protocol {
+pub(crate) fn protocol(random: &mut Rng) -> Protocol {
     match random.u8(..5) {
         0 | 1 => Protocol::Tcp,
         2 | 3 => Protocol::Udp,

@@ -11,7 +11,7 @@ use super::{KEYS, NAMESPACES, NODE_PORT, NUMBERS, PORT_NAMES, VALUES, pick, prot
 
 /// Ranges around the worlds' external hosts and nodes, with narrower ones to leave out: some
 /// within each other, some side by side, some that together are the whole.
-const BLOCKS: [(&str, &[&str]); 10] = [
+pub(crate) const BLOCKS: [(&str, &[&str]); 10] = [
     (
         "203.0.113.0/24",
         &["203.0.113.0/25", "203.0.113.4/30", "203.0.113.200/32", "203.0.113.201/32"],
@@ -119,7 +119,7 @@ fn port(random: &mut Rng, origin: &Origin) -> PolicyPort {
 }
 
 /// At times by the label that every namespace has of itself.
-fn namespace_selector(random: &mut Rng) -> LabelSelector {
+pub(crate) fn namespace_selector(random: &mut Rng) -> LabelSelector {
     if random.u8(..4) > 0 {
         return selector(random);
     }
@@ -127,7 +127,7 @@ fn namespace_selector(random: &mut Rng) -> LabelSelector {
 }
 
 /// Up to two labels and up to two expressions, most often one of either.
-fn selector(random: &mut Rng) -> LabelSelector {
+pub(crate) fn selector(random: &mut Rng) -> LabelSelector {
     let mut selector = LabelSelector::everything();
     let (labels, expressions) = match random.u8(..8) {
         0 => (0, 0),
@@ -236,7 +236,7 @@ fn port_value(port: &PolicyPort) -> Value {
     Value::Object(object)
 }
 
-fn selector_value(selector: &LabelSelector) -> Value {
+pub(crate) fn selector_value(selector: &LabelSelector) -> Value {
     let mut object = Map::new();
     if !selector.match_labels.is_empty() {
         object.insert("matchLabels".to_owned(), json!(selector.match_labels));

@@ -65,6 +65,7 @@ impl Deployment {
             let node =
                 topology.nodes.entry(name.clone()).or_insert_with(|| Node::new(name.clone()));
             node.addresses = network.node_addresses(number);
+            label(node);
         }
         let pods: Vec<PodName> = topology.pods.keys().cloned().collect();
         let threads = options.threads.max(1);
@@ -296,6 +297,23 @@ impl Deployment {
             prober.allow_targets(addresses.iter().copied());
         }
     }
+}
+
+/// Gives a node the labels that every node's kubelet gives it ("Well-Known Labels, Annotations
+/// and Taints").
+fn label(node: &mut Node) {
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let own = [
+        ("kubernetes.io/hostname", &*node.name),
+        ("kubernetes.io/os", "linux"),
+        ("kubernetes.io/arch", arch),
+    ];
+    let own = own.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    node.labels.get_or_insert_default().extend(own);
 }
 
 /// Has every packet filter carry out what it is given, so many at a time.

@@ -9,7 +9,7 @@ use ringfence_probe::wire::Sctp;
 use super::EmbeddedOptions;
 use super::dataplane::{DropLog, try_services};
 use super::namespace::{IPV6_FORWARDING, forward_ipv6};
-use crate::cluster::{Capabilities, Dataplane, Induced};
+use crate::cluster::{Capabilities, Dataplane, Feature, Induced};
 use crate::model::{Family, Name, Protocol, Via};
 
 /// What gives a kernel that has modules what Services need.
@@ -20,6 +20,10 @@ pub(super) const TRIAL: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
     IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
 ];
+
+/// All of the cluster tier that can be declared.
+const CLUSTER_TIER: [Feature; 3] =
+    [Feature::ClusterTiers, Feature::ClusterTierNamedPorts, Feature::ClusterTierNodePeers];
 
 /// Finds out by trying, in the calling thread's network namespace.
 pub(super) fn capabilities(options: &EmbeddedOptions) -> Capabilities {
@@ -69,7 +73,11 @@ pub(super) fn capabilities(options: &EmbeddedOptions) -> Capabilities {
         host_network: true,
         external_hosts: true,
         evidence,
-        dataplane: Box::new(Dataplane { induced, ..Dataplane::default() }),
+        dataplane: Box::new(Dataplane {
+            declares: CLUSTER_TIER.into(),
+            induced,
+            ..Dataplane::default()
+        }),
         missing,
     }
 }

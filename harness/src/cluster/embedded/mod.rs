@@ -52,7 +52,7 @@ use self::protocol::{Cells, Reply, Request};
 use super::{
     Artifact, Capabilities, Cluster, ClusterError, Round, Source, TeardownError, Timeline, Watch,
 };
-use crate::model::{Change, Observation, Topology};
+use crate::model::{Change, ClusterPeer, ClusterPolicy, Observation, Topology};
 use crate::scenario::Scenario;
 
 /// What an embedded cluster is to be like.
@@ -175,6 +175,24 @@ async fn launch(options: &EmbeddedOptions) -> Result<(Process, Capabilities), Cl
     }
 }
 
+/// Whether the changes hold no policy that names domains: nothing is looked up here.
+fn enforceable(changes: &[Change]) -> Result<(), ClusterError> {
+    let names_domains = |policy: &ClusterPolicy| {
+        let mut peers = policy.egress.iter().flat_map(|rule| &rule.peers);
+        peers.any(|peer| matches!(peer, ClusterPeer::DomainNames { .. }))
+    };
+    let refused = changes.iter().find_map(|change| match change {
+        Change::ApplyClusterPolicy(policy) if names_domains(policy) => Some(&policy.name),
+        _ => None,
+    });
+    match refused {
+        None => Ok(()),
+        Some(policy) => Err(ClusterError::Unsupported(format!(
+            "`{policy}` names domains, which are not looked up here"
+        ))),
+    }
+}
+
 #[async_trait]
 impl Cluster for Embedded {
     fn capabilities(&self) -> &Capabilities {
@@ -202,15 +220,7 @@ impl Cluster for Embedded {
     }
 
     async fn change(&mut self, changes: &[Change]) -> Result<Topology, ClusterError> {
-        let of_cluster = |change: &Change| {
-            matches!(change, Change::ApplyClusterPolicy(_) | Change::DeleteClusterPolicy(_))
-        };
-        if changes.iter().any(of_cluster) {
-            return Err(ClusterError::Unsupported(
-                "policies of the cluster (`policy.networking.k8s.io`) are not enforced here"
-                    .to_owned(),
-            ));
-        }
+        enforceable(changes)?;
         let request = Request::Change(changes.to_vec());
         match self.ask(&request, CHANGE, "the changes to be made").await? {
             Reply::Topology(topology) => Ok(topology),
@@ -234,6 +244,7 @@ impl Cluster for Embedded {
     }
 
     async fn watch(&mut self, watch: &Watch, changes: &[Change]) -> Result<Timeline, ClusterError> {
+        enforceable(changes)?;
         let request = Request::Watch(watch.clone(), changes.to_vec());
         let deadline = CHANGE + watch.before + watch.after + watch.deadline.saturating_mul(4);
         match self.ask(&request, deadline, "the changes to be made and watched").await? {

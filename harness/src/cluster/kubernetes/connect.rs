@@ -1,19 +1,45 @@
-//! A client from a kubeconfig.
+//! A client from a kubeconfig, or, in a pod, from its service account.
+
+use std::env;
 
 use anyhow::{Context, Result, bail};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
+/// What every pod is told of its cluster (`concepts/services-networking/service`,
+/// "Environment variables").
+const IN_POD: &str = "KUBERNETES_SERVICE_HOST";
+
 /// A client for a context of the kubeconfig that `KUBECONFIG` names, or that is at
-/// `~/.kube/config`; without a context for its current one. Nothing is sent yet.
+/// `~/.kube/config`; without a context for its current one. In a pod without a kubeconfig, where no context
+/// is named, it is for the pod's own cluster, with the pod's service account. Nothing is sent yet.
 ///
 /// # Errors
-/// What was expected of the kubeconfig, with the contexts that it has.
+/// What was expected of the kubeconfig, with the contexts that it has, or of the pod.
 pub async fn connect(context: Option<&str>) -> Result<Client> {
-    let kubeconfig = Kubeconfig::read().context(
-        "expected a kubeconfig where `KUBECONFIG` says or at `~/.kube/config`, found none that can be read: set `KUBECONFIG` to its file",
-    )?;
-    client(kubeconfig, context).await
+    match Kubeconfig::read() {
+        Ok(kubeconfig) => client(kubeconfig, context).await,
+        // A file that is named is meant.
+        Err(_)
+            if context.is_none()
+                && env::var_os("KUBECONFIG").is_none()
+                && env::var_os(IN_POD).is_some() =>
+        {
+            let config = Config::incluster().context(
+                "expected the service account of this pod, found none that can be read: name one in the pod's `serviceAccountName`, and let its token be mounted",
+            )?;
+            built(config).context("the service account of this pod")
+        }
+        Err(error) => Err(error).context(
+            "expected a kubeconfig where `KUBECONFIG` says or at `~/.kube/config`, found none that can be read: set `KUBECONFIG` to its file",
+        ),
+    }
+}
+
+fn built(mut config: Config) -> Result<Client> {
+    // Calls are tried again here, within a deadline that tells what went wrong.
+    config.default_retry = false;
+    Ok(Client::try_from(config)?)
 }
 
 /// A client for a context of a kubeconfig, or for its current one.
@@ -36,10 +62,8 @@ pub async fn client(kubeconfig: Kubeconfig, context: Option<&str>) -> Result<Cli
     let name = name.to_owned();
     let options = KubeConfigOptions { context: Some(name.clone()), ..KubeConfigOptions::default() };
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    let mut config = config.with_context(|| format!("context `{name}` of the kubeconfig"))?;
-    // Calls are tried again here, within a deadline that tells what went wrong.
-    config.default_retry = false;
-    Client::try_from(config).with_context(|| format!("context `{name}` of the kubeconfig"))
+    let of = || format!("context `{name}` of the kubeconfig");
+    built(config.with_context(of)?).with_context(of)
 }
 
 #[cfg(test)]

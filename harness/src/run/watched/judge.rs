@@ -84,10 +84,9 @@ impl Bench<'_> {
     fn judge(&self, ask: &Ask, control: &Control) -> WatchedCell {
         let asked = self.watching.seen.timeline.asked;
         let moments = self.moments(ask, ask.manner);
-        let since = match moments.first() {
-            Some(first) if ask.comes => first.at,
-            _ => asked,
-        };
+        // A pod of its name may have gone before it came.
+        let first = moments.iter().map(|moment| moment.at).find(|at| *at >= asked);
+        let since = first.filter(|_| ask.comes).unwrap_or(asked);
         let sight = self.sight(ask.manner, ask.specified, since, moments);
         let wire = match ask.manner {
             Manner::Held => self.held(ask, moments, &sight),

@@ -5,24 +5,42 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::addresses::Addresses;
 use super::pods::{Pods, Scope};
 use super::ports::{Ports, SomePorts, numbers_of};
-use super::ruleset::{Chain, Handling, LogText, Match, Rule, Ruleset, Set, SetId};
+use super::ruleset::{
+    Chain, Handling, LogText, Match, Rule, Ruleset, Ruling, Set, SetId, TierChain, TierRule,
+};
+use super::tiers;
 use super::{LocalPod, NodeView};
-use crate::model::{self, Direction, Family, NetworkPolicy, Peer, Pod, PolicyType, World};
+use crate::model::{
+    self, ClusterAction, ClusterPeer, ClusterPolicy, ClusterRule, Direction, Family, NetworkPolicy,
+    Peer, Pod, PodName, PolicyType, Tier, Topology, World,
+};
 
 /// The rules by which a node enforces the world's policies on its pods. With `evidence`
 /// every drop is told to the packet log.
 pub(in super::super) fn compile(world: &World, node: &NodeView, evidence: bool) -> Ruleset {
     let pods = Pods::new(&world.topology);
     let mut sets = Sets::default();
-    let mut chains = Vec::new();
+    let (mut chains, mut tiers) = (Vec::new(), Vec::new());
     for direction in [Direction::Egress, Direction::Ingress] {
         let policies = world.policies.values().map(|policy| &**policy);
         let isolating: Vec<&NetworkPolicy> =
             policies.filter(|policy| affects(policy, direction)).collect();
-        let mut compiler = Compiler { direction, pods: &pods, sets: &mut sets };
-        chains.extend(compiler.chains(node, &isolating, evidence));
+        let mut compiler = Compiler { direction, pods: &pods, sets: &mut sets, evidence };
+        let isolated = compiler.chains(node, &isolating);
+        for tier in [Tier::Admin, Tier::Baseline] {
+            let policies = tiers::in_order(world, tier);
+            // "v1.NetworkPolicy always makes a final decision for selected pods. Further
+            // evaluation only happens for Pods not selected by a v1.NetworkPolicy."
+            // (`ClusterNetworkPolicySpec.tier`) A pod is selected by direction.
+            let decided = match tier {
+                Tier::Admin => HashSet::new(),
+                Tier::Baseline => isolated.iter().map(|chain| &chain.pod).collect(),
+            };
+            tiers.extend(compiler.tier(node, &world.topology, tier, &policies, &decided));
+        }
+        chains.extend(isolated);
     }
-    Ruleset { sets: sets.finish(), chains, handling: Handling::default() }
+    Ruleset { sets: sets.finish(), chains, tiers, handling: Handling::default() }
 }
 
 /// Whether the policy isolates its pods in this direction.
@@ -65,6 +83,8 @@ struct Compiler<'a, 's> {
     direction: Direction,
     pods: &'a Pods<'a>,
     sets: &'s mut Sets,
+    /// Whether drops are told to the packet log.
+    evidence: bool,
 }
 
 /// A policy's rule with its peers resolved: they are the same for all pods that it selects.
@@ -77,12 +97,7 @@ struct Resolved<'a> {
 }
 
 impl<'a> Compiler<'a, '_> {
-    fn chains(
-        &mut self,
-        node: &NodeView,
-        policies: &[&'a NetworkPolicy],
-        evidence: bool,
-    ) -> Vec<Chain> {
+    fn chains(&mut self, node: &NodeView, policies: &[&'a NetworkPolicy]) -> Vec<Chain> {
         let local: BTreeMap<_, _> = node.pods.iter().map(|pod| (&pod.name, pod)).collect();
         // In order of the interface; for each pod the policies that isolate it, in order.
         let mut isolated = BTreeMap::<u32, (&LocalPod, &'a Pod, Vec<usize>)>::new();
@@ -100,7 +115,7 @@ impl<'a> Compiler<'a, '_> {
         }
         let mut chains = Vec::with_capacity(isolated.len());
         for (interface, (local, pod, isolating)) in isolated {
-            let log = evidence.then(|| {
+            let log = self.evidence.then(|| {
                 let names: Vec<String> =
                     isolating.iter().map(|at| policies[*at].name.to_string()).collect();
                 let by = names.join(", ");
@@ -139,6 +154,11 @@ impl<'a> Compiler<'a, '_> {
         let entries = rule.peers.as_deref().unwrap_or_default();
         let addresses = (!entries.is_empty())
             .then(|| Family::ALL.map(|family| self.peers(policy, entries, family)));
+        self.resolved(ports, addresses)
+    }
+
+    /// A rule's ports and the addresses of its peers, `None` where everybody is one.
+    fn resolved(&mut self, ports: Ports<'a>, addresses: Option<[Addresses; 2]>) -> Resolved<'a> {
         let sockets = match (&ports, self.direction) {
             (Ports::Some(some), Direction::Egress) => self.sockets(some, addresses.as_ref()),
             _ => Vec::new(),
@@ -157,6 +177,86 @@ impl<'a> Compiler<'a, '_> {
                 .collect(),
         };
         Resolved { peers, ports, sockets }
+    }
+
+    /// The chains of one tier, from policies in the order in which they are asked. Pods that
+    /// are decided about are left out.
+    fn tier(
+        &mut self,
+        node: &NodeView,
+        topology: &Topology,
+        tier: Tier,
+        policies: &[&'a ClusterPolicy],
+        decided: &HashSet<&PodName>,
+    ) -> Vec<TierChain> {
+        let direction = self.direction;
+        let undecided = node.pods.iter().filter(|pod| !decided.contains(&pod.name));
+        let local: BTreeMap<_, _> = undecided.map(|pod| (&pod.name, pod)).collect();
+        let mut chains = BTreeMap::<u32, TierChain>::new();
+        for policy in policies {
+            let subjects: Vec<(&LocalPod, &'a Pod)> = tiers::subjects(self.pods, policy)
+                .into_iter()
+                .filter_map(|pod| Some((*local.get(&pod.name)?, pod)))
+                .collect();
+            if subjects.is_empty() {
+                continue;
+            }
+            // "CNPs with no ingress rules do not affect ingress traffic", nor the others with
+            // no egress rules egress: a policy does nothing but what its rules do.
+            for (position, rule) in policy.rules(direction).iter().enumerate() {
+                let Some((action, resolved)) = self.resolve_cluster_rule(topology, rule) else {
+                    continue;
+                };
+                for (local, pod) in &subjects {
+                    let rules = self.rules(&resolved, pod);
+                    if rules.is_empty() {
+                        continue;
+                    }
+                    let ruling = match action {
+                        ClusterAction::Accept => Ruling::Accept,
+                        ClusterAction::Pass => Ruling::Pass,
+                        ClusterAction::Deny => Ruling::Deny(self.evidence.then(|| {
+                            LogText::new(tiers::denial(
+                                direction, &pod.name, policy, position, rule,
+                            ))
+                        })),
+                    };
+                    let chain = chains.entry(local.interface).or_insert_with(|| TierChain {
+                        direction,
+                        tier,
+                        pod: pod.name.clone(),
+                        interface: local.interface,
+                        rules: Vec::new(),
+                    });
+                    let rules = rules.into_iter();
+                    let rules = rules.map(|rule| TierRule { rule, ruling: ruling.clone() });
+                    chain.rules.extend(rules);
+                }
+            }
+        }
+        chains.into_values().collect()
+    }
+
+    /// A rule of a policy of the cluster; `None` where it matches no traffic.
+    fn resolve_cluster_rule(
+        &mut self,
+        topology: &Topology,
+        rule: &'a ClusterRule,
+    ) -> Option<(ClusterAction, Resolved<'a>)> {
+        // "In that case it should fail closed. For "Accept" rules, "fail closed" means: "treat
+        // the rule as matching no traffic". For "Deny" and "Pass" rules, "fail closed" means:
+        // "treat the rule as a 'Deny all' rule"." (`ClusterNetworkPolicyIngressPeer`)
+        if rule.peers.iter().any(|peer| matches!(peer, ClusterPeer::Unknown { .. })) {
+            return match rule.action {
+                ClusterAction::Accept => None,
+                ClusterAction::Deny | ClusterAction::Pass => {
+                    Some((ClusterAction::Deny, self.resolved(Ports::Any, None)))
+                }
+            };
+        }
+        let of = |family| tiers::addresses(self.pods, topology, &rule.peers, family);
+        let addresses = Family::ALL.map(of);
+        Some((rule.action, self.resolved(Ports::of_cluster(&rule.ports), Some(addresses))))
     }
 
     /// The addresses of a rule's peers. "Items in this list are combined using a logical OR

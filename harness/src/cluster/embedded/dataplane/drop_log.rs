@@ -34,7 +34,7 @@ impl LongTexts {
     /// still be unread.
     pub(super) fn learn(&self, ruleset: &Ruleset) {
         let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for log in ruleset.chains.iter().filter_map(|chain| chain.log.as_ref()) {
+        for log in ruleset.logs() {
             if log.is_long() {
                 texts.insert(log.prefix.clone(), log.text.clone());
             }

@@ -6,7 +6,7 @@ use super::super::netlink::nftables::{
     Base, Compare, DataType, Element, Expressions, Key, Meta, Register, Verdict,
 };
 use super::drop_log;
-use super::ruleset::{Chain, Handling, Match, Rule, Set, SetId};
+use super::ruleset::{Chain, Handling, LogText, Match, Rule, Ruling, Set, SetId, TierRule};
 use crate::model::{Direction, Family, Protocol};
 
 /// Where a value is loaded that is compared on the spot, and the first part of a key.
@@ -73,6 +73,38 @@ pub(super) fn with_service(before: Key, protocol: Protocol, port: u16) -> Key {
 pub(super) fn accept(
     e: &mut Expressions<'_>,
     direction: Direction,
+    rule: &Rule,
+    sets: &[Set],
+    handling: &Handling,
+) {
+    go_on_for(e, direction, rule, sets, handling);
+    e.verdict(Verdict::Accept);
+}
+
+/// Writes a rule of a tier.
+pub(super) fn decide(
+    e: &mut Expressions<'_>,
+    direction: Direction,
+    rule: &TierRule,
+    sets: &[Set],
+    handling: &Handling,
+) {
+    go_on_for(e, direction, &rule.rule, sets, handling);
+    match &rule.ruling {
+        Ruling::Accept => {
+            e.verdict(Verdict::Accept);
+        }
+        Ruling::Pass => {
+            e.verdict(Verdict::Return);
+        }
+        Ruling::Deny(log) => drop_with(e, log.as_ref()),
+    }
+}
+
+/// Goes on for packets that the rule's matches all hold for.
+fn go_on_for(
+    e: &mut Expressions<'_>,
+    direction: Direction,
     Rule(matches): &Rule,
     sets: &[Set],
     handling: &Handling,
@@ -123,12 +155,15 @@ pub(super) fn accept(
             }
         }
     }
-    e.verdict(Verdict::Accept);
 }
 
 /// Writes the end of a chain.
 pub(super) fn deny(e: &mut Expressions<'_>, chain: &Chain) {
-    if let Some(log) = &chain.log {
+    drop_with(e, chain.log.as_ref());
+}
+
+fn drop_with(e: &mut Expressions<'_>, log: Option<&LogText>) {
+    if let Some(log) = log {
         e.log(drop_log::GROUP, &log.prefix);
     }
     e.verdict(Verdict::Drop);

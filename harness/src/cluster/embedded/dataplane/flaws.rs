@@ -7,8 +7,10 @@ use std::net::IpAddr;
 use super::NodeView;
 use super::addresses::Addresses;
 use super::compile::compile;
-use super::ruleset::{Chain, Handling, Match, Rule, Ruleset, Set, SetId};
-use crate::model::{Direction, Family, World};
+use super::ruleset::{
+    Chain, Handling, Match, Rule, Ruleset, Ruling, Set, SetId, TierChain, TierRule,
+};
+use crate::model::{Direction, Family, PodName, World};
 
 /// What is wrong with a compiler; by default nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,7 +43,9 @@ impl Flaws {
         }
         if self.terminating_open {
             let pods = &world.topology.pods;
-            ruleset.chains.retain(|chain| !pods.get(&chain.pod).is_some_and(|pod| pod.terminating));
+            let terminating = |pod: &PodName| pods.get(pod).is_some_and(|pod| pod.terminating);
+            ruleset.chains.retain(|chain| !terminating(&chain.pod));
+            ruleset.tiers.retain(|chain| !terminating(&chain.pod));
         }
         if self.ipv6_open {
             open(&mut ruleset, &[vec![Match::Family(Family::Ipv6)]]);
@@ -76,6 +80,11 @@ fn open(ruleset: &mut Ruleset, matches: &[Vec<Match>]) {
             }
         }
     }
+    // In a tier the first that matches decides.
+    for TierChain { rules, .. } in &mut ruleset.tiers {
+        let first = matches.iter().cloned().map(Rule);
+        rules.splice(..0, first.map(|rule| TierRule { rule, ruling: Ruling::Accept }));
+    }
 }
 
 /// Has every policy of a pod allow what passes. A rule is a conjunction, so the rules of two
@@ -83,7 +92,8 @@ fn open(ruleset: &mut Ruleset, matches: &[Vec<Match>]) {
 fn intersect(ruleset: &mut Ruleset, world: &World, node: &NodeView) {
     let mut of_chains = BTreeMap::<(Direction, u32), Vec<Vec<Rule>>>::new();
     for (name, policy) in &world.policies {
-        let mut alone = World { policies: BTreeMap::new(), ..world.clone() };
+        let (policies, cluster_policies) = (BTreeMap::new(), BTreeMap::new());
+        let mut alone = World { policies, cluster_policies, ..world.clone() };
         alone.policies.insert(name.clone(), policy.clone());
         let Ruleset { sets, chains, .. } = compile(&alone, node, false);
         let ids: Vec<SetId> = sets.into_iter().map(|set| id(&mut ruleset.sets, set)).collect();

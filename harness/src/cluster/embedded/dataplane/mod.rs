@@ -14,6 +14,22 @@
 //!
 //! A node's own traffic to its pods is not forwarded either: the API wants it always
 //! allowed ("OR if the traffic source is the pod's local node").
+//!
+//! Policies of the cluster decide before NetworkPolicies (Admin) or where none isolates
+//! (Baseline), and what their API leaves open is decided here too:
+//!
+//! - of equal priorities AdminNetworkPolicies come before ClusterNetworkPolicies, and each in
+//!   order of its name; the BaselineAdminNetworkPolicy comes behind every ClusterNetworkPolicy
+//!   of its tier;
+//! - AdminNetworkPolicies and ClusterNetworkPolicies are one tier: a Pass of one skips the
+//!   rules of both;
+//! - what a pod sends to its own node is judged by them as to any node, and lets
+//!   NetworkPolicies decide nothing: there an isolated pod reaches it whatever Baseline says;
+//! - what a node sends to its own pods they do not judge, not even by a rule that denies all;
+//! - a pod that reaches itself by its own address is not judged in any version, by its
+//!   Service in every version;
+//! - ranges hold all addresses as a packet carries them behind Services: pods', nodes' and
+//!   those of hostNetwork pods, which have their node's.
 
 mod addresses;
 mod compile;
@@ -30,6 +46,7 @@ mod services;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tiers;
 
 pub(super) use compile::{affects, compile};
 pub(super) use conntrack::flush_conntrack;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Name, Pod, PolicyPort, PortRef, Protocol};
+use crate::model::{ClusterPort, Name, Pod, PolicyPort, PortRef, Protocol};
 
 /// What a rule's `ports` admit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,35 @@ impl<'a> Ports<'a> {
                 // (string) port": the loader refuses that.
                 (Some(PortRef::Name(name)), _) => {
                     some.named.insert((protocol, name));
+                }
+            }
+        }
+        Self::Some(some)
+    }
+
+    /// The same of a policy of the cluster. "If unspecified, protocol-specific attributes will
+    /// not be used to match traffic" (`ClusterNetworkPolicyIngressRule.protocols`): then every
+    /// protocol is meant, ICMP too.
+    pub(super) fn of_cluster(entries: &'a [ClusterPort]) -> Self {
+        if entries.is_empty() {
+            return Self::Any;
+        }
+        let mut some = SomePorts::default();
+        for entry in entries {
+            match entry {
+                ClusterPort::Number { protocol, port, .. } => {
+                    some.exact.insert((*protocol, *port));
+                }
+                ClusterPort::Range { protocol, first, last, .. } => {
+                    some.ranges.insert((*protocol, *first, *last));
+                }
+                ClusterPort::Protocol { protocol, .. } => {
+                    some.protocols.insert(*protocol);
+                }
+                // "a destination port on a pod based on the ContainerPort name"
+                // (`DestinationNamedPort`): its protocol is the container port's.
+                ClusterPort::Name { name, .. } => {
+                    some.named.extend(Protocol::ALL.map(|protocol| (protocol, name)));
                 }
             }
         }

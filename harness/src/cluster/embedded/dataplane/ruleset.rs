@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::addresses::Addresses;
-use crate::model::{Direction, Family, PodName, Protocol};
+use crate::model::{Direction, Family, PodName, Protocol, Tier};
 
 /// The longest text that a log rule may carry, in bytes (`NF_LOG_PREFIXLEN` with its zero).
 const LONGEST_PREFIX: usize = 127;
@@ -17,6 +17,9 @@ pub(in super::super) struct Ruleset {
     pub(super) sets: Vec<Set>,
     /// One for every direction in which a pod of the node is isolated.
     pub(super) chains: Vec<Chain>,
+    /// One for every direction and tier in which policies of the cluster have rules for a pod
+    /// of the node, but for Baseline where the pod is isolated.
+    pub(super) tiers: Vec<TierChain>,
     /// How packets are led to the chains.
     pub(super) handling: Handling,
 }
@@ -77,6 +80,61 @@ impl Chain {
     pub(super) fn name(&self) -> String {
         format!("{}-{}", self.direction, self.interface)
     }
+}
+
+/// What policies of the cluster say of a pod's packets, in one tier. What none of the rules
+/// matches goes on: behind Admin to the [`Chain`], behind Baseline to its destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TierChain {
+    /// The direction, from the pod's point of view.
+    pub(super) direction: Direction,
+    /// The tier.
+    pub(super) tier: Tier,
+    /// The pod.
+    pub(super) pod: PodName,
+    /// The interface by which its packets come in (egress) or go out (ingress).
+    pub(super) interface: u32,
+    /// The first that matches decides; at least one.
+    pub(super) rules: Vec<TierRule>,
+}
+
+impl TierChain {
+    /// The chain's name in the kernel.
+    pub(super) fn name(&self) -> String {
+        format!("{}-{}", tier_name(self.direction, self.tier), self.interface)
+    }
+}
+
+/// What the chains of a direction and tier are called together.
+pub(super) fn tier_name(direction: Direction, tier: Tier) -> String {
+    let tier = match tier {
+        Tier::Admin => "admin",
+        Tier::Baseline => "baseline",
+    };
+    format!("{direction}-{tier}")
+}
+
+/// The base chain for packets from pods to their own node.
+pub(super) const OWN_NODE: &str = "own-node";
+
+/// Decides about what all of its matches hold for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TierRule {
+    /// Which packets.
+    pub(super) rule: Rule,
+    /// What becomes of them.
+    pub(super) ruling: Ruling,
+}
+
+/// What a rule of a policy of the cluster comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ruling {
+    /// On to the destination, or to the other direction's chains.
+    Accept,
+    /// Gone; the packet log is told this, or nothing.
+    Deny(Option<LogText>),
+    /// On to what is behind the tier.
+    Pass,
 }
 
 /// Accepts what all of its matches hold for.
@@ -153,6 +211,25 @@ impl Ruleset {
     pub(super) fn chains(&self, direction: Direction) -> impl Iterator<Item = &Chain> {
         self.chains.iter().filter(move |chain| chain.direction == direction)
     }
+
+    /// The chains of one direction and tier, in order of the interface.
+    pub(super) fn tiers(
+        &self,
+        direction: Direction,
+        tier: Tier,
+    ) -> impl Iterator<Item = &TierChain> {
+        self.tiers.iter().filter(move |chain| (chain.direction, chain.tier) == (direction, tier))
+    }
+
+    /// What the packet log may be told.
+    pub(super) fn logs(&self) -> impl Iterator<Item = &LogText> {
+        let tiers = self.tiers.iter().flat_map(|chain| &chain.rules);
+        let denials = tiers.filter_map(|rule| match &rule.ruling {
+            Ruling::Deny(log) => log.as_ref(),
+            Ruling::Accept | Ruling::Pass => None,
+        });
+        self.chains.iter().filter_map(|chain| chain.log.as_ref()).chain(denials)
+    }
 }
 
 impl fmt::Display for Ruleset {
@@ -160,14 +237,21 @@ impl fmt::Display for Ruleset {
         for (position, set) in self.sets.iter().enumerate() {
             writeln!(f, "set {} {set}", SetId(position))?;
         }
-        for (direction, interface, priority) in
-            [(Direction::Egress, "iif", 0), (Direction::Ingress, "oif", 10)]
-        {
+        if self.tiers.iter().any(|chain| chain.direction == Direction::Egress) {
+            writeln!(f, "chain {OWN_NODE} {{ hook input, priority 0, policy accept")?;
+            self.handling.write_known(f)?;
+            self.jumps_to_tier(f, Direction::Egress, Tier::Admin)?;
+            self.jumps_to_tier(f, Direction::Egress, Tier::Baseline)?;
+            writeln!(f, "}}")?;
+        }
+        for (direction, priority) in [(Direction::Egress, 0), (Direction::Ingress, 10)] {
             writeln!(f, "chain {direction} {{ hook forward, priority {priority}, policy accept")?;
             self.handling.write_known(f)?;
+            self.jumps_to_tier(f, direction, Tier::Admin)?;
             for chain in self.chains(direction) {
-                writeln!(f, "  {interface} {} jump {}", chain.interface, chain.name())?;
+                jump(f, direction, chain.interface, &chain.name())?;
             }
+            self.jumps_to_tier(f, direction, Tier::Baseline)?;
             writeln!(f, "}}")?;
         }
         if self.handling.own_node {
@@ -176,8 +260,34 @@ impl fmt::Display for Ruleset {
         if self.handling.service_ports {
             writeln!(f, "# dport is the one that was dialled")?;
         }
-        self.chains.iter().try_for_each(|chain| chain.fmt(f))
+        self.chains.iter().try_for_each(|chain| chain.fmt(f))?;
+        self.tiers.iter().try_for_each(|chain| chain.fmt(f))
     }
+}
+
+impl Ruleset {
+    fn jumps_to_tier(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        direction: Direction,
+        tier: Tier,
+    ) -> fmt::Result {
+        let mut chains = self.tiers(direction, tier);
+        chains.try_for_each(|chain| jump(f, direction, chain.interface, &chain.name()))
+    }
+}
+
+fn jump(
+    f: &mut fmt::Formatter<'_>,
+    direction: Direction,
+    interface: u32,
+    chain: &str,
+) -> fmt::Result {
+    let by = match direction {
+        Direction::Egress => "iif",
+        Direction::Ingress => "oif",
+    };
+    writeln!(f, "  {by} {interface} jump {chain}")
 }
 
 impl fmt::Display for Set {
@@ -203,35 +313,75 @@ impl fmt::Display for Set {
 impl fmt::Display for Chain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "chain {} {{ # {}", self.name(), self.pod)?;
-        let peer = match self.direction {
-            Direction::Ingress => "saddr",
-            Direction::Egress => "daddr",
-        };
-        for Rule(matches) in &self.rules {
+        for rule in &self.rules {
             f.write_str(" ")?;
-            for found in matches {
-                match found {
-                    Match::Family(family) => write!(f, " {family}"),
-                    Match::Peer(set) => write!(f, " {peer} @{set}"),
-                    Match::Protocol(protocol) => write!(f, " {protocol}"),
-                    Match::Port(protocol, first, last) if first == last => {
-                        write!(f, " {protocol} dport {first}")
-                    }
-                    Match::Port(protocol, first, last) => {
-                        write!(f, " {protocol} dport {first}-{last}")
-                    }
-                    Match::Service(set) => write!(f, " protocol . dport @{set}"),
-                    Match::Socket(set) => write!(f, " {peer} . protocol . dport @{set}"),
-                }?;
-            }
+            rule.write(f, self.direction)?;
             writeln!(f, " accept")?;
         }
         if let Some(log) = &self.log {
-            writeln!(f, "  log \"{}\"", log.prefix)?;
-            if log.is_long() {
-                writeln!(f, "    # {}", log.text)?;
-            }
+            log.write(f)?;
         }
         writeln!(f, "  drop\n}}")
+    }
+}
+
+impl fmt::Display for TierChain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "chain {} {{ # {}", self.name(), self.pod)?;
+        for TierRule { rule, ruling } in &self.rules {
+            f.write_str(" ")?;
+            rule.write(f, self.direction)?;
+            match ruling {
+                Ruling::Accept => writeln!(f, " accept"),
+                Ruling::Pass => writeln!(f, " return"),
+                Ruling::Deny(None) => writeln!(f, " drop"),
+                Ruling::Deny(Some(log)) => {
+                    writeln!(f, " log \"{}\" drop", log.prefix)?;
+                    log.write_long(f)
+                }
+            }?;
+        }
+        writeln!(f, "}}")
+    }
+}
+
+impl Rule {
+    /// Each match with a space before it.
+    fn write(&self, f: &mut fmt::Formatter<'_>, direction: Direction) -> fmt::Result {
+        let peer = match direction {
+            Direction::Ingress => "saddr",
+            Direction::Egress => "daddr",
+        };
+        for found in &self.0 {
+            match found {
+                Match::Family(family) => write!(f, " {family}"),
+                Match::Peer(set) => write!(f, " {peer} @{set}"),
+                Match::Protocol(protocol) => write!(f, " {protocol}"),
+                Match::Port(protocol, first, last) if first == last => {
+                    write!(f, " {protocol} dport {first}")
+                }
+                Match::Port(protocol, first, last) => {
+                    write!(f, " {protocol} dport {first}-{last}")
+                }
+                Match::Service(set) => write!(f, " protocol . dport @{set}"),
+                Match::Socket(set) => write!(f, " {peer} . protocol . dport @{set}"),
+            }?;
+        }
+        Ok(())
+    }
+}
+
+impl LogText {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  log \"{}\"", self.prefix)?;
+        self.write_long(f)
+    }
+
+    /// What the kernel only carries a name for.
+    fn write_long(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.is_long() {
+            true => writeln!(f, "    # {}", self.text),
+            false => Ok(()),
+        }
     }
 }

@@ -6,12 +6,13 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use super::super::super::netlink::{attributes, flags};
-use super::super::ruleset::{Ruleset, Set, SetId};
+use super::super::ruleset::{OWN_NODE, Ruleset, Set, SetId};
 use super::super::table::priority;
 use super::super::{Dataplane, compile};
+use super::cluster_policies as c;
 use super::lab::in_namespace;
 use super::world::*;
-use crate::model::{Direction, Family, PodName, PolicyType::*, Protocol, World};
+use crate::model::{Direction, Family, PodName, PolicyType::*, Protocol, Tier, World};
 
 const GET_TABLES: u16 = 1;
 const GET_CHAINS: u16 = 4;
@@ -153,9 +154,10 @@ impl Reader {
             }
             "immediate" => {
                 let verdict = one(get(2), 2).unwrap();
-                self.said.push(match number(one(verdict, 1).unwrap()) {
+                self.said.push(match number(one(verdict, 1).unwrap()).cast_signed() {
                     0 => "drop".to_owned(),
                     1 => "accept".to_owned(),
+                    -5 => "return".to_owned(),
                     other => panic!("verdict {other}"),
                 });
             }
@@ -190,19 +192,28 @@ fn read_chains(dataplane: &Dataplane, table: &str) -> BTreeMap<String, Vec<Strin
     chains
 }
 
-/// The chains by which packets come to a table.
-fn base_chains(generation: u64) -> BTreeMap<String, Vec<String>> {
+/// The chains by which packets come to a table that has these maps.
+fn base_chains(generation: u64, maps: &BTreeSet<String>) -> BTreeMap<String, Vec<String>> {
     let mut chains: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (direction, interface) in [(Direction::Egress, "iif"), (Direction::Ingress, "oif")] {
-        let priority = priority(direction, generation);
-        chains.insert(
-            direction.to_string(),
-            vec![
-                format!("hook 2 priority {priority}"),
-                "ct state established,related accept".to_owned(),
-                format!("{interface} vmap @{direction}-pods"),
-            ],
-        );
+    let mut add = |name: &str, hook: u32, priority: i32, lines: Vec<String>| {
+        let known = ["ct state established,related accept".to_owned()];
+        let first = format!("hook {hook} priority {priority}");
+        chains.insert(name.to_owned(), [first].into_iter().chain(known).chain(lines).collect());
+    };
+    let leads = |by: &str, names: &[String]| {
+        let there = names.iter().filter(|name| maps.contains(*name));
+        there.map(|name| format!("{by} vmap @{name}")).collect::<Vec<_>>()
+    };
+    for (direction, by) in [(Direction::Egress, "iif"), (Direction::Ingress, "oif")] {
+        let place = priority(direction, generation);
+        let maps = ["-admin", "", "-baseline"].map(|tier| format!("{direction}{tier}-pods"));
+        assert!(leads(by, &maps).contains(&format!("{by} vmap @{direction}-pods")));
+        add(&direction.to_string(), 2, place, leads(by, &maps));
+        let [admin, _, baseline] = maps;
+        let own_node = leads(by, &[admin, baseline]);
+        if direction == Direction::Egress && !own_node.is_empty() {
+            add(OWN_NODE, 1, place, own_node);
+        }
     }
     chains
 }
@@ -210,9 +221,11 @@ fn base_chains(generation: u64) -> BTreeMap<String, Vec<String>> {
 /// The chains of pods from the ruleset's own text.
 fn expected_chains(ruleset: &Ruleset) -> BTreeMap<String, Vec<String>> {
     let mut chains: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for chain in &ruleset.chains {
+    let pods = ruleset.chains.iter().map(|chain| (chain.name(), chain.to_string()));
+    let tiers = ruleset.tiers.iter().map(|chain| (chain.name(), chain.to_string()));
+    for (name, text) in pods.chain(tiers) {
         let mut lines: Vec<String> = Vec::new();
-        for line in chain.to_string().lines().skip(1) {
+        for line in text.lines().skip(1) {
             let line = line.trim();
             match line {
                 "}" => {}
@@ -223,7 +236,7 @@ fn expected_chains(ruleset: &Ruleset) -> BTreeMap<String, Vec<String>> {
                 line => lines.push(line.to_owned()),
             }
         }
-        chains.insert(chain.name(), lines);
+        chains.insert(name, lines);
     }
     chains
 }
@@ -268,7 +281,8 @@ fn assert_loaded(dataplane: &Dataplane, ruleset: &Ruleset) {
     let (mut sets, mut maps) = (BTreeMap::new(), BTreeMap::<String, BTreeSet<_>>::new());
     for table in &tables {
         let generation = table.split('-').nth(1).unwrap().parse().unwrap();
-        let base = base_chains(generation);
+        let there = dump(dataplane, GET_SETS, &[(1, table)]);
+        let base = base_chains(generation, &there.iter().map(|set| text(&set[&2])).collect());
         for (name, lines) in read_chains(dataplane, table) {
             match base.get(&name) {
                 Some(expected) => assert_eq!(&lines, expected, "`{name}` of `{table}`"),
@@ -324,14 +338,19 @@ fn assert_loaded(dataplane: &Dataplane, ruleset: &Ruleset) {
             }
         }
     }
+    let mut expected = BTreeMap::<String, BTreeSet<_>>::new();
     for direction in [Direction::Egress, Direction::Ingress] {
-        let found = &maps[&format!("{direction}-pods")];
-        let expected: BTreeSet<_> = ruleset
-            .chains(direction)
-            .map(|chain| (chain.interface.to_ne_bytes().to_vec(), false, chain.name()))
-            .collect();
-        assert_eq!(found, &expected, "{direction}");
+        expected.insert(format!("{direction}-pods"), BTreeSet::new());
     }
+    let pods = ruleset.chains.iter().map(|chain| (chain.interface, chain.name()));
+    let tiers = ruleset.tiers.iter().map(|chain| (chain.interface, chain.name()));
+    for (interface, name) in pods.chain(tiers) {
+        let (group, number) = name.rsplit_once('-').unwrap();
+        assert_eq!(number, interface.to_string());
+        let led = (interface.to_ne_bytes().to_vec(), false, name.clone());
+        expected.entry(format!("{group}-pods")).or_default().insert(led);
+    }
+    assert_eq!(maps, expected);
 }
 
 /// Every kind of match and set at once.
@@ -359,7 +378,14 @@ pub(super) fn everything_at_once() -> World {
             ]),
         policy(&format!("prod/{}", "long".repeat(30)), app("db")),
     ];
-    world(cluster(), policies)
+    let peers = [c::everyone(), c::networks(&["240.0.0.0/4"]), c::nodes(everything())];
+    let ports = ["80/TCP", "53/UDP", "8000-8100/TCP", "/SCTP", "http"];
+    let rules = [c::accept(&peers, &ports), c::pass(&peers, &[]), c::deny(&peers, &ports)];
+    let of_cluster = [
+        c::of(Tier::Admin, "admin", 1).from(&rules).to(&rules),
+        c::of(Tier::Baseline, &"long".repeat(30), 1).from(&rules).to(&rules),
+    ];
+    c::with(world(cluster(), policies), &of_cluster)
 }
 
 #[test]
@@ -375,6 +401,7 @@ fn the_kernel_has_what_the_ruleset_says() {
         }
         // And one that leaves nobody isolated.
         world.policies.clear();
+        world.cluster_policies.clear();
         let ruleset = compile(&world, &node, true);
         dataplane.install(&ruleset).unwrap();
         assert_loaded(&dataplane, &ruleset);

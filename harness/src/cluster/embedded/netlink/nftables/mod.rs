@@ -25,6 +25,8 @@ pub(in super::super) enum Verdict<'a> {
     Accept,
     /// On to another chain, and back after its end.
     Jump(&'a str),
+    /// Back to behind the jump that led here.
+    Return,
 }
 
 impl<'a> Verdict<'a> {
@@ -33,13 +35,14 @@ impl<'a> Verdict<'a> {
             Self::Drop => 0,
             Self::Accept => 1,
             Self::Jump(_) => -3,
+            Self::Return => -5,
         }
     }
 
     fn chain(self) -> Option<&'a str> {
         match self {
             Self::Jump(chain) => Some(chain),
-            Self::Drop | Self::Accept => None,
+            Self::Drop | Self::Accept | Self::Return => None,
         }
     }
 

@@ -21,6 +21,8 @@ const DELETE_ELEMENTS: u16 = 14;
 pub(in super::super::super) enum Hook {
     /// Forwarded packets, at a priority: the lower ones first.
     Forward(i32),
+    /// Packets to this very namespace, at a priority.
+    Input(i32),
     /// Packets of this very namespace on their way out, at a priority.
     Own(i32),
     /// The first packet of a connection as it comes in, before it is routed (`dstnat`).
@@ -36,6 +38,7 @@ impl Hook {
     const fn place(self) -> (u32, i32, &'static str) {
         match self {
             Self::Forward(priority) => (2, priority, "filter"),
+            Self::Input(priority) => (1, priority, "filter"),
             Self::Own(priority) => (3, priority, "filter"),
             Self::RewriteIncoming => (0, -100, "nat"),
             Self::RewriteOwn => (3, -100, "nat"),
