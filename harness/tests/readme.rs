@@ -63,7 +63,8 @@ impl Shown {
     /// Whether it can fail for want of the embedded cluster alone.
     fn needs_cluster(&self) -> bool {
         let mut rest = RINGFENCE.iter().filter_map(|name| self.text.strip_prefix(name));
-        rest.any(|rest| rest.starts_with("run") || rest.starts_with("doctor"))
+        let of_cluster = ["run", "doctor", "conformance", "selftest"];
+        rest.any(|rest| of_cluster.iter().any(|command| rest.starts_with(command)))
     }
 
     /// The command with the binary under test in the place of `ringfence`.

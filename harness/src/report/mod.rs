@@ -6,7 +6,7 @@ pub mod conformance;
 mod difference;
 mod findings;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod grid;
 mod induced;
 mod known;

@@ -163,3 +163,6 @@ fn swept(sweep: &Sweep) -> String {
     text.push('\n');
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,3 +106,43 @@ pub fn verdict(run: &Run, seen: Option<Sight>) -> Verdict {
     };
     Verdict::Untold { reason: format!("{}: {reason}", case.info.id) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    fn of(lines: &[Line]) -> Verdict {
+        verdict(&Run::of(lines).unwrap(), lines.iter().find_map(sight))
+    }
+
+    #[test]
+    fn only_what_the_network_does_wrong_catches_a_fault() {
+        let Verdict::Caught(seen) = of(&fixture::enforcement_fault()) else {
+            panic!("an enforcement fault was judged")
+        };
+        assert_eq!(seen.case, "tiered-database");
+        assert!(seen.seen.starts_with("specified "), "{}", seen.seen);
+        // Neither an error, nor a cell that kept changing, nor a fault of the policies.
+        for lines in [fixture::errored(), fixture::unstable(), fixture::policy_fault()] {
+            assert!(lines.iter().all(|line| sight(line).is_none()));
+            assert!(matches!(of(&lines), Verdict::Untold { .. }), "{:?}", of(&lines));
+        }
+    }
+
+    #[test]
+    fn a_fault_survives_where_cases_were_judged_and_passed() {
+        assert_eq!(of(&fixture::passing()), Verdict::Survived { cases: 1 });
+        assert!(matches!(of(&fixture::skipped()), Verdict::Untold { .. }));
+        let none = verdict(&Run::default(), None);
+        assert_eq!(none, Verdict::Untold { reason: "no case was run".to_owned() });
+    }
+
+    /// A run that is ended at the first sight leaves the rest untold.
+    #[test]
+    fn what_was_seen_stands_whatever_the_rest_says() {
+        let seen = fixture::enforcement_fault().iter().find_map(sight);
+        let rest = Run::of(&fixture::errored()).unwrap();
+        assert!(matches!(verdict(&rest, seen), Verdict::Caught(_)));
+    }
+}

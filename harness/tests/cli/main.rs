@@ -16,6 +16,7 @@ mod requirement;
 mod resuming;
 mod runs;
 mod sample;
+mod selftest;
 mod signals;
 mod usage;
 
@@ -63,6 +64,8 @@ fn main() -> ExitCode {
         conformance::a_case_that_is_not_there_is_told,
         conformance::parts_hold_every_case_once,
         conformance::a_report_that_cannot_be_is_refused_before_anything_is_made,
+        selftest::faults_are_listed_with_what_is_meant_to_catch_them,
+        selftest::a_selftest_that_cannot_be_is_refused_before_anything_is_made,
         indexed_job::the_manifest_is_accepted_by_this_program,
         indexed_job::its_account_is_the_one_that_is_printed,
         doctor::what_kind_needs_is_checked,
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         sample::a_random_case_that_fails_is_shrunk_to_a_folder_that_fails,
         conformance::cases_are_run_and_reported,
         conformance::parts_are_put_together,
+        selftest::each_fault_is_caught_and_nothing_is_reported_without,
         resuming::a_killed_run_goes_on_and_repeats_and_loses_nothing,
         resuming::an_interrupted_run_goes_on,
         resuming::a_record_of_another_run_is_refused,

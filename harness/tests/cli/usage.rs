@@ -11,6 +11,7 @@ pub(crate) fn help_of_every_command() {
         ("conformance", expect_file!["../golden/cli/help-conformance.txt"]),
         ("report conformance", expect_file!["../golden/cli/help-report-conformance.txt"]),
         ("report merge", expect_file!["../golden/cli/help-report-merge.txt"]),
+        ("selftest", expect_file!["../golden/cli/help-selftest.txt"]),
         ("matrix", expect_file!["../golden/cli/help-matrix.txt"]),
         ("explain", expect_file!["../golden/cli/help-explain.txt"]),
         ("lint", expect_file!["../golden/cli/help-lint.txt"]),

@@ -121,3 +121,97 @@ fn flaws(faults: &[Fault]) -> Flaws {
     flaws.handling.cut = has(Fault::ConnectionsCutByAnyChange).then_some(0);
     flaws
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::dataplane::LocalPod;
+    use super::super::Delay;
+    use super::*;
+    use crate::model::{Name, Origin, Pod, Topology};
+
+    fn world(pods: &[&str]) -> World {
+        let mut topology = Topology::default();
+        for name in pods {
+            let pod = Pod::new(PodName::new("x", name), Origin::synthetic("test"));
+            topology.pods.insert(pod.name.clone(), pod);
+        }
+        World::new(topology)
+    }
+
+    /// Two nodes, of which the second has these pods.
+    fn views(pods: &[&str]) -> [NodeView; 2] {
+        let local = pods.iter().zip(11..);
+        let local = local
+            .map(|(name, interface)| LocalPod { name: PodName::new("x", name), interface })
+            .collect();
+        [
+            NodeView { name: Name::from("node-1"), pods: Vec::new() },
+            NodeView { name: Name::from("node-2"), pods: local },
+        ]
+    }
+
+    fn impaired(faults: &[Fault], delay: Option<Delay>) -> Impairment {
+        let options =
+            EmbeddedOptions { faults: faults.to_vec(), delay, ..EmbeddedOptions::default() };
+        Impairment::new(&options).unwrap()
+    }
+
+    #[test]
+    fn a_right_and_prompt_dataplane_has_none() {
+        assert!(Impairment::new(&EmbeddedOptions::default()).is_none());
+    }
+
+    #[test]
+    fn a_node_that_is_never_updated_gets_no_order() {
+        let orders = impaired(&[Fault::NodeNeverUpdated], None).orders(
+            &world(&["a"]),
+            &views(&["a"]),
+            &BTreeSet::new(),
+        );
+        assert_eq!(orders.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(orders[1][0].after, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_new_pod_that_is_isolated_late_is_left_out_at_first() {
+        let new = PodName::new("x", "b");
+        let orders = impaired(&[Fault::NewPodIsolatedLate], None).orders(
+            &world(&["a", "b"]),
+            &views(&["a", "b"]),
+            &BTreeSet::from([&new]),
+        );
+        let [first, then] = orders[1].as_slice() else { panic!("{orders:?}") };
+        assert_eq!((first.view.pods.len(), then.view.pods.len()), (1, 2));
+        assert_eq!(first.after, Duration::ZERO);
+        assert!(then.after > Duration::ZERO);
+        assert_eq!(orders[0].len(), 1, "a node without new pods has nothing to leave out");
+    }
+
+    /// Late without a fault: new pods are isolated by what was in force before they came.
+    #[test]
+    fn a_late_dataplane_has_new_pods_under_the_policies_before_them() {
+        let delay = Some(Delay { seed: 7, longest_ms: 400 });
+        let mut impairment = impaired(&[], delay);
+        impairment.orders(&world(&["a"]), &views(&["a"]), &BTreeSet::new());
+        let new = PodName::new("x", "b");
+        let orders =
+            impairment.orders(&world(&["a", "b"]), &views(&["a", "b"]), &BTreeSet::from([&new]));
+        let [before, late] = orders[1].as_slice() else { panic!("{orders:?}") };
+        assert_eq!(before.after, Duration::ZERO);
+        assert_eq!(before.view, late.view);
+        assert!(before.world.topology.pods.contains_key(&new), "its address is known");
+        assert!(late.after > Duration::ZERO && late.after <= Duration::from_millis(400));
+        assert!(orders.iter().flatten().all(|order| order.flaws == Flaws::default()));
+    }
+
+    #[test]
+    fn every_change_cuts_connections_anew() {
+        let mut impairment = impaired(&[Fault::ConnectionsCutByAnyChange], None);
+        let mut cut = || {
+            let orders = impairment.orders(&world(&["a"]), &views(&["a"]), &BTreeSet::new());
+            orders[0][0].flaws.handling.cut
+        };
+        let (first, second) = (cut(), cut());
+        assert!(first.is_some() && second.is_some() && first != second);
+    }
+}

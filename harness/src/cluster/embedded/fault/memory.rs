@@ -116,3 +116,6 @@ fn revive(world: &mut World) {
         pod.phase = Phase::Running;
     }
 }
+
+#[cfg(test)]
+mod tests;

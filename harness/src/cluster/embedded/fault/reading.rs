@@ -197,3 +197,6 @@ fn selector(fault: Fault, selector: &mut LabelSelector) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests;
