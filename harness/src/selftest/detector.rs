@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::catalogue::tier;
 use crate::catalogue::{Case, Change, Feature, Level, Path, Peer, Port, Rules, Stacking, Target};
 use crate::catalogue::{Topic, Types};
 use crate::cluster::embedded::Fault;
@@ -57,6 +58,31 @@ const INGRESS: Feature = Feature::Direction(Direction::Ingress);
 const EGRESS: Feature = Feature::Direction(Direction::Egress);
 const BETWEEN_NODES: Feature = Feature::Path(Path::OtherNode);
 
+/// What a case of the cluster tier tests.
+const ADMIN: Feature = Feature::Cluster(tier::Feature::Tier(tier::Tier::Admin));
+const BASELINE: Feature = Feature::Cluster(tier::Feature::Tier(tier::Tier::Baseline));
+const PASS: Feature = Feature::Cluster(tier::Feature::Action(tier::Action::Pass));
+const DENY: Feature = Feature::Cluster(tier::Feature::Action(tier::Action::Deny));
+
+const fn beside(beside: tier::Beside) -> Feature {
+    Feature::Cluster(tier::Feature::Beside(beside))
+}
+
+const fn tier_change(change: tier::Change) -> Feature {
+    Feature::Cluster(tier::Feature::Change(change))
+}
+
+const fn tier_peer(peer: tier::Peer) -> Feature {
+    Feature::Cluster(tier::Feature::Peer(peer))
+}
+
+const fn tier_topic(topic: tier::Topic) -> Feature {
+    Feature::Cluster(tier::Feature::Topic(topic))
+}
+
+const BESIDE_ALLOWING: Feature = beside(tier::Beside::NetworkPolicyAllows);
+const BESIDE_DENYING: Feature = beside(tier::Beside::NetworkPolicyDenies);
+
 /// What is meant to catch a fault. There is no fault without.
 pub fn detector(fault: Fault) -> Detector {
     use Detector as D;
@@ -67,10 +93,13 @@ pub fn detector(fault: Fault) -> Detector {
         F::PolicyDeleteIgnored => D::must(&[
             &[Feature::Change(Change::Delete)],
             &[Feature::Topic(Topic::LastPolicyDeleted)],
+            &[const { tier_change(tier::Change::Delete) }],
+            &[const { tier_topic(tier::Topic::LastPolicyDeleted) }],
         ]),
         F::PolicyUpdateKeepsOldSelector => D::must(&[
             &[Feature::Change(Change::Replace)],
             &[Feature::Topic(Topic::SelectorReplaced)],
+            &[const { tier_change(tier::Change::Replace) }],
         ]),
         F::PodLabelChangeIgnored => D::must(&[
             &[Feature::Change(Change::RelabelPeer)],
@@ -123,6 +152,28 @@ pub fn detector(fault: Fault) -> Detector {
             &[Feature::Stacking(Stacking::Deny)],
             &[Feature::Stacking(Stacking::OtherRule)],
         ]),
+        F::PassReadAsDeny => D::must(&[&[PASS]]),
+        F::PassReadAsAccept => D::must(&[&[PASS, BESIDE_DENYING]]),
+        F::PriorityInverted => D::must(&[
+            &[const { beside(tier::Beside::PriorityBelow) }],
+            &[const { beside(tier::Beside::PriorityAbove) }],
+            &[const { tier_change(tier::Change::Priority) }],
+        ]),
+        F::TiersInverted => D::must(&[&[ADMIN, BESIDE_ALLOWING], &[ADMIN, BESIDE_DENYING]]),
+        // The peer that it does not understand is `nodes`.
+        F::UnknownPeerFailsOpen => D::if_declared(&[
+            &[DENY, const { tier_peer(tier::Peer::Node) }],
+            &[DENY, const { tier_peer(tier::Peer::EveryNode) }],
+        ]),
+        F::BaselineOverNetworkPolicy => {
+            D::must(&[&[BASELINE, BESIDE_ALLOWING], &[BASELINE, BESIDE_DENYING]])
+        }
+        F::ClusterPolicyWithoutRulesIsolates => {
+            D::must(&[&[const { tier_topic(tier::Topic::NoRules) }]])
+        }
+        F::HostNetworkPodIsSubject => {
+            D::must(&[&[const { tier_topic(tier::Topic::HostNetworkSubject) }]])
+        }
         F::TerminatingPodUnfiltered => D::must(&[&[Feature::Topic(Topic::TerminatingTarget)]]),
         F::Ipv6Unfiltered => D::if_declared(&[&[Feature::Family(Family::Ipv6)]]),
         F::CrossNodeUnfiltered | F::NodeNeverUpdated => D::must(&[&[BETWEEN_NODES]]),
