@@ -47,8 +47,6 @@ pub(super) enum Command {
     /// Test a dataplane on the whole of the specification: run, show or write the cases of the
     /// conformance catalogue.
     Conformance(Box<super::conformance_args::Conformance>),
-    /// Show that faulty dataplanes are noticed: run each fault against the cases meant for it.
-    Selftest(super::selftest_args::Selftest),
     /// Print reports of records, and put records together.
     #[command(subcommand)]
     Report(super::report_args::Report),

@@ -73,10 +73,13 @@ pub fn detector(fault: Fault) -> Detector {
         F::PolicyDeleteIgnored => D::must(&[
             &[Feature::Change(Change::Delete)],
             &[Feature::Topic(Topic::LastPolicyDeleted)],
+            &[C(T::Change(tier::Change::Delete))],
+            &[C(T::Topic(tier::Topic::LastPolicyDeleted))],
         ]),
         F::PolicyUpdateKeepsOldSelector => D::must(&[
             &[Feature::Change(Change::Replace)],
             &[Feature::Topic(Topic::SelectorReplaced)],
+            &[C(T::Change(tier::Change::Replace))],
         ]),
         F::PodLabelChangeIgnored => D::must(&[
             &[Feature::Change(Change::RelabelPeer)],
