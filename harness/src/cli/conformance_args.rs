@@ -24,7 +24,7 @@ pub(super) struct Conformance {
     /// Write each case that failed or could not be told to DIR as a scenario folder, which
     /// `ringfence run` takes. DIR is made, or is empty. With `--sample`, only those with a fault,
     /// and what is left of the one that was shrunk [default: a new folder, which is named].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "list")]
     pub(super) failed: Option<PathBuf>,
     /// Print the schema of `--json`, and do no more.
     #[arg(long)]

@@ -268,3 +268,29 @@ pub struct Decision {
     /// The destination's side.
     pub ingress: Side,
 }
+
+impl Decision {
+    /// Whether a NetworkPolicy isolates one of the ends against the other: then it takes no
+    /// knowledge of the other to deny, as it does to deny by a rule that names it.
+    pub fn is_by_isolation(&self) -> bool {
+        [&self.egress, &self.ingress].iter().any(|side| side.effect == Effect::Denied)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn isolation_denies_without_knowing_the_other_end() {
+        let decision = |egress, ingress| Decision {
+            verdict: Verdict::Deny,
+            egress: Side::of(egress),
+            ingress: Side::of(ingress),
+        };
+        let by_rule = Effect::DeniedBy(Tier::Admin);
+        assert!(decision(Effect::Denied, by_rule).is_by_isolation());
+        assert!(decision(Effect::NotIsolated, Effect::Denied).is_by_isolation());
+        assert!(!decision(by_rule, Effect::Allowed).is_by_isolation());
+    }
+}

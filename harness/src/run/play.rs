@@ -278,9 +278,15 @@ impl Play<'_> {
             .map(|seen| Watching::new(order, seen, step, &watched, &questions, &before, &changes))
             .transpose()?;
         let new = plan::new_pods(&changes);
-        let watches = goals
+        let by_isolation: BTreeSet<&Cell> = questions
             .iter()
-            .map(|(path, goal)| (path.cell.clone(), self.watch(path, *goal, &changes, &new)));
+            .filter(|(question, _)| question.specified.is_by_isolation())
+            .map(|(question, _)| &question.cell)
+            .collect();
+        let watches = goals.iter().map(|(path, goal)| {
+            let isolated = by_isolation.contains(&path.cell) && plan::only_adds(&changes);
+            (path.cell.clone(), self.watch(path, *goal, isolated, &new))
+        });
         let rules = SettleRules {
             differing: self.settings.differing_rounds,
             patience: self.settings.patience,
@@ -376,13 +382,14 @@ impl Play<'_> {
         lost.map_or(Ok(()), Err)
     }
 
-    fn watch(&self, path: &Path, goal: Goal, changes: &[Change], new: &BTreeSet<PodName>) -> Watch {
+    /// How a cell is looked at. `isolated`: its ends were isolated before the step's changes.
+    fn watch(&self, path: &Path, goal: Goal, isolated: bool, new: &BTreeSet<PodName>) -> Watch {
         let is_new = new.iter().any(|pod| plan::is_end(pod, &path.cell));
         // A path that does not work is inconclusive; nothing is waited for.
         let shut = self.progress.paths.control(path).is_some_and(Control::is_shut);
         Watch {
             goal: if shut { Goal::Free } else { goal },
-            from_first_instant: is_new && goal == Goal::Deny && plan::only_adds(changes),
+            from_first_instant: is_new && goal == Goal::Deny && isolated,
             until_deadline: is_new && goal == Goal::Allow,
         }
     }

@@ -45,11 +45,14 @@ impl Detector {
         case.level == self.level && self.cases.iter().any(has)
     }
 
-    /// The cases that are meant, the plainest first: what they show is easiest to read.
+    /// The cases that are meant, the plainest first: what they show is easiest to read. Those
+    /// of NetworkPolicy, which every cluster has, come before those of the cluster tier.
     pub fn choose<'c>(&self, cases: &'c [Case]) -> Vec<&'c Case> {
         let mut chosen: Vec<&Case> = cases.iter().filter(|case| self.wants(case)).collect();
         let told = |case: &Case| case.features.iter().filter(|f| !f.is_plain()).count();
-        chosen.sort_by_key(|case| (told(case), &case.id));
+        let is_of_tier =
+            |case: &Case| case.features.iter().any(|f| matches!(f, Feature::Cluster(_)));
+        chosen.sort_by_key(|case| (is_of_tier(case), told(case), &case.id));
         chosen
     }
 }

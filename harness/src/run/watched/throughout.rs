@@ -7,7 +7,7 @@
 
 use anyhow::{Context as _, Result};
 
-use crate::model::{Cell, Change, Intent, Topology, Verdict, World};
+use crate::model::{Cell, Change, Decision, Intent, Topology, Verdict, World};
 use crate::semantics::Engine;
 
 use super::super::plan::has_ends;
@@ -49,14 +49,15 @@ pub(super) fn states(before: &World, changes: &[Change], found: &Topology) -> Re
 ///
 /// A pod that comes may be without what it is allowed for a while: "Allow rules will be
 /// applied eventually after the isolation rules"
-/// (`concepts/services-networking/network-policies`, Pod lifecycle).
+/// (`concepts/services-networking/network-policies`, Pod lifecycle). Of the denies of the
+/// cluster's policies nothing is said: to be denied by a rule it has to be known first.
 pub(super) fn specified(cell: &Cell, states: &[World], comes: bool) -> Option<Intent> {
     let there = states.iter().filter(|world| has_ends(&world.topology, cell));
-    let verdicts: Vec<Verdict> = there.map(|world| Engine::new(world).verdict(cell)).collect();
-    let all = |verdict| !verdicts.is_empty() && verdicts.iter().all(|one| *one == verdict);
-    if verdicts.iter().any(|verdict| matches!(verdict, Verdict::Unknown(_))) {
+    let decisions: Vec<Decision> = there.map(|world| Engine::new(world).decide(cell)).collect();
+    let all = |verdict| !decisions.is_empty() && decisions.iter().all(|one| one.verdict == verdict);
+    if decisions.iter().any(|one| matches!(one.verdict, Verdict::Unknown(_))) {
         None
-    } else if all(Verdict::Deny) {
+    } else if all(Verdict::Deny) && (!comes || decisions.iter().all(Decision::is_by_isolation)) {
         Some(Intent::Deny)
     } else if all(Verdict::Allow) && !comes {
         Some(Intent::Allow)
