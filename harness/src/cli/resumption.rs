@@ -59,7 +59,7 @@ pub(super) fn resume(
         screen::note(&format!("nothing to resume in `{}`: the run begins", path.display()));
         return Ok(Resumable { writer, so_far: None });
     };
-    let clusters: Vec<String> = settings.clusters.iter().map(ToString::to_string).collect();
+    let clusters: Vec<String> = settings.cluster_names();
     let seed = own(&run, suite, &clusters, settings.seed).map_err(|differing| {
         Failure::usage(anyhow!(
             "expected the command line of the run in `{}`, found another:\n  {}\nname another file to begin a run",

@@ -81,7 +81,9 @@ pub(super) fn sample(asked: &Asked, mut settings: RunSettings) -> Result<ExitCod
     };
     screen::print(format!("\n{}", terminal::render(&executed.run, screen::stdout())).as_bytes())?;
     let failed = failed(&executed.run, &samples);
-    if !failed.is_empty()
+    // Whoever interrupts a run wants it to end.
+    if !executed.run.scenarios.values().any(|ran| ran.interrupted)
+        && !failed.is_empty()
         && let Err(failure) = report(&failed, asked, settings, seed)
     {
         // That nothing could be shrunk hides no fault.

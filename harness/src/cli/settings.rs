@@ -13,7 +13,7 @@ use super::cluster_args::{Files, Kind};
 use super::cluster_kind::ClusterKind;
 use super::declared::{self, Declared, dataplane};
 use super::run_args;
-use crate::cluster::embedded::Fault;
+use crate::cluster::embedded::{EmbeddedSource, Fault};
 use crate::cluster::kubernetes::{Options, PullPolicy, PullSecret};
 use crate::run::Partition;
 use crate::scenario::KubernetesVersion;
@@ -147,6 +147,15 @@ pub(super) struct RunSettings {
 }
 
 impl RunSettings {
+    /// What records call the clusters: a faulty one by its faults too.
+    pub(super) fn cluster_names(&self) -> Vec<String> {
+        let name = |cluster: &ClusterKind| match cluster {
+            ClusterKind::Embedded => EmbeddedSource::name_with(&self.faults),
+            other => other.to_string(),
+        };
+        self.clusters.iter().map(name).collect()
+    }
+
     /// Checks the arguments and fills in the defaults.
     ///
     /// # Errors

@@ -185,9 +185,14 @@ impl ScenarioRun {
         }
     }
 
-    /// Whether it was run to its end: one that the run's end has ended was not.
+    /// Whether nothing more is to be had from it: one that the run's end has ended was not
+    /// run to its own, and what failed by then stays a failure.
     pub const fn is_over(&self) -> bool {
-        self.status.is_some() && !self.interrupted
+        match self.status {
+            Some(Status::Failed) => true,
+            Some(_) => !self.interrupted,
+            None => false,
+        }
     }
 
     /// Whether it failed, or could not be told.

@@ -150,23 +150,26 @@ impl<'a> Stage<'a> {
         spared.chain(self.cluster.rewritten()).collect()
     }
 
+    /// The changes as they are made: policies of the cluster leave out the run's own pods.
+    fn spare(&mut self, changes: &[Change]) -> Vec<Change> {
+        let own = [self.sentinel.namespace(), self.witness.namespace()];
+        let change = |change: &Change| match change {
+            Change::ApplyClusterPolicy(policy) => match spared(policy, &own) {
+                Some(spared) => {
+                    self.spared.push(policy.name.clone());
+                    Change::ApplyClusterPolicy(spared)
+                }
+                None => change.clone(),
+            },
+            _ => change.clone(),
+        };
+        changes.iter().map(change).collect()
+    }
+
     /// Makes changes and flips the sentinel after them, unless it is blind. On a negative
     /// control it flips once, and its policy stays.
     pub(super) async fn change(&mut self, changes: &[Change]) -> Result<Topology, ClusterError> {
-        let own = [self.sentinel.namespace(), self.witness.namespace()];
-        let mut changes: Vec<Change> = changes
-            .iter()
-            .map(|change| match change {
-                Change::ApplyClusterPolicy(policy) => match spared(policy, &own) {
-                    Some(spared) => {
-                        self.spared.push(policy.name.clone());
-                        Change::ApplyClusterPolicy(spared)
-                    }
-                    None => change.clone(),
-                },
-                _ => change.clone(),
-            })
-            .collect();
+        let mut changes = self.spare(changes);
         if self.blind.is_empty() && (self.enforces || !self.sentinel.denied) {
             changes.push(self.sentinel.flip());
         }

@@ -24,6 +24,9 @@ pub struct SuiteInfo {
     /// The parts that are missing, where the records of others were put together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Partition>,
+    /// Why the records that were put together may not be those of one whole run, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
     /// The options that results depend on, by name, and their values; those with their default are
     /// not there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -46,6 +49,7 @@ impl SuiteInfo {
             selection,
             partition,
             missing: Vec::new(),
+            doubts: Vec::new(),
             options,
         }
     }

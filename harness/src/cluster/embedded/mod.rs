@@ -179,12 +179,17 @@ impl EmbeddedSource {
     /// Clusters with these options. Faults are part of the name, so that no record or
     /// report of a faulty dataplane can be taken for one of another.
     pub fn new(options: EmbeddedOptions) -> Self {
-        let faults: Vec<&str> = options.faults.iter().map(|fault| fault.name()).collect();
-        let name = match faults.as_slice() {
+        let name = Self::name_with(&options.faults);
+        Self { name, options, pool: Arc::default() }
+    }
+
+    /// What a source with these faults is called.
+    pub fn name_with(faults: &[Fault]) -> String {
+        let faults: Vec<&str> = faults.iter().map(|fault| fault.name()).collect();
+        match faults.as_slice() {
             [] => Self::NAME.to_owned(),
             faults => format!("{} with {}", Self::NAME, faults.join(", ")),
-        };
-        Self { name, options, pool: Arc::default() }
+        }
     }
 
     /// How many clusters stand by for scenarios to come.

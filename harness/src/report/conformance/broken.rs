@@ -130,10 +130,8 @@ impl<'a> Failed<'a> {
 
     fn told(&self, cells: Vec<FaultCell>) -> BrokenCase {
         let info = &self.scenario.info;
-        let on = match self.cluster {
-            "embedded" => String::new(),
-            other => format!(" --on {}", phrase::quoted(other)),
-        };
+        let induced = self.scenario.capabilities.iter().flat_map(|known| &known.dataplane.induced);
+        let on = phrase::on(self.cluster, induced.map(|fault| fault.name.as_str()));
         let rerun = match &self.folder {
             Some(folder) => format!("ringfence run{on} {}", phrase::quoted(folder)),
             None => format!("ringfence conformance{on} --case {}", phrase::quoted(&info.id)),

@@ -10,6 +10,7 @@ use super::model::{
 };
 use super::outcome::Outcome;
 use super::profile::profiles;
+use crate::cluster::Dataplane;
 use crate::report::known::{Lore, Report, Told};
 use crate::report::{Run, ScenarioRun, news};
 use crate::run::{CaseInfo, Level, NotJudged, StepTiming};
@@ -75,6 +76,22 @@ fn incomplete(run: &Run) -> Vec<String> {
                     suite.missing.iter().map(|part| format!("`{part}`")).collect();
                 told.push(format!("no record has {}", parts.join(", ")));
             }
+            told.extend(suite.doubts.iter().cloned());
+        }
+    }
+    let dataplanes: BTreeMap<&String, &Dataplane> = run
+        .scenarios
+        .iter()
+        .filter_map(|((_, cluster), ran)| {
+            ran.capabilities.as_ref().map(|known| (cluster, &*known.dataplane))
+        })
+        .collect();
+    for (cluster, dataplane) in dataplanes {
+        if !dataplane.enforces {
+            told.push(format!("`{cluster}` is declared to enforce nothing"));
+        }
+        if !dataplane.induced.is_empty() {
+            told.push(format!("`{cluster}` is faulty on purpose"));
         }
     }
     if run.finished.is_none() {

@@ -65,7 +65,7 @@ fn cluster(cluster: &ClusterReport) -> String {
     let mut text = format!("\n## {title}\n\n");
     let _ = writeln!(
         text,
-        "Run with `--on {}`: {}, {}.\n",
+        "Run on `{}`: {}, {}.\n",
         cluster.cluster,
         count(cluster.cases.all(), "case"),
         count(cluster.cells, "cell")

@@ -35,6 +35,20 @@ pub(super) const fn standing(standing: Standing) -> &'static str {
     }
 }
 
+/// The options that name a cluster, which has these faults; one that exists needs an image.
+pub(super) fn on<'a>(cluster: &str, faults: impl Iterator<Item = &'a str>) -> String {
+    let faults: String = faults.map(|fault| format!(" --fault {fault}")).collect();
+    match cluster {
+        // Only the embedded one can be faulty, and its name says so.
+        _ if !faults.is_empty() => faults,
+        "embedded" => String::new(),
+        other if other.starts_with("kubeconfig") => {
+            format!(" --on {} --agent-image IMAGE", quoted(other))
+        }
+        other => format!(" --on {}", quoted(other)),
+    }
+}
+
 /// A text as one word of a shell.
 pub(super) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
@@ -47,7 +61,16 @@ pub(super) fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::{on, quoted};
+
+    #[test]
+    fn a_cluster_is_named_by_options() {
+        let text = |cluster, faults: &[&'static str]| on(cluster, faults.iter().copied());
+        assert_eq!(text("embedded", &[]), "");
+        assert_eq!(text("embedded with a, b", &["a", "b"]), " --fault a --fault b");
+        assert_eq!(text("kind:calico", &[]), " --on kind:calico");
+        assert_eq!(text("kubeconfig:lab", &[]), " --on kubeconfig:lab --agent-image IMAGE");
+    }
 
     #[test]
     fn an_identifier_is_one_word_of_a_shell() {

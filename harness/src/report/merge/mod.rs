@@ -95,8 +95,8 @@ pub struct Merger {
     /// Whose result counts.
     chosen: BTreeMap<Key, usize>,
     told: Vec<String>,
-    /// Whether something is missing, or the records are not of one run.
-    doubtful: bool,
+    /// Why the records may not be those of one whole run.
+    doubts: Vec<String>,
     noticed: BTreeSet<(String, String)>,
 }
 
@@ -123,7 +123,7 @@ impl Merger {
             missing: Vec::new(),
             chosen: BTreeMap::new(),
             told: Vec::new(),
-            doubtful: false,
+            doubts: Vec::new(),
             noticed: BTreeSet::new(),
         };
         merger.compare();
@@ -136,35 +136,38 @@ impl Merger {
     /// Whether they are of one suite, version and seed, and those of a cluster of the same
     /// options.
     fn compare(&mut self) {
-        let Self { records, told, doubtful, .. } = self;
+        let Self { records, told, doubts, .. } = self;
+        let known = records.iter().filter_map(Record::suite);
+        doubts.extend(known.flat_map(|suite| suite.doubts.iter().cloned()));
+        told.extend(doubts.iter().cloned());
         let Some((first, others)) = records.split_first() else { return };
         let (Some(start), Some(suite)) = (first.started(), first.suite()) else { return };
         for other in others {
             let (Some(own), Some(own_suite)) = (other.started(), other.suite()) else { continue };
             let names = format!("`{}` and `{}`", first.name, other.name);
             if own.version != start.version {
-                told.push(format!(
+                doubts.push(format!(
                     "{names} were written by ringfence {} and {}, which may judge otherwise",
                     start.version, own.version
                 ));
-                *doubtful = true;
+                told.extend(doubts.last().cloned());
             }
             if (&own_suite.digest, own_suite.scenarios) != (&suite.digest, suite.scenarios) {
-                told.push(format!(
+                doubts.push(format!(
                     "{names} are not of one suite: {} and {}, chosen by {} and {}",
                     count(suite.scenarios, "scenario"),
                     count(own_suite.scenarios, "scenario"),
                     chosen_by(suite),
                     chosen_by(own_suite)
                 ));
-                *doubtful = true;
+                told.extend(doubts.last().cloned());
             }
             let share = own.clusters.iter().any(|cluster| first.has(cluster));
             if share && own_suite.options != suite.options {
-                told.push(format!("{names} were run with other options: {}", {
+                doubts.push(format!("{names} were run with other options: {}", {
                     [suite, own_suite].map(options).join(" and ")
                 }));
-                *doubtful = true;
+                told.extend(doubts.last().cloned());
             }
             if own.seed != start.seed {
                 told.push(format!(
@@ -208,7 +211,6 @@ impl Merger {
                     there.len(),
                     one.of()
                 ));
-                self.doubtful = true;
             }
             missing_of_any.extend(missing);
         }
@@ -221,7 +223,7 @@ impl Merger {
         for record in &self.records {
             let open = record.run.scenarios.values().filter(|one| !one.is_over()).count();
             if open > 0 || record.run.finished.is_none() || record.cut {
-                self.told.push(format!(
+                self.doubts.push(format!(
                     "`{}` breaks off, and {} not over: `--resume` goes on with it",
                     record.name,
                     if open == 1 {
@@ -230,7 +232,7 @@ impl Merger {
                         format!("{open} scenarios are")
                     }
                 ));
-                self.doubtful = true;
+                self.told.extend(self.doubts.last().cloned());
             }
         }
     }
@@ -289,6 +291,7 @@ impl Merger {
         let suite = first.suite.clone().map(|suite| SuiteInfo {
             partition: None,
             missing: self.missing.clone(),
+            doubts: self.doubts.clone(),
             ..suite
         });
         let mut lines = vec![whole(
@@ -371,8 +374,9 @@ impl Merger {
     pub fn code(&self) -> ExitCode {
         let clusters = self.records.iter().flat_map(|record| record.run.clusters.values());
         let mut left = clusters.map(|cluster| !cluster.left_behind.is_empty());
+        let doubtful = !self.doubts.is_empty() || !self.missing.is_empty();
         match self.counts().exit_code() {
-            ExitCode::Passed if self.doubtful || left.any(|left| left) => ExitCode::CouldNotTell,
+            ExitCode::Passed if doubtful || left.any(|left| left) => ExitCode::CouldNotTell,
             code => code,
         }
     }

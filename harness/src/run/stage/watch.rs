@@ -22,7 +22,7 @@ impl Stage<'_> {
         comes: bool,
         changes: &[Change],
     ) -> Result<Result<Seen, String>, ClusterError> {
-        let mut changes = changes.to_vec();
+        let mut changes = self.spare(changes);
         let flips = self.blind.is_empty();
         if flips {
             changes.push(self.sentinel.flip());
