@@ -57,8 +57,8 @@ pub struct Kubernetes {
     pub(super) rewritten: Vec<String>,
     /// Whether every call so far came to its end: only then it is known what stands.
     pub(super) whole: bool,
-    /// Whether its pods are in the way of others that come later: by the names of their
-    /// namespaces, or by the ports of nodes.
+    /// Whether what it makes is in the way of others that come later: by the names of
+    /// namespaces, by the ports of nodes, or as a policy of the cluster.
     apart: bool,
     _tenancy: Tenancy,
     _nodes_to_itself: Option<OwnedMutexGuard<()>>,
@@ -74,7 +74,8 @@ impl Kubernetes {
         externals: Externals,
         (tenancy, nodes_to_itself): (Tenancy, Option<OwnedMutexGuard<()>>),
     ) -> Self {
-        let apart = slot.naming == Naming::Exact || nodes_to_itself.is_some();
+        let apart =
+            slot.naming == Naming::Exact || nodes_to_itself.is_some() || needs.is_of_the_cluster();
         Self {
             capabilities,
             needs,
@@ -221,6 +222,7 @@ impl Kubernetes {
         avoid: &[IpNet],
         beside: Beside<'_>,
     ) -> Result<Topology, ClusterError> {
+        self.rehearse().await?;
         let slot = self.slot()?;
         let given = stand_ins(topology, nodes, &slot.site.nodes, slot.owner.slot);
         let given = given.map_err(ClusterError::Unsupported)?;
@@ -234,6 +236,9 @@ impl Kubernetes {
             let node = self.world.topology.nodes.entry(name.clone());
             let node = node.or_insert_with(|| crate::model::Node::new(name.clone()));
             node.addresses.clone_from(&facts.addresses);
+            if self.needs.is_of_the_cluster() {
+                node.labels = Some(facts.labels_as(name));
+            }
         }
         let names: Vec<Name> = self.nodes.keys().cloned().collect();
         let (adding, rest): (Vec<_>, Vec<_>) = beside(&names).into_iter().partition(adds);
@@ -391,6 +396,8 @@ impl Cluster for Kubernetes {
         let whole = std::mem::replace(&mut self.whole, false);
         let Some(slot) = &mut self.slot else { return Ok(()) };
         let hosts_left = self.externals.raze(&mut slot.agents).await;
+        // First: nobody is to meet them when this scenario is over.
+        let scoped = slot.lift_cluster_policies().await;
         let services = &mut self.services;
         let all: Vec<Name> = slot.namespaces().cloned().collect();
         let exact = slot.naming == Naming::Exact;
@@ -406,6 +413,7 @@ impl Cluster for Kubernetes {
                     .await;
             left.and(lifted).and(razed)
         };
+        let ended = scoped.and(ended);
         // Whoever comes next has other pods to dial.
         slot.agents.allow_targets([]);
         let prefix = slot.naming.prefix();
