@@ -258,8 +258,7 @@ pub(crate) async fn a_field_that_the_schema_lacks_is_told(bed: Bed) -> Outcome {
     let refused = cluster.deploy(&town(), 1, &[]).await.expect_err("it is not in the schema");
     assert!(matches!(refused, ClusterError::Unsupported(_)), "{refused:?}");
     assert_eq!(bed.fake().objects("pods"), before, "nothing was made for it");
-    let told = refused.to_string().replace(source.run().as_str(), "RUN");
-    expect!["expected to patch `adminnetworkpolicies.policy.networking.k8s.io` `rf-RUN-0-named`, found that the API server knows no such field: failed to create typed patch object (/rf-RUN-0-named; policy.networking.k8s.io; v1alpha1, Kind=AdminNetworkPolicy): .spec.ingress[0].ports[0].namedPort: field not declared in schema; is the cluster's CustomResourceDefinition of the channel that has it?"].assert_eq(&told);
+    expect![[r#""#]].assert_eq(&refused.to_string());
     leave(&bed, &source, cluster).await
 }
 

@@ -6,6 +6,7 @@ use anyhow::anyhow;
 
 use super::call::{Denied, Failed};
 use super::rewrite::{self, Rewritten};
+use super::site::Site;
 use super::slot::Slot;
 use super::tier::Followed;
 use crate::cluster::ClusterError;
@@ -44,11 +45,12 @@ impl Slot {
         let hosts = BTreeMap::new();
         let rewritten = rewrite::cluster::policy(policy, &self.naming, &self.owner, &hosts);
         match kind.rehearse(&self.site, &name, &rewritten.manifest).await {
-            Err(Failed::Cluster(ClusterError::Other(error)))
-                if matches!(error.downcast_ref(), Some(Denied::Field { .. })) =>
-            {
-                Err(ClusterError::Unsupported(error.to_string()))
-            }
+            Err(Failed::Cluster(ClusterError::Other(error))) => match error.downcast_ref() {
+                Some(Denied::Field { message, .. }) => {
+                    Err(ClusterError::Unsupported(lacks(policy.api(), message, &self.site)))
+                }
+                _ => Err(ClusterError::Other(error)),
+            },
             answer => Ok(answer?),
         }
     }
@@ -81,4 +83,14 @@ impl Slot {
             anyhow!("expected a cluster that can be given a {api}, found one that cannot").into()
         })
     }
+}
+
+/// That a kind lacks a field here, in words that are the same for every scenario with it.
+fn lacks(api: ClusterPolicyApi, message: &str, site: &Site) -> String {
+    let path = message.split_once(": field not declared").map_or(message, |(path, _)| path);
+    let field = path.rsplit('.').next().unwrap_or(path);
+    format!(
+        "the {api} that `{}` serves has no field `{field}`: the CustomResourceDefinition of the experimental channel may have it",
+        site.options.name
+    )
 }
