@@ -57,8 +57,8 @@ pub struct Kubernetes {
     pub(super) rewritten: Vec<String>,
     /// Whether every call so far came to its end: only then it is known what stands.
     pub(super) whole: bool,
-    /// Whether what it makes is in the way of others that come later: by the names of
-    /// namespaces, by the ports of nodes, or as a policy of the cluster.
+    /// Whether its pods are in the way of others that come later: by the names of their
+    /// namespaces, or by the ports of nodes.
     apart: bool,
     _tenancy: Tenancy,
     _nodes_to_itself: Option<OwnedMutexGuard<()>>,
@@ -74,8 +74,7 @@ impl Kubernetes {
         externals: Externals,
         (tenancy, nodes_to_itself): (Tenancy, Option<OwnedMutexGuard<()>>),
     ) -> Self {
-        let apart =
-            slot.naming == Naming::Exact || nodes_to_itself.is_some() || needs.is_of_the_cluster();
+        let apart = slot.naming == Naming::Exact || nodes_to_itself.is_some();
         Self {
             capabilities,
             needs,
@@ -92,6 +91,12 @@ impl Kubernetes {
             _tenancy: tenancy,
             _nodes_to_itself: nodes_to_itself,
         }
+    }
+
+    /// Whether what it could not remove is in the way of others that come later: its pods, or
+    /// its policies of the cluster.
+    fn leaves_traces(&self) -> bool {
+        self.apart || self.needs.is_of_the_cluster()
     }
 
     /// The slot, with what else a change or a round needs.
@@ -427,7 +432,7 @@ impl Cluster for Kubernetes {
                     "objects of the slot `{prefix}`, which the end of the run tries to delete again: {}",
                     super::call::words(&error)
                 ));
-                self.pool.lose(slot.filter(|_| self.apart));
+                self.pool.lose(slot.filter(|_| self.leaves_traces()));
             }
         }
         if left.is_empty() { Ok(()) } else { Err(TeardownError(left)) }
@@ -438,6 +443,7 @@ impl Drop for Kubernetes {
     /// A share that is dropped without its teardown still has its pods: those that must be alone
     /// wait until they are gone.
     fn drop(&mut self) {
-        self.pool.lose(self.slot.take().filter(|_| self.apart));
+        let slot = self.slot.take().filter(|_| self.leaves_traces());
+        self.pool.lose(slot);
     }
 }
