@@ -188,6 +188,7 @@ impl Sweep<'_> {
         }
         match self.delete_all::<Namespace>(&conditions).await {
             Ok(namespaces) if remains.is_empty() => return Ok((policies, namespaces)),
+            Err(error) if remains.is_empty() => return Err(error),
             Ok(_) => {}
             Err(error) => remains.extend(left(error)),
         }
