@@ -2,18 +2,12 @@
 
 use super::axis::{Change, Path, Peer, Port, Rules, Stacking, Target, Types};
 use super::feature::Feature;
-use super::specification::ApiSentence;
+use super::specification::{ApiSentence, sentences};
 use super::topic::Topic;
 use crate::model::{Direction, Family, Protocol, Via};
 
 /// The page on which the concept is explained.
 const CONCEPT: &str = "concepts/services-networking/network-policies";
-
-macro_rules! sentences {
-    ($($name:ident: $source:expr, $text:literal;)+) => {
-        $(pub(super) static $name: ApiSentence = ApiSentence { text: $text, source: $source };)+
-    };
-}
 
 sentences! {
     ISOLATED_INGRESS: CONCEPT, "A pod is isolated for ingress if there is any NetworkPolicy that both selects the pod and has \"Ingress\" in its `policyTypes`";

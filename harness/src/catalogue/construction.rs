@@ -1,6 +1,6 @@
 //! From a combination to its case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 
@@ -34,7 +34,7 @@ pub(super) fn case(combination: &Combination) -> Result<Case> {
     }
     let level = level(combination);
     let features = combination.features();
-    let tags = tags(combination, level);
+    let tags = tags(&features, level);
     let sentence = sentence(combination);
     let scenario = writing::scenario(&id, &sentence, &tags, &steps);
     let deciding = deciding(combination, &scene, steps.len() - 1, tested_rule(combination.rules));
@@ -147,9 +147,9 @@ fn level(combination: &Combination) -> Level {
     }
 }
 
-fn tags(combination: &Combination, level: Level) -> Vec<String> {
-    let features = combination.features().into_iter();
-    let features = features.map(|feature| format!("{}-{}", feature.axis(), feature.value()));
+/// The tags of a case.
+pub(super) fn tags(features: &BTreeSet<Feature>, level: Level) -> Vec<String> {
+    let features = features.iter().map(|feature| format!("{}-{}", feature.axis(), feature.value()));
     ["catalogue".to_owned(), level.to_string()].into_iter().chain(features).collect()
 }
 

@@ -31,6 +31,7 @@ mod tiered;
 mod topic;
 mod town;
 mod writing;
+mod written;
 
 use anyhow::Result;
 

@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use super::folder::{Special, Step, allowed, apply, denied, left_alone, pods, rule, tested};
+use super::parts::{allowed, denied, heading, left_alone, pods, rule, tested};
 use super::rules::{cell, ends, rest_denied, town};
 use crate::catalogue::case::{Level, Reason};
 use crate::catalogue::feature::Feature;
 use crate::catalogue::topic::Topic;
+use crate::catalogue::written::{Special, Step, apply};
 use crate::model::{Direction, Protocol};
 
 /// Every case of this file.
@@ -25,9 +26,11 @@ pub(super) fn cases() -> Vec<Special> {
 
 fn last_policy_deleted(direction: Direction) -> Special {
     Special {
-        topic: Topic::LastPolicyDeleted,
-        variant: vec![Feature::Direction(direction)],
-        level: Level::Must,
+        heading: heading(
+            Topic::LastPolicyDeleted,
+            vec![Feature::Direction(direction)],
+            Level::Must,
+        ),
         sentence: "Pods are open again once the last policy is deleted.".to_owned(),
         topology: town(direction, &["b"], "80"),
         policies: vec![tested("a", &[direction], &[])],
@@ -71,9 +74,7 @@ fn selector_replaced(direction: Direction) -> Special {
     };
     let shut = cell(direction, "z/c", 80, Protocol::Tcp);
     Special {
-        topic: Topic::SelectorReplaced,
-        variant: vec![Feature::Direction(direction)],
-        level: Level::Must,
+        heading: heading(Topic::SelectorReplaced, vec![Feature::Direction(direction)], Level::Must),
         sentence: "A policy that selects other pods leaves those that it selected before."
             .to_owned(),
         topology: topology.to_owned(),
@@ -100,9 +101,7 @@ fn pod_replaced(direction: Direction) -> Special {
     );
     let rules = json!([rule(direction, pods("b"), None)]);
     Special {
-        topic: Topic::PodReplaced,
-        variant: vec![Feature::Direction(direction)],
-        level: Level::Must,
+        heading: heading(Topic::PodReplaced, vec![Feature::Direction(direction)], Level::Must),
         sentence: "A pod that comes where a peer was is no peer, whatever address it gets."
             .to_owned(),
         topology: town(direction, &["b"], "80"),
@@ -146,9 +145,7 @@ fn namespace_removed(direction: Direction) -> Special {
     let others =
         if direction == Direction::Egress { vec!["allow * -> *".to_owned()] } else { vec![] };
     Special {
-        topic: Topic::NamespaceRemoved,
-        variant: vec![Feature::Direction(direction)],
-        level: Level::Must,
+        heading: heading(Topic::NamespaceRemoved, vec![Feature::Direction(direction)], Level::Must),
         sentence: "A namespace of peers goes, and nobody else takes its place.".to_owned(),
         topology,
         policies: vec![tested("a", &[direction], &[(direction, rules)])],

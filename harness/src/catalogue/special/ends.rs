@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use super::folder::{Special, Step, allowed, apply, denied, pods, rule, tested};
+use super::parts::{allowed, denied, heading, pods, rule, tested};
 use super::rules::{cell, ends, rest_denied};
 use crate::catalogue::case::{Level, Reason};
 use crate::catalogue::feature::Feature;
 use crate::catalogue::topic::Topic;
+use crate::catalogue::written::{Special, Step, apply};
 use crate::model::{Direction, Protocol};
 
 /// Every case of this file.
@@ -41,9 +42,7 @@ fn address_reused(direction: Direction) -> Special {
     let add = format!("add:\n  namespaces:\n    x:\n      pods:\n        {next}\n");
     let rules = json!([rule(direction, pods("b"), None)]);
     Special {
-        topic: Topic::AddressReused,
-        variant: vec![Feature::Direction(direction)],
-        level: Level::Must,
+        heading: heading(Topic::AddressReused, vec![Feature::Direction(direction)], Level::Must),
         sentence: "The pod that gets the address of a peer which has ended is no peer.".to_owned(),
         topology: town(direction, &["b", "c"]),
         policies: vec![tested("a", &[direction], &[(direction, rules)])],
@@ -95,9 +94,11 @@ fn terminating_target(direction: Direction) -> Special {
         ],
     };
     Special {
-        topic: Topic::TerminatingTarget,
-        variant: vec![Feature::Direction(direction)],
-        level: Level::Must,
+        heading: heading(
+            Topic::TerminatingTarget,
+            vec![Feature::Direction(direction)],
+            Level::Must,
+        ),
         sentence: "A pod that is being deleted is isolated for as long as it runs.".to_owned(),
         topology: town(direction, &["b", "c"]),
         policies: vec![tested("a", &[direction], &[(direction, rules)])],

@@ -2,13 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::folder::{Decided, Special, Step, allowed, apply, denied, pods, policy, rule, tested};
-use super::rules::cell;
+use super::parts::{denied, policy, rule, tested};
 use super::watched::{DIRECTIONS, HELD, Setting, watch};
 use crate::catalogue::axis::Path;
 use crate::catalogue::case::{Level, Reason};
-use crate::catalogue::feature::Feature;
 use crate::catalogue::topic::Topic;
+use crate::catalogue::written::{Special, Step, apply};
 use crate::model::Direction;
 
 /// Every case of this file.
@@ -34,40 +33,6 @@ pub(super) fn cases() -> Vec<Special> {
     cases
 }
 
-fn special(
-    topic: Topic,
-    setting: Setting,
-    level: Level,
-    sentence: &str,
-    policies: Vec<Value>,
-    steps: Vec<Step>,
-) -> Special {
-    let Setting { direction, protocol, path } = setting;
-    let variant =
-        vec![Feature::Direction(direction), Feature::Protocol(protocol), Feature::Path(path)];
-    let (sentence, topology) = (sentence.to_owned(), setting.town(true));
-    Special { topic, variant, level, sentence, topology, policies, steps }
-}
-
-/// `x/tested` lets one peer in or out.
-fn one_peer(setting: Setting, app: &str) -> Value {
-    let direction = setting.direction;
-    tested("a", &[direction], &[(direction, json!([rule(direction, pods(app), None)]))])
-}
-
-/// The cell between the target and a peer.
-fn with(setting: Setting, peer: &str) -> String {
-    cell(setting.direction, peer, 80, setting.protocol)
-}
-
-fn let_through(setting: Setting, peer: &str) -> Decided {
-    allowed(with(setting, peer), setting.direction, 0)
-}
-
-fn kept_out(setting: Setting, peer: &str) -> Decided {
-    denied(with(setting, peer), setting.direction, Some(0), Reason::Peer)
-}
-
 fn new_deny(setting: Setting) -> Special {
     let step = Step {
         name: "the pod is shut",
@@ -76,11 +41,10 @@ fn new_deny(setting: Setting) -> Special {
             watch(&[setting.rule("any", "x/b")], &[setting.rule("any", "x/b")]),
         ],
         expect: setting.expect(&[]),
-        deciding: vec![denied(with(setting, "x/b"), setting.direction, None, Reason::NoRule)],
+        deciding: vec![denied(setting.cell("x/b"), setting.direction, None, Reason::NoRule)],
     };
-    special(
+    setting.special(
         Topic::NewDeny,
-        setting,
         Level::Undefined,
         "A connection is there when a policy comes that denies it.",
         vec![tested("a", &[setting.direction], &[])],
@@ -99,14 +63,13 @@ fn rule_withdrawn(setting: Setting) -> Special {
             ),
         ],
         expect: setting.expect(&["x/c"]),
-        deciding: vec![kept_out(setting, "x/b"), let_through(setting, "x/c")],
+        deciding: vec![setting.kept_out("x/b"), setting.let_through("x/c")],
     };
-    special(
+    setting.special(
         Topic::RuleWithdrawn,
-        setting,
         Level::Undefined,
         "A connection is there when the rule goes that allows it.",
-        vec![one_peer(setting, "b"), one_peer(setting, "c")],
+        vec![setting.one_peer("b"), setting.one_peer("c")],
         vec![setting.first(&["x/b"]), step],
     )
 }
@@ -119,21 +82,20 @@ fn peer_relabelled(setting: Setting) -> Special {
             watch(&[setting.rule("any", "x/b")], &[setting.rule("deny", "x/c")]),
         ],
         expect: setting.expect(&[]),
-        deciding: vec![kept_out(setting, "x/b")],
+        deciding: vec![setting.kept_out("x/b")],
     };
-    special(
+    setting.special(
         Topic::ConnectedPeerRelabelled,
-        setting,
         Level::Undefined,
         "A connection is there when its peer loses the label by which it is allowed.",
-        vec![one_peer(setting, "b")],
+        vec![setting.one_peer("b")],
         vec![setting.first(&["x/b"]), step],
     )
 }
 
 fn policy_lifted(setting: Setting) -> Special {
     let mut first = setting.first(&["x/b"]);
-    first.deciding = vec![let_through(setting, "x/b"), kept_out(setting, "x/c")];
+    first.deciding = vec![setting.let_through("x/b"), setting.kept_out("x/c")];
     let allow = setting.rule("allow", "x/b");
     let step = Step {
         name: "the policy is deleted",
@@ -144,12 +106,11 @@ fn policy_lifted(setting: Setting) -> Special {
         expect: vec!["allow * -> *".to_owned()],
         deciding: Vec::new(),
     };
-    special(
+    setting.special(
         Topic::PolicyLifted,
-        setting,
         Level::Must,
         "A connection survives that the policy allowed which goes.",
-        vec![one_peer(setting, "b")],
+        vec![setting.one_peer("b")],
         vec![first, step],
     )
 }
@@ -169,14 +130,13 @@ fn allowed_by_another_rule(setting: Setting) -> Special {
             ),
         ],
         expect: setting.expect(&["x/*"]),
-        deciding: vec![let_through(setting, "x/b"), kept_out(setting, "y/d")],
+        deciding: vec![setting.let_through("x/b"), setting.kept_out("y/d")],
     };
-    special(
+    setting.special(
         Topic::AllowedByAnotherRule,
-        setting,
         Level::Must,
         "A connection survives that another rule allows in place of the first.",
-        vec![one_peer(setting, "b"), wider],
+        vec![setting.one_peer("b"), wider],
         vec![setting.first(&["x/b"]), step],
     )
 }
@@ -191,7 +151,7 @@ fn unrelated(
 ) -> Special {
     let allow = setting.rule("allow", "x/b");
     let mut expect = setting.expect(&["x/b"]);
-    let mut policies = vec![one_peer(setting, "b")];
+    let mut policies = vec![setting.one_peer("b")];
     if let Some((policy, rule)) = elsewhere {
         policies.push(policy);
         expect.insert(2, rule.to_owned());
@@ -203,10 +163,10 @@ fn unrelated(
             watch(std::slice::from_ref(&allow), &[allow.clone(), setting.rule("deny", "x/c")]),
         ],
         expect,
-        deciding: vec![let_through(setting, "x/b"), kept_out(setting, "x/c")],
+        deciding: vec![setting.let_through("x/b"), setting.kept_out("x/c")],
     };
     let steps = vec![setting.first(&["x/b"]), step];
-    special(topic, setting, Level::Must, sentence, policies, steps)
+    setting.special(topic, Level::Must, sentence, policies, steps)
 }
 
 fn policy_elsewhere(setting: Setting) -> Special {

@@ -3,8 +3,8 @@
 mod changes;
 mod ends;
 mod established;
-mod folder;
 mod nodes;
+mod parts;
 mod rules;
 mod watched;
 mod windows;
@@ -12,6 +12,7 @@ mod windows;
 use anyhow::Result;
 
 use super::case::Case;
+use super::written::Special;
 
 /// Every special case.
 pub(super) fn cases() -> Result<Vec<Case>> {
@@ -23,5 +24,5 @@ pub(super) fn cases() -> Result<Vec<Case>> {
         established::cases(),
         windows::cases(),
     ];
-    cases.into_iter().flatten().map(folder::Special::case).collect()
+    cases.into_iter().flatten().map(Special::case).collect()
 }

@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use super::folder::{Decided, Special, Step, apply, denied, open, pods, rule, tested};
+use super::parts::{denied, heading, open, pods, rule, tested};
 use super::rules::{cell, ends, rest_denied, town};
 use crate::catalogue::case::{Level, Reason};
 use crate::catalogue::feature::Feature;
 use crate::catalogue::topic::Topic;
+use crate::catalogue::written::{Decided, Special, Step, apply};
 use crate::model::{Direction, Protocol, Via};
 
 const INGRESS: Direction = Direction::Ingress;
@@ -34,9 +35,7 @@ const PLACED: &str = "namespaces:\n  x:\n    pods:\n      a: { labels: { app: a 
 fn own_node() -> Special {
     let from_other = "node/node-2 -> x/a:80/TCP over ipv4".to_owned();
     Special {
-        topic: Topic::OwnNode,
-        variant: Vec::new(),
-        level: Level::Must,
+        heading: heading(Topic::OwnNode, Vec::new(), Level::Must),
         sentence: "An isolated pod is reached from its own node, and not from another one."
             .to_owned(),
         topology: PLACED.to_owned(),
@@ -56,9 +55,7 @@ fn own_node() -> Special {
 
 fn to_own_node() -> Special {
     Special {
-        topic: Topic::ToOwnNode,
-        variant: Vec::new(),
-        level: Level::Undefined,
+        heading: heading(Topic::ToOwnNode, Vec::new(), Level::Undefined),
         sentence: "Whether an isolated pod reaches its own node is each plugin's choice."
             .to_owned(),
         topology: format!("{PLACED}nodes:\n  node-1: {{ ports: [10250] }}\n"),
@@ -81,9 +78,7 @@ fn itself(direction: Direction, via: Via) -> Special {
     let mut variant = vec![Feature::Direction(direction)];
     variant.extend((via != Via::Pod).then_some(Feature::Via(via)));
     Special {
-        topic: Topic::Itself,
-        variant,
-        level: Level::Undefined,
+        heading: heading(Topic::Itself, variant, Level::Undefined),
         sentence: "Whether an isolated pod reaches itself is each plugin's choice.".to_owned(),
         topology: PLACED.to_owned(),
         policies: vec![tested("a", &[direction], &[])],
@@ -99,9 +94,7 @@ fn ip_block_on_pod(direction: Direction) -> Special {
     let everywhere = json!([{ "ipBlock": { "cidr": "0.0.0.0/0" } }]);
     let rules = json!([rule(direction, everywhere, None)]);
     Special {
-        topic: Topic::IpBlockOnPod,
-        variant: vec![Feature::Direction(direction)],
-        level: Level::Undefined,
+        heading: heading(Topic::IpBlockOnPod, vec![Feature::Direction(direction)], Level::Undefined),
         sentence: "Whether an ipBlock is about the pods whose addresses it contains is each plugin's choice."
             .to_owned(),
         topology: town(direction, &["b"], "80"),
@@ -131,9 +124,11 @@ fn host_network_peer(direction: Direction) -> Special {
         Direction::Egress => (on_host("", ", hostNetwork: true, ports: [18080]"), 18080),
     };
     Special {
-        topic: Topic::HostNetworkPeer,
-        variant: vec![Feature::Direction(direction)],
-        level: Level::Undefined,
+        heading: heading(
+            Topic::HostNetworkPeer,
+            vec![Feature::Direction(direction)],
+            Level::Undefined,
+        ),
         sentence: "Whether a rule can name a pod in its node's network is each plugin's choice."
             .to_owned(),
         topology,
@@ -156,9 +151,11 @@ fn host_network_target(direction: Direction) -> Special {
         Direction::Egress => (on_host(", hostNetwork: true", ", ports: [80]"), 80),
     };
     Special {
-        topic: Topic::HostNetworkTarget,
-        variant: vec![Feature::Direction(direction)],
-        level: Level::Undefined,
+        heading: heading(
+            Topic::HostNetworkTarget,
+            vec![Feature::Direction(direction)],
+            Level::Undefined,
+        ),
         sentence: "Whether a policy isolates a pod in its node's network is each plugin's choice."
             .to_owned(),
         topology,

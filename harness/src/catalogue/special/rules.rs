@@ -2,14 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::folder::{
-    Decided, Special, Step, allowed, apply, denied, left_alone, pods, policy, rule, tested,
-};
-use crate::catalogue::case::{Level, Reason};
+use super::parts::{allowed, denied, heading, left_alone, pods, policy, rule, tested};
+use crate::catalogue::case::{Decider, Level, Reason};
 use crate::catalogue::deciding::opposite;
 use crate::catalogue::feature::Feature;
 use crate::catalogue::topic::Topic;
-use crate::model::{Direction, Family, Intent, Protocol};
+use crate::catalogue::written::{Decided, Special, Step, apply};
+use crate::model::{Direction, Family, Intent, PolicyName, Protocol};
 
 const DIRECTIONS: [Direction; 2] = [Direction::Ingress, Direction::Egress];
 
@@ -75,9 +74,11 @@ fn one_protocol(direction: Direction, protocol: Protocol) -> Special {
         denied(cell(direction, "x/b", 80, other), direction, Some(0), Reason::Protocol)
     }));
     Special {
-        topic: Topic::OneProtocol,
-        variant: vec![Feature::Direction(direction), Feature::Protocol(protocol)],
-        level: Level::Must,
+        heading: heading(
+            Topic::OneProtocol,
+            vec![Feature::Direction(direction), Feature::Protocol(protocol)],
+            Level::Must,
+        ),
         sentence: format!("A rule for {protocol} opens its port in no other protocol."),
         topology: town(direction, &["b"], EACH_PROTOCOL),
         policies: vec![tested("a", &[direction], &[(direction, rules)])],
@@ -119,9 +120,11 @@ fn same_port_each_protocol(direction: Direction) -> Special {
     deciding.push(denied(at("c", Protocol::Tcp), direction, Some(0), Reason::Peer));
     deciding.push(denied(at("d", Protocol::Tcp), direction, Some(0), Reason::Peer));
     Special {
-        topic: Topic::SamePortEachProtocol,
-        variant: vec![Feature::Direction(direction)],
-        level: Level::Must,
+        heading: heading(
+            Topic::SamePortEachProtocol,
+            vec![Feature::Direction(direction)],
+            Level::Must,
+        ),
         sentence: "One port number is open to another peer in each protocol.".to_owned(),
         topology: town(direction, &["b", "c", "d"], EACH_PROTOCOL),
         policies: vec![tested("a", &[direction], &[(direction, json!(rules))])],
@@ -145,9 +148,11 @@ fn rules_of_other_direction(direction: Direction) -> Special {
     let other = opposite(direction);
     let rules = json!([rule(direction, pods("c"), None)]);
     Special {
-        topic: Topic::RulesOfOtherDirection,
-        variant: vec![Feature::Direction(direction)],
-        level: Level::Must,
+        heading: heading(
+            Topic::RulesOfOtherDirection,
+            vec![Feature::Direction(direction)],
+            Level::Must,
+        ),
         sentence: format!(
             "{direction} rules mean nothing where `policyTypes` names {other} alone."
         ),
@@ -168,9 +173,7 @@ fn rules_of_other_direction(direction: Direction) -> Special {
 fn empty_egress_by_default() -> Special {
     let (direction, other) = (Direction::Ingress, Direction::Egress);
     Special {
-        topic: Topic::EmptyEgressByDefault,
-        variant: Vec::new(),
-        level: Level::Must,
+        heading: heading(Topic::EmptyEgressByDefault, Vec::new(), Level::Must),
         sentence:
             "An empty list of egress rules is no egress section, so ingress alone is isolated."
                 .to_owned(),
@@ -194,9 +197,7 @@ fn everything_denied() -> Special {
         denied(cell(direction, "z/b", 80, Protocol::Tcp), direction, None, Reason::NoRule)
     };
     Special {
-        topic: Topic::EverythingDenied,
-        variant: Vec::new(),
-        level: Level::Must,
+        heading: heading(Topic::EverythingDenied, Vec::new(), Level::Must),
         sentence: "A policy of both types without rules shuts its namespace in both directions."
             .to_owned(),
         topology: topology.to_owned(),
@@ -222,14 +223,12 @@ fn both_ends_decide() -> Special {
         cell: "x/b -> z/b:80/TCP over ipv4".to_owned(),
         intent: Intent::Deny,
         direction: ingress,
-        policy: "z/receiver",
+        policy: Decider::Policy(PolicyName::new("z", "receiver")),
         rule: None,
         reason: Reason::NoRule,
     };
     Special {
-        topic: Topic::BothEndsDecide,
-        variant: Vec::new(),
-        level: Level::Must,
+        heading: heading(Topic::BothEndsDecide, Vec::new(), Level::Must),
         sentence: "The source's egress and the destination's ingress must both allow.".to_owned(),
         topology: topology.to_owned(),
         policies: vec![sends, shut, open],
@@ -256,9 +255,11 @@ fn replies(protocol: Protocol) -> Special {
     let ports = format!("80/{protocol}");
     let sctp = protocol == Protocol::Sctp;
     Special {
-        topic: Topic::RepliesOfIsolated,
-        variant: vec![Feature::Protocol(protocol)],
-        level: if sctp { Level::MustIfDeclared } else { Level::Must },
+        heading: heading(
+            Topic::RepliesOfIsolated,
+            vec![Feature::Protocol(protocol)],
+            if sctp { Level::MustIfDeclared } else { Level::Must },
+        ),
         sentence: format!("A pod that may send nothing answers {protocol} that it accepts."),
         topology: everybody(&ports),
         policies: vec![tested("a", &DIRECTIONS, &[(ingress, rules)])],
@@ -292,9 +293,7 @@ fn same_range_twice(direction: Direction) -> Special {
         "namespaces:\n  x:\n    pods:\n      a: {{ labels: {{ app: a }}{of_pod} }}\nexternal:\n  inside: {{ address: 203.0.113.10{of_host} }}\n  outside: {{ address: 198.51.100.10{of_host} }}\n"
     );
     Special {
-        topic: Topic::SameRangeTwice,
-        variant: vec![Feature::Direction(direction)],
-        level: Level::Must,
+        heading: heading(Topic::SameRangeTwice, vec![Feature::Direction(direction)], Level::Must),
         sentence: "Of two rules for one range, the one without ports opens them all.".to_owned(),
         topology,
         policies: vec![tested("a", &[direction], &[(direction, rules)])],

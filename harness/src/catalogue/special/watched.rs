@@ -1,8 +1,14 @@
 //! What watched cases share: a small town, and what is watched in it.
 
-use super::folder::Step;
-use super::rules::{ends, rest_denied};
+use serde_json::{Value, json};
+
+use super::parts::{allowed, denied, heading, pods, rule, tested};
+use super::rules::{cell, ends, rest_denied};
 use crate::catalogue::axis::Path;
+use crate::catalogue::case::{Level, Reason};
+use crate::catalogue::feature::Feature;
+use crate::catalogue::topic::Topic;
+use crate::catalogue::written::{Decided, Special, Step, apply};
 use crate::model::{Direction, Protocol};
 
 pub(super) const DIRECTIONS: [Direction; 2] = [Direction::Ingress, Direction::Egress];
@@ -77,10 +83,53 @@ impl Setting {
     pub(super) fn first(self, peers: &[&str]) -> Step {
         Step {
             name: "the policy is there",
-            actions: vec![super::folder::apply(&[0])],
+            actions: vec![apply(&[0])],
             expect: self.expect(peers),
             deciding: Vec::new(),
         }
+    }
+
+    /// A case; the target is there from the start, unless the topic is how it starts.
+    pub(super) fn special(
+        self,
+        topic: Topic,
+        level: Level,
+        sentence: &str,
+        policies: Vec<Value>,
+        steps: Vec<Step>,
+    ) -> Special {
+        let Self { direction, protocol, path } = self;
+        let variant =
+            vec![Feature::Direction(direction), Feature::Protocol(protocol), Feature::Path(path)];
+        let level = match (level, protocol) {
+            (Level::Must, Protocol::Sctp) => Level::MustIfDeclared,
+            (level, _) => level,
+        };
+        let starts = [Topic::IsolatedStart, Topic::AllowedStart, Topic::PolicyWithPod];
+        let topology = self.town(!starts.contains(&topic));
+        let heading = heading(topic, variant, level);
+        Special { heading, sentence: sentence.to_owned(), topology, policies, steps }
+    }
+
+    /// `x/tested`, which lets the pods of one label in or out.
+    pub(super) fn one_peer(self, app: &str) -> Value {
+        let direction = self.direction;
+        tested("a", &[direction], &[(direction, json!([rule(direction, pods(app), None)]))])
+    }
+
+    /// The cell between the target and a peer.
+    pub(super) fn cell(self, peer: &str) -> String {
+        cell(self.direction, peer, 80, self.protocol)
+    }
+
+    /// That a peer is let in or out.
+    pub(super) fn let_through(self, peer: &str) -> Decided {
+        allowed(self.cell(peer), self.direction, 0)
+    }
+
+    /// That another pod is not.
+    pub(super) fn kept_out(self, peer: &str) -> Decided {
+        denied(self.cell(peer), self.direction, Some(0), Reason::Peer)
     }
 }
 

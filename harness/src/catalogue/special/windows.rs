@@ -2,13 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::folder::{Decided, Special, Step, allowed, apply, denied, policy, rule, tested};
-use super::rules::cell;
+use super::parts::{denied, policy, rule, tested};
 use super::watched::{DIRECTIONS, Setting, watch};
 use crate::catalogue::axis::Path;
 use crate::catalogue::case::{Level, Reason};
-use crate::catalogue::feature::Feature;
 use crate::catalogue::topic::Topic;
+use crate::catalogue::written::{Decided, Special, Step, apply};
 use crate::model::Protocol;
 
 /// Every case of this file.
@@ -34,27 +33,6 @@ pub(super) fn cases() -> Vec<Special> {
     cases
 }
 
-fn special(
-    topic: Topic,
-    setting: Setting,
-    level: Level,
-    sentence: &str,
-    policies: Vec<Value>,
-    steps: Vec<Step>,
-) -> Special {
-    let Setting { direction, protocol, path } = setting;
-    let variant =
-        vec![Feature::Direction(direction), Feature::Protocol(protocol), Feature::Path(path)];
-    let starts = [Topic::IsolatedStart, Topic::AllowedStart, Topic::PolicyWithPod];
-    let topology = setting.town(!starts.contains(&topic));
-    let level = match (level, protocol) {
-        (Level::Must, Protocol::Sctp) => Level::MustIfDeclared,
-        (level, _) => level,
-    };
-    let sentence = sentence.to_owned();
-    Special { topic, variant, level, sentence, topology, policies, steps }
-}
-
 /// A policy for pods of a label that lets peers of others in or out.
 fn lets(setting: Setting, name: &str, app: &str, peers: &[Value]) -> Value {
     let direction = setting.direction;
@@ -68,20 +46,8 @@ fn peer(app: &str) -> Value {
     json!({ "podSelector": { "matchLabels": { "app": app } } })
 }
 
-fn with(setting: Setting, peer: &str) -> String {
-    cell(setting.direction, peer, 80, setting.protocol)
-}
-
-fn let_through(setting: Setting, peer: &str) -> Decided {
-    allowed(with(setting, peer), setting.direction, 0)
-}
-
-fn kept_out(setting: Setting, peer: &str) -> Decided {
-    denied(with(setting, peer), setting.direction, Some(0), Reason::Peer)
-}
-
 fn shut(setting: Setting, peer: &str) -> Decided {
-    denied(with(setting, peer), setting.direction, None, Reason::NoRule)
+    denied(setting.cell(peer), setting.direction, None, Reason::NoRule)
 }
 
 /// A first step in which the policy has no pod yet.
@@ -101,9 +67,8 @@ fn isolated_start(setting: Setting) -> Special {
         expect: setting.expect(&[]),
         deciding: vec![shut(setting, "x/b")],
     };
-    special(
+    setting.special(
         Topic::IsolatedStart,
-        setting,
         Level::Must,
         "A pod is isolated from its first instant by a policy that was there before.",
         vec![tested("a", &[setting.direction], &[])],
@@ -118,14 +83,13 @@ fn stranger_starts(setting: Setting) -> Special {
         name: "a pod comes that is no peer",
         actions: vec![add, watch(&[], &[setting.rule("deny", "x/g")])],
         expect: setting.expect(&["x/b"]),
-        deciding: vec![kept_out(setting, "x/g"), let_through(setting, "x/b")],
+        deciding: vec![setting.kept_out("x/g"), setting.let_through("x/b")],
     };
-    special(
+    setting.special(
         Topic::StrangerStarts,
-        setting,
         Level::Must,
         "A pod that comes and is no peer is none from its first instant.",
-        vec![lets(setting, "tested", "a", &[peer("b")])],
+        vec![setting.one_peer("b")],
         vec![setting.first(&["x/b"]), step],
     )
 }
@@ -136,14 +100,13 @@ fn allowed_start(setting: Setting) -> Special {
         name: "the pod comes",
         actions: vec![setting.add_target(), watch(&[], &rules)],
         expect: setting.expect(&["x/b"]),
-        deciding: vec![let_through(setting, "x/b"), kept_out(setting, "x/c")],
+        deciding: vec![setting.let_through("x/b"), setting.kept_out("x/c")],
     };
-    special(
+    setting.special(
         Topic::AllowedStart,
-        setting,
         Level::Timing,
         "How late a pod that comes gets what it is allowed.",
-        vec![lets(setting, "tested", "a", &[peer("b")])],
+        vec![setting.one_peer("b")],
         vec![before_the_pod(), step],
     )
 }
@@ -155,9 +118,8 @@ fn policy_with_pod(setting: Setting) -> Special {
         expect: setting.expect(&[]),
         deciding: vec![shut(setting, "x/b")],
     };
-    special(
+    setting.special(
         Topic::PolicyWithPod,
-        setting,
         Level::Timing,
         "How long a pod is open that comes together with its policy.",
         vec![tested("a", &[setting.direction], &[])],
@@ -175,15 +137,14 @@ fn policy_replaced(setting: Setting) -> Special {
         name: "another takes its place",
         actions: vec![apply(&[1]), watch(&[], &rules)],
         expect: setting.expect(&["x/b", "y/*"]),
-        deciding: vec![let_through(setting, "x/b"), kept_out(setting, "x/c")],
+        deciding: vec![setting.let_through("x/b"), setting.kept_out("x/c")],
     };
-    special(
+    setting.special(
         Topic::PolicyReplaced,
-        setting,
         Level::Must,
         "While a policy is replaced, nothing opens that both deny, and nothing closes that both allow.",
         vec![
-            lets(setting, "tested", "a", &[peer("b")]),
+            setting.one_peer("b"),
             lets(setting, "tested", "a", &[elsewhere, peer("b")]),
         ],
         vec![setting.first(&["x/b"]), step],
@@ -197,17 +158,13 @@ fn policy_turned(setting: Setting) -> Special {
         name: "another takes its place",
         actions: vec![apply(&[1]), watch(&[], &rules)],
         expect: setting.expect(&["x/c"]),
-        deciding: vec![let_through(setting, "x/c"), kept_out(setting, "x/b")],
+        deciding: vec![setting.let_through("x/c"), setting.kept_out("x/b")],
     };
-    special(
+    setting.special(
         Topic::PolicyTurned,
-        setting,
         Level::Timing,
         "How soon a policy that is replaced closes what it closes and opens what it opens.",
-        vec![
-            lets(setting, "tested", "a", &[peer("b")]),
-            lets(setting, "tested", "a", &[peer("c")]),
-        ],
+        vec![setting.one_peer("b"), setting.one_peer("c")],
         vec![setting.first(&["x/b"]), step],
     )
 }
@@ -221,14 +178,13 @@ fn policy_succeeded(setting: Setting) -> Special {
         deciding: Vec::new(),
     };
     let mut first = setting.first(&["x/b"]);
-    first.deciding = vec![let_through(setting, "x/b"), kept_out(setting, "x/c")];
+    first.deciding = vec![setting.let_through("x/b"), setting.kept_out("x/c")];
     let every = json!({ "podSelector": { "matchExpressions": [{ "key": "app", "operator": "In", "values": ["b", "z"] }] } });
-    special(
+    setting.special(
         Topic::PolicySucceeded,
-        setting,
         Level::Must,
         "While a policy comes beside another, which then goes, nothing opens that both deny, and nothing closes that both allow.",
-        vec![lets(setting, "tested", "a", &[peer("b")]), lets(setting, "successor", "a", &[every])],
+        vec![setting.one_peer("b"), lets(setting, "successor", "a", &[every])],
         vec![
             first,
             step("another comes beside it", apply(&[1])),
@@ -241,19 +197,18 @@ fn target_relabelled(setting: Setting) -> Special {
     let rules = [setting.rule("allow", "x/b"), setting.rule("deny", "x/c")];
     let mut first = setting.first(&["x/b"]);
     first.actions = vec![apply(&[0, 1])];
-    first.deciding = vec![let_through(setting, "x/b"), kept_out(setting, "x/c")];
+    first.deciding = vec![setting.let_through("x/b"), setting.kept_out("x/c")];
     let step = Step {
         name: "the pod gets the other policy's label",
         actions: vec!["label: { x/a: { app: z } }".to_owned(), watch(&[], &rules)],
         expect: setting.expect(&["x/b"]),
         deciding: Vec::new(),
     };
-    special(
+    setting.special(
         Topic::TargetRelabelled,
-        setting,
         Level::Must,
         "While another policy becomes a pod's own, nothing opens that both deny, and nothing closes that both allow.",
-        vec![lets(setting, "tested", "a", &[peer("b")]), lets(setting, "other", "z", &[peer("b")])],
+        vec![setting.one_peer("b"), lets(setting, "other", "z", &[peer("b")])],
         vec![first, step],
     )
 }

@@ -5,14 +5,8 @@
 use super::axis::{Action, Api, Beside, Change, Peer, Port, Subject, Tier};
 use super::feature::Feature;
 use super::topic::Topic;
-use crate::catalogue::specification::ApiSentence;
+use crate::catalogue::specification::{ApiSentence, sentences};
 use crate::model::Direction;
-
-macro_rules! sentences {
-    ($($name:ident: $source:literal, $text:literal;)+) => {
-        $(static $name: ApiSentence = ApiSentence { text: $text, source: $source };)+
-    };
-}
 
 sentences! {
     ADMIN: "ClusterNetworkPolicySpec.tier", "The Admin tier takes precedence over all other policies. Policies defined in this tier are used to set cluster-wide security rules that cannot be overridden in the other tiers.";

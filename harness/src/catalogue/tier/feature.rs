@@ -1,7 +1,6 @@
 //! The space of cases of the cluster tier: one value of one axis, and one value of each.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use super::axis::{Action, Api, Beside, Change, Peer, Port, Subject, Tier};
 use super::surroundings::surroundings;
@@ -44,13 +43,6 @@ space! {
 }
 
 const DIRECTIONS: [Direction; 2] = [Direction::Ingress, Direction::Egress];
-
-impl fmt::Display for Feature {
-    /// As in identifiers: `peer=namespaces`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.axis(), self.value())
-    }
-}
 
 impl Feature {
     /// Whether a cluster that has the tier may be without it: SCTP, IPv6, hosts outside, and
@@ -99,10 +91,6 @@ impl Combination {
 
     /// The identifier: the direction, and every feature that is not plain.
     pub fn id(&self) -> String {
-        let told = self.features().into_iter();
-        let told = told.filter(|f| !f.is_plain() && !matches!(f, Feature::Direction(_)));
-        let told: Vec<String> = told.map(|feature| feature.to_string()).collect();
-        let told = if told.is_empty() { "plain".to_owned() } else { told.join(",") };
-        format!("cluster-tier/{}/{told}", self.direction)
+        format!("cluster-tier/{}/{}", self.direction, self.told())
     }
 }

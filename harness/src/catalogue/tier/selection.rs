@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::axis::{Peer, Subject};
-use crate::catalogue::selection::{End, Namespaces, Pods};
+use crate::catalogue::selection::{End, Namespaces, Pods, expression, labels};
 use crate::catalogue::town::{self, Host, NEXT, OWN, THIRD};
 use crate::model::{Direction, Family, HOSTNAME_LABEL};
 
@@ -44,18 +44,6 @@ const RED: Namespaces = Namespaces::Wearing(&[OWN]);
 const BLUE: Namespaces = Namespaces::Wearing(&[NEXT]);
 const A: Pods = Pods::Wearing(&["a"]);
 const B: Pods = Pods::Wearing(&["b"]);
-
-fn labels(key: &str, value: &str) -> Value {
-    json!({ "matchLabels": { key: value } })
-}
-
-fn expression(key: &str, operator: &str, values: &[&str]) -> Value {
-    let mut expression = json!({ "key": key, "operator": operator });
-    if !values.is_empty() {
-        expression["values"] = json!(values);
-    }
-    json!({ "matchExpressions": [expression] })
-}
 
 /// `pods`, with a selector of namespaces or without.
 fn pods(namespaces: Option<Value>, pods: Value) -> Value {

@@ -2,23 +2,7 @@
 
 use std::fmt;
 
-macro_rules! topics {
-    ($($(#[$doc:meta])* $topic:ident = $text:literal,)+) => {
-        /// What a case of the cluster tier is about that stands outside its axes.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Topic { $($(#[$doc])* $topic,)+ }
-
-        impl Topic {
-            /// Every topic.
-            pub const ALL: &'static [Self] = &[$(Self::$topic,)+];
-
-            /// Its name in identifiers and tags.
-            pub const fn text(self) -> &'static str {
-                match self { $(Self::$topic => $text,)+ }
-            }
-        }
-    };
-}
+use crate::catalogue::topic::topics;
 
 topics! {
     /// A policy without rules has no effect.
@@ -47,27 +31,4 @@ topics! {
     HostNetworkNode = "host-network-node",
     /// A rule names hosts by their domain names.
     DomainNames = "domain-names",
-}
-
-impl Topic {
-    /// What stands in the place of an axis.
-    pub(in crate::catalogue) const fn axis(self) -> &'static str {
-        "topic"
-    }
-
-    /// Its name, as a feature's.
-    pub(in crate::catalogue) fn value(self) -> String {
-        self.to_string()
-    }
-
-    /// No topic is plain.
-    pub(in crate::catalogue) const fn is_plain(self) -> bool {
-        false
-    }
-}
-
-impl fmt::Display for Topic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.text())
-    }
 }

@@ -1,6 +1,6 @@
 //! From a combination of the cluster tier to its case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, anyhow};
 
@@ -40,7 +40,7 @@ pub(super) fn case(combination: &Combination) -> Result<Case> {
     }
     let level = level(combination);
     let features = combination.features();
-    let tags = tags(&features.iter().copied().collect::<Vec<_>>(), level);
+    let tags = tags(&features, level);
     let sentence = sentence(combination);
     let scenario = writing::scenario(&id, &sentence, &tags, &steps);
     Ok(Case {
@@ -69,7 +69,7 @@ fn level(combination: &Combination) -> Level {
 }
 
 /// The tags of a case of the cluster tier.
-pub(super) fn tags(features: &[Feature], level: Level) -> Vec<String> {
+pub(super) fn tags(features: &BTreeSet<Feature>, level: Level) -> Vec<String> {
     let features = features.iter().map(|feature| format!("{}-{}", feature.axis(), feature.value()));
     let own = ["catalogue".to_owned(), "cluster-tier".to_owned(), level.to_string()];
     own.into_iter().chain(features).collect()

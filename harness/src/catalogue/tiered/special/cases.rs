@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::folder::{Decided, Special, Step, TWO, apply, named, policy, rule, team};
-use crate::catalogue::case::{Level, Reason};
-use crate::catalogue::tier::Feature;
-use crate::catalogue::tier::Topic;
-use crate::catalogue::tier::{Action, Api, Tier};
+use super::parts::{TWO, decided, heading, named, policy, rule, team};
+use crate::catalogue::case::{Decider, Level, Reason};
+use crate::catalogue::tier::{Action, Api, Feature, Tier, Topic};
+use crate::catalogue::written::{Decided, Special, Step, apply};
 use crate::model::{Direction, Intent};
 
 const INGRESS: Direction = Direction::Ingress;
@@ -50,20 +49,17 @@ fn step(name: &'static str, actions: Vec<String>, expect: Vec<String>) -> Step {
 }
 
 fn no_rules(api: Api, tier: Tier) -> Special {
-    let decided = |direction| {
+    let of = |direction| {
         let how = (Intent::Allow, Reason::NoRule);
-        Decided::new((api, tier), cell(direction), how, (direction, None))
+        decided((api, tier), cell(direction), how, (direction, None))
     };
     Special {
-        topic: Topic::NoRules,
-        api,
-        variant: vec![Feature::Tier(tier)],
-        level: Level::Must,
+        heading: heading(Topic::NoRules, api, &[Feature::Tier(tier)], Level::Must),
         sentence: "A policy of the cluster without rules isolates nobody.".to_owned(),
         topology: TWO.to_owned(),
         policies: vec![policy((api, tier), ("tested", 50), "red", INGRESS, &[])],
         steps: vec![Step {
-            deciding: vec![decided(INGRESS), decided(EGRESS)],
+            deciding: vec![of(INGRESS), of(EGRESS)],
             ..step("the policy has no rules", vec![apply(&[0])], vec![open()])
         }],
     }
@@ -73,16 +69,13 @@ fn last_policy_deleted(api: Api, tier: Tier) -> Special {
     let rules = [rule(api, INGRESS, Action::Deny, team("blue"))];
     let how = (Intent::Deny, Reason::Rule);
     Special {
-        topic: Topic::LastPolicyDeleted,
-        api,
-        variant: vec![Feature::Tier(tier)],
-        level: Level::Must,
+        heading: heading(Topic::LastPolicyDeleted, api, &[Feature::Tier(tier)], Level::Must),
         sentence: "Once the one policy is deleted, everything is open again.".to_owned(),
         topology: TWO.to_owned(),
         policies: vec![policy((api, tier), ("tested", 50), "red", INGRESS, &rules)],
         steps: vec![
             Step {
-                deciding: vec![Decided::new((api, tier), IN, how, (INGRESS, Some(0)))],
+                deciding: vec![decided((api, tier), IN, how, (INGRESS, Some(0)))],
                 ..step(
                     "the policy denies",
                     vec![apply(&[0])],
@@ -122,15 +115,12 @@ fn most_rules(api: Api, direction: Direction) -> Special {
     rules.push(rule(api, direction, Action::Deny, team("blue")));
     let (how, at) = ((Intent::Deny, Reason::Rule), (direction, Some(most - 1)));
     Special {
-        topic: Topic::MostRules,
-        api,
-        variant: vec![Feature::Direction(direction)],
-        level: Level::Must,
+        heading: heading(Topic::MostRules, api, &[Feature::Direction(direction)], Level::Must),
         sentence: format!("Of {most} rules, as many as there may be, the last one counts too."),
         topology: TWO.to_owned(),
         policies: vec![policy((api, Tier::Admin), ("tested", 50), "red", direction, &rules)],
         steps: vec![Step {
-            deciding: vec![Decided::new((api, Tier::Admin), cell(direction), how, at)],
+            deciding: vec![decided((api, Tier::Admin), cell(direction), how, at)],
             ..step(
                 "the last rule denies",
                 vec![apply(&[0])],
@@ -146,10 +136,7 @@ fn both_ends_decide(api: Api) -> Special {
     let admin = (api, Tier::Admin);
     let how = (Intent::Deny, Reason::Rule);
     Special {
-        topic: Topic::BothEndsDecide,
-        api,
-        variant: Vec::new(),
-        level: Level::Must,
+        heading: heading(Topic::BothEndsDecide, api, &[], Level::Must),
         sentence:
             "What one end may send by a policy of higher precedence, the other may still refuse."
                 .to_owned(),
@@ -159,7 +146,7 @@ fn both_ends_decide(api: Api) -> Special {
             policy(admin, ("sends", 10), "red", EGRESS, &sends),
         ],
         steps: vec![Step {
-            deciding: vec![Decided::new(admin, OUT, how, (INGRESS, Some(0)))],
+            deciding: vec![decided(admin, OUT, how, (INGRESS, Some(0)))],
             ..step(
                 "one end accepts and the other denies",
                 vec![apply(&[0, 1])],
@@ -173,17 +160,14 @@ fn replies(api: Api) -> Special {
     let rules = [rule(api, EGRESS, Action::Deny, json!({ "namespaces": {} }))];
     let admin = (api, Tier::Admin);
     Special {
-        topic: Topic::RepliesOfDenied,
-        api,
-        variant: Vec::new(),
-        level: Level::Must,
+        heading: heading(Topic::RepliesOfDenied, api, &[], Level::Must),
         sentence: "A pod that may open no connection answers those that reach it.".to_owned(),
         topology: TWO.to_owned(),
         policies: vec![policy(admin, ("tested", 50), "red", EGRESS, &rules)],
         steps: vec![Step {
             deciding: vec![
-                Decided::new(admin, OUT, (Intent::Deny, Reason::Rule), (EGRESS, Some(0))),
-                Decided::new(admin, IN, (Intent::Allow, Reason::Types), (INGRESS, Some(0))),
+                decided(admin, OUT, (Intent::Deny, Reason::Rule), (EGRESS, Some(0))),
+                decided(admin, IN, (Intent::Allow, Reason::Types), (INGRESS, Some(0))),
             ],
             ..step(
                 "the pod may open no connection",
@@ -206,15 +190,17 @@ fn itself(api: Api) -> Special {
         "A pod reaches its own address under a policy that shuts it."
     };
     Special {
-        topic: Topic::Itself,
-        api,
-        variant: Vec::new(),
-        level: if first { Level::Undefined } else { Level::Must },
+        heading: heading(
+            Topic::Itself,
+            api,
+            &[],
+            if first { Level::Undefined } else { Level::Must },
+        ),
         sentence: sentence.to_owned(),
         topology: TWO.to_owned(),
         policies: vec![policy(admin, ("tested", 50), "red", INGRESS, &rules)],
         steps: vec![Step {
-            deciding: vec![Decided::new(admin, ITSELF, how, (INGRESS, Some(0)))],
+            deciding: vec![decided(admin, ITSELF, how, (INGRESS, Some(0)))],
             ..step(
                 "the pod is shut to every pod",
                 vec![apply(&[0])],
@@ -233,15 +219,12 @@ fn domain_names(api: Api) -> Special {
     let admin = (api, Tier::Admin);
     let how = (Intent::Deny, Reason::Rule);
     Special {
-        topic: Topic::DomainNames,
-        api,
-        variant: Vec::new(),
-        level: Level::MustIfDeclared,
+        heading: heading(Topic::DomainNames, api, &[], Level::MustIfDeclared),
         sentence: "Pods reach hosts by their domain names and nobody else.".to_owned(),
         topology: TWO.to_owned(),
         policies: vec![policy(admin, ("tested", 50), "red", EGRESS, &rules)],
         steps: vec![Step {
-            deciding: vec![Decided::new(admin, OUT, how, (EGRESS, Some(1)))],
+            deciding: vec![decided(admin, OUT, how, (EGRESS, Some(1)))],
             ..step(
                 "all but one domain is denied",
                 vec![apply(&[0])],
@@ -264,20 +247,12 @@ fn equal_apart(api: Api) -> Special {
     let below = [rule(api, INGRESS, Action::Deny, json!({ "namespaces": {} }))];
     let admin = (api, Tier::Admin);
     let of_other = Decided {
-        policy: named(api, Tier::Admin, "other"),
-        ..Decided::new(
-            admin,
-            "z/c -> x/a:80/TCP",
-            (Intent::Allow, Reason::Rule),
-            (INGRESS, Some(0)),
-        )
+        policy: Decider::ClusterPolicy(named(api, Tier::Admin, "other")),
+        ..decided(admin, "z/c -> x/a:80/TCP", (Intent::Allow, Reason::Rule), (INGRESS, Some(0)))
     };
     let blue_last = [rule(api, INGRESS, Action::Accept, team("blue")), below[0].clone()];
     Special {
-        topic: Topic::EqualPrioritiesApart,
-        api,
-        variant: Vec::new(),
-        level: Level::Must,
+        heading: heading(Topic::EqualPrioritiesApart, api, &[], Level::Must),
         sentence: "Policies of equal priority that are about different peers both count."
             .to_owned(),
         topology: three(),
@@ -288,7 +263,7 @@ fn equal_apart(api: Api) -> Special {
         ],
         steps: vec![Step {
             deciding: vec![
-                Decided::new(admin, IN, (Intent::Deny, Reason::Rule), (INGRESS, Some(0))),
+                decided(admin, IN, (Intent::Deny, Reason::Rule), (INGRESS, Some(0))),
                 of_other,
             ],
             ..step(
@@ -300,30 +275,27 @@ fn equal_apart(api: Api) -> Special {
     }
 }
 
-fn equal_disagree(api: Api) -> Special {
+/// Two policies of which one denies what the other accepts, each by its version and priority:
+/// the API does not say which one decides.
+fn disagree(
+    topic: Topic,
+    sentence: &str,
+    (api, priority): (Api, u16),
+    (other, of_other): (Api, u16),
+) -> Special {
     let deny = [rule(api, INGRESS, Action::Deny, team("blue"))];
-    let accept = [rule(api, INGRESS, Action::Accept, team("blue"))];
-    let admin = (api, Tier::Admin);
+    let accept = [rule(other, INGRESS, Action::Accept, team("blue"))];
+    let (admin, how) = ((api, Tier::Admin), (Intent::Any, Reason::Open));
     Special {
-        topic: Topic::EqualPrioritiesDisagree,
-        api,
-        variant: Vec::new(),
-        level: Level::Undefined,
-        sentence:
-            "Which of two policies of equal priority decides is each implementation's choice."
-                .to_owned(),
+        heading: heading(topic, api, &[], Level::Undefined),
+        sentence: sentence.to_owned(),
         topology: TWO.to_owned(),
         policies: vec![
-            policy(admin, ("tested", 50), "red", INGRESS, &deny),
-            policy(admin, ("other", 50), "red", INGRESS, &accept),
+            policy(admin, ("tested", priority), "red", INGRESS, &deny),
+            policy((other, Tier::Admin), ("other", of_other), "red", INGRESS, &accept),
         ],
         steps: vec![Step {
-            deciding: vec![Decided::new(
-                admin,
-                IN,
-                (Intent::Any, Reason::Open),
-                (INGRESS, Some(0)),
-            )],
+            deciding: vec![decided(admin, IN, how, (INGRESS, Some(0)))],
             ..step(
                 "one denies what the other accepts",
                 vec![apply(&[0, 1])],
@@ -333,35 +305,20 @@ fn equal_disagree(api: Api) -> Special {
     }
 }
 
+fn equal_disagree(api: Api) -> Special {
+    disagree(
+        Topic::EqualPrioritiesDisagree,
+        "Which of two policies of equal priority decides is each implementation's choice.",
+        (api, 50),
+        (api, 50),
+    )
+}
+
 fn mixed_versions() -> Special {
-    let (since, first) = ((Api::V1alpha2, Tier::Admin), (Api::V1alpha1, Tier::Admin));
-    let deny = [rule(Api::V1alpha2, INGRESS, Action::Deny, team("blue"))];
-    let accept = [rule(Api::V1alpha1, INGRESS, Action::Accept, team("blue"))];
-    Special {
-        topic: Topic::MixedVersions,
-        api: Api::V1alpha2,
-        variant: Vec::new(),
-        level: Level::Undefined,
-        sentence:
-            "Which of two policies of different versions decides is each implementation's choice."
-                .to_owned(),
-        topology: TWO.to_owned(),
-        policies: vec![
-            policy(since, ("tested", 50), "red", INGRESS, &deny),
-            policy(first, ("other", 40), "red", INGRESS, &accept),
-        ],
-        steps: vec![Step {
-            deciding: vec![Decided::new(
-                since,
-                IN,
-                (Intent::Any, Reason::Open),
-                (INGRESS, Some(0)),
-            )],
-            ..step(
-                "one denies what the other accepts",
-                vec![apply(&[0, 1])],
-                vec![expect(Intent::Any, IN), open()],
-            )
-        }],
-    }
+    disagree(
+        Topic::MixedVersions,
+        "Which of two policies of different versions decides is each implementation's choice.",
+        (Api::V1alpha2, 50),
+        (Api::V1alpha1, 40),
+    )
 }

@@ -2,11 +2,10 @@
 
 use serde_json::json;
 
-use super::folder::{Decided, Special, Step, apply, policy, rule, team};
+use super::parts::{decided, heading, policy, rule, team};
 use crate::catalogue::case::{Level, Reason};
-use crate::catalogue::tier::Feature;
-use crate::catalogue::tier::Topic;
-use crate::catalogue::tier::{Action, Api, Peer, Tier};
+use crate::catalogue::tier::{Action, Api, Feature, Peer, Tier, Topic};
+use crate::catalogue::written::{Special, Step, apply};
 use crate::model::{Direction, Intent};
 
 /// A namespace `x` with a pod `a`, a namespace `y` with a pod `b`; in one of them a pod `h`
@@ -44,10 +43,7 @@ fn case(
     let text = |cell: &str| cell.split(':').next().unwrap_or(cell).to_owned();
     let at = (direction, Some(0));
     Special {
-        topic,
-        api,
-        variant: vec![Feature::Direction(direction)],
-        level: Level::Must,
+        heading: heading(topic, api, &[Feature::Direction(direction)], Level::Must),
         sentence: sentence.to_owned(),
         topology,
         policies: vec![policy((api, ADMIN), ("tested", 50), "red", direction, &rules)],
@@ -60,8 +56,8 @@ fn case(
                 "allow * -> *".to_owned(),
             ],
             deciding: vec![
-                Decided::new((api, ADMIN), near, (Intent::Deny, Reason::Rule), at),
-                Decided::new((api, ADMIN), host, (Intent::Allow, Reason::HostNetwork), at),
+                decided((api, ADMIN), near, (Intent::Deny, Reason::Rule), at),
+                decided((api, ADMIN), host, (Intent::Allow, Reason::HostNetwork), at),
             ],
         }],
     }
@@ -98,10 +94,7 @@ fn node(api: Api) -> Special {
     let cell = "x/a -> y/h:18080/TCP";
     let at = (Direction::Egress, Some(0));
     Special {
-        topic: Topic::HostNetworkNode,
-        api,
-        variant: vec![Feature::Peer(Peer::EveryNode)],
-        level: Level::MustIfDeclared,
+        heading: heading(Topic::HostNetworkNode, api, &[Feature::Peer(Peer::EveryNode)], Level::MustIfDeclared),
         sentence: "A pod in its node's network is reached by the node's address, and so by a rule about nodes."
             .to_owned(),
         topology: topology("", &format!("{HOST}node-2 }}\n")),
@@ -110,7 +103,7 @@ fn node(api: Api) -> Special {
             name: "the rule denies the nodes",
             actions: vec![apply(&[0])],
             expect: vec!["deny x/a -> y/h".to_owned(), "allow * -> *".to_owned()],
-            deciding: vec![Decided::new((api, ADMIN), cell, (Intent::Deny, Reason::Rule), at)],
+            deciding: vec![decided((api, ADMIN), cell, (Intent::Deny, Reason::Rule), at)],
         }],
     }
 }
