@@ -209,7 +209,7 @@ pub struct ClusterRuleRef {
 pub enum Exemption {
     /// The end is no pod, so no policy selects it.
     NotAPod,
-    /// "Traffic to and from the node where a Pod is running is always allowed."
+    /// "traffic to and from the node where a Pod is running is always allowed"
     OwnNode,
 }
 

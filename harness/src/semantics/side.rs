@@ -219,7 +219,7 @@ fn beyond_rules(flow: &Flow<'_>, direction: Direction, by_rules: Effect) -> Effe
     }
     let (together, undefined) = match peer {
         End::External(_) => return by_rules,
-        // "Traffic to and from the node where a Pod is running is always allowed" (there),
+        // "traffic to and from the node where a Pod is running is always allowed" (there),
         // while the API reference says so of ingress only; [`Engine::effect`] has let
         // ingress from the own node in already.
         End::Node(node) => {

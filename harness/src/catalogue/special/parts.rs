@@ -22,8 +22,10 @@ pub(super) fn heading(topic: Topic, variant: Vec<Feature>, level: Level) -> Head
         [] => format!("{family}/{topic}"),
         told => format!("{family}/{topic},{}", told.join(",")),
     };
+    let egress = variant.contains(&Feature::Direction(Direction::Egress));
+    let direction = if egress { Direction::Egress } else { Direction::Ingress };
     let features: BTreeSet<Feature> = [Feature::Topic(topic)].into_iter().chain(variant).collect();
-    let api = Feature::Topic(topic).api(Direction::Ingress);
+    let api = Feature::Topic(topic).api(direction);
     Heading { id, tags: tags(&features, level), level, kind, api, features }
 }
 

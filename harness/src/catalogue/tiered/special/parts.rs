@@ -18,11 +18,8 @@ use crate::model::{ClusterPolicyName, Direction, Intent};
 pub(super) fn heading(topic: Topic, api: Api, variant: &[Feature], level: Level) -> Heading {
     let mut told = vec![topic.to_string(), api.to_string()];
     told.extend(variant.iter().map(|feature| feature.value()));
-    let mut directions = variant.iter().filter_map(|feature| match feature {
-        Feature::Direction(direction) => Some(*direction),
-        _ => None,
-    });
-    let direction = directions.next_back().unwrap_or(Direction::Ingress);
+    let egress = variant.contains(&Feature::Direction(Direction::Egress));
+    let direction = if egress { Direction::Egress } else { Direction::Ingress };
     let own = [Feature::Topic(topic), Feature::Api(api)];
     let features: BTreeSet<Feature> = own.iter().chain(variant).copied().collect();
     Heading {
