@@ -190,7 +190,7 @@ fn within(last: Option<Duration>) -> String {
 }
 
 #[cfg(test)]
-mod fixture;
+pub(super) mod fixture;
 
 #[cfg(test)]
 mod tests {
