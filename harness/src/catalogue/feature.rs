@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::axis::{Change, Path, Peer, Port, Rules, Stacking, Target, Types};
+use super::cluster_tier;
 use super::space::space;
-use super::tier;
 use super::topic::Topic;
 use crate::model::{Direction, Family, Protocol, Via};
 
@@ -39,7 +39,7 @@ space! {
         /// What a case of a special family is about.
         Topic(Topic),
         /// What a case of the cluster tier tests.
-        Cluster(tier::Feature),
+        Cluster(cluster_tier::Feature),
     }
 }
 

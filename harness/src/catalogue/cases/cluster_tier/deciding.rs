@@ -2,12 +2,12 @@
 
 use super::script::Script;
 use crate::catalogue::case::{Decider, Deciding, Reason};
-use crate::catalogue::deciding::{endpoint, opposite};
-use crate::catalogue::scene::Scene;
-use crate::catalogue::selection::End;
-use crate::catalogue::tier::{
+use crate::catalogue::cases::network_policy::deciding::{endpoint, opposite};
+use crate::catalogue::cluster_tier::{
     ClusterPolicy, Combination, Port, Subject, Tier, everybody, subjects,
 };
+use crate::catalogue::scene::Scene;
+use crate::catalogue::selection::End;
 use crate::catalogue::town::{self, TARGET};
 use crate::model::{Cell, Direction, Endpoint, Intent, Via};
 

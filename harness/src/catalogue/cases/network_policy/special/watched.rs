@@ -6,9 +6,9 @@ use super::parts::{allowed, denied, heading, pods, rule, tested};
 use super::rules::{cell, ends, rest_denied};
 use crate::catalogue::axis::Path;
 use crate::catalogue::case::{Level, Reason};
+use crate::catalogue::cases::written::{Decided, Special, Step, apply};
 use crate::catalogue::feature::Feature;
 use crate::catalogue::topic::Topic;
-use crate::catalogue::written::{Decided, Special, Step, apply};
 use crate::model::{Direction, Protocol};
 
 pub(super) const DIRECTIONS: [Direction; 2] = [Direction::Ingress, Direction::Egress];

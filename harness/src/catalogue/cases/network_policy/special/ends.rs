@@ -5,9 +5,9 @@ use serde_json::json;
 use super::parts::{allowed, denied, heading, pods, rule, tested};
 use super::rules::{cell, ends, rest_denied};
 use crate::catalogue::case::{Level, Reason};
+use crate::catalogue::cases::written::{Special, Step, apply};
 use crate::catalogue::feature::Feature;
 use crate::catalogue::topic::Topic;
-use crate::catalogue::written::{Special, Step, apply};
 use crate::model::{Direction, Protocol};
 
 /// Every case of this file.

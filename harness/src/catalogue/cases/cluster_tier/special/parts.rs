@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::catalogue::case::{Decider, Level, Reason};
+use crate::catalogue::cases::cluster_tier::construction::tags;
+use crate::catalogue::cases::written::{Decided, Heading};
+use crate::catalogue::cluster_tier::{Action, Api, Feature, Tier, Topic};
 use crate::catalogue::feature::Feature as Any;
 use crate::catalogue::kind::Kind;
-use crate::catalogue::tier::{Action, Api, Feature, Tier, Topic};
-use crate::catalogue::tiered::construction::tags;
-use crate::catalogue::written::{Decided, Heading};
 use crate::model::{ClusterPolicyName, Direction, Intent};
 
 /// The heading of a case about a topic in a version of the API; `variant` is what else sets it

@@ -8,10 +8,10 @@ use super::deciding::Search;
 use super::script::Script;
 use super::sentence::sentence;
 use crate::catalogue::case::{Case, Folder, Level};
+use crate::catalogue::cluster_tier::{Combination, Feature, Peer, Port};
 use crate::catalogue::feature::Feature as Any;
 use crate::catalogue::kind::Kind;
 use crate::catalogue::specification::ApiSentence;
-use crate::catalogue::tier::{Combination, Feature, Peer, Port};
 use crate::catalogue::writing;
 use crate::model::{Family, Intent, Protocol};
 

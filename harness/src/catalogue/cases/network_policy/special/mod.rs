@@ -11,8 +11,8 @@ mod windows;
 
 use anyhow::Result;
 
-use super::case::Case;
-use super::written::Special;
+use crate::catalogue::case::Case;
+use crate::catalogue::cases::written::Special;
 
 /// Every special case.
 pub(super) fn cases() -> Result<Vec<Case>> {

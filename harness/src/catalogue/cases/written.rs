@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use serde_json::Value;
 
-use super::case::{Case, Decider, Deciding, Folder, Level, Reason};
-use super::feature::Feature;
-use super::kind::Kind;
-use super::specification::ApiSentence;
-use super::writing::{self, indented};
+use crate::catalogue::case::{Case, Decider, Deciding, Folder, Level, Reason};
+use crate::catalogue::feature::Feature;
+use crate::catalogue::kind::Kind;
+use crate::catalogue::specification::ApiSentence;
+use crate::catalogue::writing::{self, indented};
 use crate::model::{Direction, Intent};
 
 /// What a case is called and found by.

@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use super::axis::{Change, Stacking};
-use super::feature::Combination;
-use super::opening;
-use super::policy::{Policy, Rule, TESTED};
-use super::scene::Scene;
-use super::selection::{End, Pods, like_target, third};
-use super::town::{NEXT, OWN, Place, TARGET};
-use super::writing::{self, Relabelled, Step};
+use crate::catalogue::axis::{Change, Stacking};
+use crate::catalogue::feature::Combination;
+use crate::catalogue::opening;
+use crate::catalogue::policy::{Policy, Rule, TESTED};
+use crate::catalogue::scene::Scene;
+use crate::catalogue::selection::{End, Pods, like_target, third};
+use crate::catalogue::town::{NEXT, OWN, Place, TARGET};
+use crate::catalogue::writing::{self, Relabelled, Step};
 use crate::model::Direction;
 
 /// The policies beside the tested one.

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::catalogue::case::{Decider, Level, Reason};
-use crate::catalogue::construction::tags;
+use crate::catalogue::cases::network_policy::construction::tags;
+use crate::catalogue::cases::written::{Decided, Heading};
 use crate::catalogue::feature::Feature;
 use crate::catalogue::policy::type_name;
 use crate::catalogue::topic::Topic;
-use crate::catalogue::written::{Decided, Heading};
 use crate::model::{Direction, Intent, PolicyName};
 
 /// The heading of a case about a topic; `variant` is what sets it apart from others of its

@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 
-use super::axis::{Path, Port, Rules, Types};
-use super::case::{Case, Folder, Level};
 use super::deciding::{deciding, opposite};
-use super::feature::{Combination, Feature};
-use super::kind::Kind;
-use super::opening::{self, openings};
-use super::policy::{Policy, Rule, TESTED};
-use super::scene::Scene;
 use super::script::{stacked, steps};
-use super::selection::{End, entries, target, third};
 use super::sentence::sentence;
-use super::specification::ApiSentence;
-use super::town::{self, OWN, TARGET};
-use super::writing;
+use crate::catalogue::axis::{Path, Port, Rules, Types};
+use crate::catalogue::case::{Case, Folder, Level};
+use crate::catalogue::feature::{Combination, Feature};
+use crate::catalogue::kind::Kind;
+use crate::catalogue::opening::{self, openings};
+use crate::catalogue::policy::{Policy, Rule, TESTED};
+use crate::catalogue::scene::Scene;
+use crate::catalogue::selection::{End, entries, target, third};
+use crate::catalogue::specification::ApiSentence;
+use crate::catalogue::town::{self, OWN, TARGET};
+use crate::catalogue::writing;
 use crate::model::{Direction, Family, Protocol, Via};
 
 /// The case of a combination.
@@ -88,7 +88,7 @@ fn scene(combination: &Combination) -> Scene {
 }
 
 /// The node of the target, so that the deciding peer is on the same one or not.
-pub(super) fn target_node(path: Path, peer: End) -> &'static str {
+pub(in crate::catalogue) fn target_node(path: Path, peer: End) -> &'static str {
     let End::Pod(peer) = peer else { return "node-1" };
     let node = town::PODS.iter().find(|(place, _)| *place == peer).map(|(_, node)| *node);
     match (node, path) {
@@ -148,7 +148,7 @@ fn level(combination: &Combination) -> Level {
 }
 
 /// The tags of a case.
-pub(super) fn tags(features: &BTreeSet<Feature>, level: Level) -> Vec<String> {
+pub(in crate::catalogue) fn tags(features: &BTreeSet<Feature>, level: Level) -> Vec<String> {
     let features = features.iter().map(|feature| format!("{}-{}", feature.axis(), feature.value()));
     ["catalogue".to_owned(), level.to_string()].into_iter().chain(features).collect()
 }

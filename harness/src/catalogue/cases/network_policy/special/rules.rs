@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::parts::{allowed, denied, heading, left_alone, pods, policy, rule, tested};
 use crate::catalogue::case::{Decider, Level, Reason};
-use crate::catalogue::deciding::opposite;
+use crate::catalogue::cases::network_policy::deciding::opposite;
+use crate::catalogue::cases::written::{Decided, Special, Step, apply};
 use crate::catalogue::feature::Feature;
 use crate::catalogue::topic::Topic;
-use crate::catalogue::written::{Decided, Special, Step, apply};
 use crate::model::{Direction, Family, Intent, PolicyName, Protocol};
 
 const DIRECTIONS: [Direction; 2] = [Direction::Ingress, Direction::Egress];

@@ -1,7 +1,7 @@
 //! A case in one sentence.
 
-use super::axis::{Change, Path, Peer, Port, Rules, Stacking, Target, Types};
-use super::feature::Combination;
+use crate::catalogue::axis::{Change, Path, Peer, Port, Rules, Stacking, Target, Types};
+use crate::catalogue::feature::Combination;
 use crate::model::{Direction, Family, Via};
 
 /// What a case of this combination shows.

@@ -1,12 +1,12 @@
 //! Finds the cells of a case that one thing decides, by trying what would be meant without it.
 
-use super::axis::Port;
-use super::case::{Decider, Deciding, Reason};
-use super::feature::Combination;
-use super::policy::{Policy, Rule};
-use super::scene::Scene;
-use super::selection::{End, Pods};
-use super::town::{self, OWN, TARGET};
+use crate::catalogue::axis::Port;
+use crate::catalogue::case::{Decider, Deciding, Reason};
+use crate::catalogue::feature::Combination;
+use crate::catalogue::policy::{Policy, Rule};
+use crate::catalogue::scene::Scene;
+use crate::catalogue::selection::{End, Pods};
+use crate::catalogue::town::{self, OWN, TARGET};
 use crate::model::{Cell, Direction, Endpoint, Family, Intent, PolicyName, Via};
 
 /// The deciding cells of the last step.
@@ -21,7 +21,7 @@ pub(super) fn deciding(
 
 impl Combination {
     /// The end that the tested rule is to let in or out, or would be.
-    pub(super) fn end(&self) -> End {
+    pub(in crate::catalogue) fn end(&self) -> End {
         self.peer.deciding()
     }
 }
@@ -35,7 +35,7 @@ struct Search<'c> {
 }
 
 /// An end as a cell has it.
-pub(super) fn endpoint(end: End) -> Endpoint {
+pub(in crate::catalogue) fn endpoint(end: End) -> Endpoint {
     match end {
         End::Pod((namespace, name)) => Endpoint::pod(namespace, name),
         End::Host(host) => host.end(),
@@ -69,7 +69,7 @@ impl Search<'_> {
         direction: Direction,
         reason: Reason,
     ) -> Deciding {
-        let policy = Decider::Policy(PolicyName::new(OWN, super::policy::TESTED));
+        let policy = Decider::Policy(PolicyName::new(OWN, crate::catalogue::policy::TESTED));
         Deciding { step: self.step, cell, intent, direction, policy, rule: self.rule, reason }
     }
 
@@ -197,7 +197,7 @@ const fn subject(cell: &Cell, direction: Direction) -> &Endpoint {
 }
 
 /// The other direction.
-pub(super) const fn opposite(direction: Direction) -> Direction {
+pub(in crate::catalogue) const fn opposite(direction: Direction) -> Direction {
     match direction {
         Direction::Ingress => Direction::Egress,
         Direction::Egress => Direction::Ingress,

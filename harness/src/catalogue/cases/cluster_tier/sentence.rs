@@ -1,7 +1,9 @@
 //! A case of the cluster tier in one sentence.
 
 use crate::catalogue::axis::Path;
-use crate::catalogue::tier::{Action, Api, Beside, Change, Combination, Peer, Port, Subject, Tier};
+use crate::catalogue::cluster_tier::{
+    Action, Api, Beside, Change, Combination, Peer, Port, Subject, Tier,
+};
 use crate::model::{Direction, Family};
 
 /// What a case of this combination shows.

@@ -1,5 +1,6 @@
 //! Cases of the cluster tier, built as the others are: every pair of their space
-//! ([`super::tier`]), and what is meant put together from sets that were said by hand.
+//! ([`crate::catalogue::cluster_tier`]), and what is meant put together from sets that were
+//! said by hand.
 
 mod construction;
 mod deciding;
@@ -10,8 +11,8 @@ mod upstream;
 
 use anyhow::Result;
 
-use super::case::Case;
-use super::tier::{Api, combinations};
+use crate::catalogue::case::Case;
+use crate::catalogue::cluster_tier::{Api, combinations};
 use crate::model::Direction;
 
 pub use upstream::{UPSTREAM, Upstream};

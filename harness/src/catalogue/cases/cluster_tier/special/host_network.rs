@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::parts::{decided, heading, policy, rule, team};
 use crate::catalogue::case::{Level, Reason};
-use crate::catalogue::tier::{Action, Api, Feature, Peer, Tier, Topic};
-use crate::catalogue::written::{Special, Step, apply};
+use crate::catalogue::cases::written::{Special, Step, apply};
+use crate::catalogue::cluster_tier::{Action, Api, Feature, Peer, Tier, Topic};
 use crate::model::{Direction, Intent};
 
 /// A namespace `x` with a pod `a`, a namespace `y` with a pod `b`; in one of them a pod `h`

@@ -6,8 +6,8 @@ use super::parts::{denied, policy, rule, tested};
 use super::watched::{DIRECTIONS, Setting, watch};
 use crate::catalogue::axis::Path;
 use crate::catalogue::case::{Level, Reason};
+use crate::catalogue::cases::written::{Decided, Special, Step, apply};
 use crate::catalogue::topic::Topic;
-use crate::catalogue::written::{Decided, Special, Step, apply};
 use crate::model::Protocol;
 
 /// Every case of this file.

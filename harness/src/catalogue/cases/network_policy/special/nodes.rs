@@ -5,9 +5,9 @@ use serde_json::json;
 use super::parts::{denied, heading, open, pods, rule, tested};
 use super::rules::{cell, ends, rest_denied, town};
 use crate::catalogue::case::{Level, Reason};
+use crate::catalogue::cases::written::{Decided, Special, Step, apply};
 use crate::catalogue::feature::Feature;
 use crate::catalogue::topic::Topic;
-use crate::catalogue::written::{Decided, Special, Step, apply};
 use crate::model::{Direction, Protocol, Via};
 
 const INGRESS: Direction = Direction::Ingress;

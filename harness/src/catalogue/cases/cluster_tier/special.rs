@@ -7,7 +7,7 @@ mod parts;
 use anyhow::Result;
 
 use crate::catalogue::case::Case;
-use crate::catalogue::written::Special;
+use crate::catalogue::cases::written::Special;
 
 /// Every special case of the cluster tier.
 pub(super) fn cases() -> Result<Vec<Case>> {

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::parts::{TWO, decided, heading, named, policy, rule, team};
 use crate::catalogue::case::{Decider, Level, Reason};
-use crate::catalogue::tier::{Action, Api, Feature, Tier, Topic};
-use crate::catalogue::written::{Decided, Special, Step, apply};
+use crate::catalogue::cases::written::{Decided, Special, Step, apply};
+use crate::catalogue::cluster_tier::{Action, Api, Feature, Tier, Topic};
 use crate::model::{Direction, Intent};
 
 const INGRESS: Direction = Direction::Ingress;

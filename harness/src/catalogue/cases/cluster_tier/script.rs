@@ -1,14 +1,14 @@
 //! What there is around the tested rule, and the steps by which it comes about.
 
-use crate::catalogue::construction::target_node;
-use crate::catalogue::deciding::opposite;
-use crate::catalogue::policy::{Policy, Rule as PolicyRule};
-use crate::catalogue::scene::Scene;
-use crate::catalogue::selection::{End, like_target};
-use crate::catalogue::tier::{
+use crate::catalogue::cases::network_policy::construction::target_node;
+use crate::catalogue::cases::network_policy::deciding::opposite;
+use crate::catalogue::cluster_tier::{
     Action, Beside, Change, ClusterPolicy, Combination, NODES, Rule, Subject, Surroundings, Tier,
     another_subject, entries, everybody, number, openings, subjects, surroundings, third,
 };
+use crate::catalogue::policy::{Policy, Rule as PolicyRule};
+use crate::catalogue::scene::Scene;
+use crate::catalogue::selection::{End, like_target};
 use crate::catalogue::town::{self, NEXT, NODE_PORT, OWN, Place, TARGET};
 use crate::catalogue::writing::{self, Relabelled, Step};
 use crate::model::Intent;
