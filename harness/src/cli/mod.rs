@@ -30,7 +30,7 @@ mod scenario_folder;
 mod screen;
 mod selftest;
 mod selftest_args;
-mod selftest_bench;
+mod selftest_lab;
 mod settings;
 
 use std::ffi::OsString;

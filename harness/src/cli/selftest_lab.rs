@@ -19,7 +19,7 @@ use crate::selftest::{Sight, Trial, sight};
 const CONTROL: Duration = Duration::from_secs(10);
 
 /// Where trials are run.
-pub(super) struct Bench {
+pub(super) struct Lab {
     scenarios: BTreeMap<String, Arc<Scenario>>,
     seed: u64,
     stop: Stop,
@@ -44,7 +44,7 @@ pub(super) struct Found {
     pub(super) seen: BTreeSet<String>,
 }
 
-impl Bench {
+impl Lab {
     /// Reads the cases that are wanted.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ use super::plan;
 
 /// What a step wants to be watched, within what the cluster can do.
 #[derive(Debug, Default)]
-pub(super) struct Order {
+pub(super) struct Watchlist {
     /// Connections to hold.
     pub(super) held: Vec<Cell>,
     /// Cells to try: those that the step names, and those whose connections are held. What
@@ -32,7 +32,7 @@ pub(super) struct Order {
     pub(super) named: usize,
 }
 
-impl Order {
+impl Watchlist {
     /// The order of a step.
     pub(super) fn of(
         expectation: &Expectation,
@@ -75,7 +75,7 @@ pub(super) struct Ask {
 #[derive(Debug)]
 pub(super) struct Watching {
     asks: Vec<Ask>,
-    order: Order,
+    order: Watchlist,
     seen: Seen,
     /// Why what was stopped says nothing: nobody knows whether the cluster enforces.
     pub(super) doubt: Option<String>,
@@ -95,7 +95,7 @@ pub(super) struct Seen {
 impl Watching {
     /// Puts what was seen beside what is asked: of those cells that the step judges here.
     pub(super) fn new(
-        order: Order,
+        order: Watchlist,
         seen: Seen,
         step: &Step,
         watched: &[Matrix<Expected>; 2],
