@@ -84,6 +84,7 @@ fn main() -> ExitCode {
         selftest::each_fault_is_caught_and_nothing_is_reported_without,
         resuming::a_killed_run_goes_on_and_repeats_and_loses_nothing,
         resuming::an_interrupted_run_goes_on,
+        resuming::what_could_not_be_told_is_run_again,
         resuming::a_record_of_another_run_is_refused,
         signals::an_interrupted_run_ends_with_3_and_leaves_nothing,
         machine::a_program_that_was_removed_goes_on,
