@@ -82,6 +82,14 @@ fn is_same(one: &Path, other: &Path) -> bool {
 
 /// Reads records twice: first for what they say, then for the lines that stay.
 fn merged(paths: &[PathBuf], out: Option<&Path>) -> Result<Merged, Failure> {
+    for (number, one) in paths.iter().enumerate() {
+        if paths[..number].iter().any(|other| is_same(one, other)) {
+            return Err(Failure::usage(anyhow!(
+                "expected each record once, found `{}` twice",
+                one.display()
+            )));
+        }
+    }
     let mut records = Vec::with_capacity(paths.len());
     for path in paths {
         let mut record = Record::new(&path.display().to_string());

@@ -155,11 +155,21 @@ pub(crate) fn parts_are_put_together() {
     let again = merge(&["all.jsonl"]);
     assert_eq!((again.code, again.out), (0, ended.out));
 
-    let ended = merge(&["1.jsonl", "1.jsonl"]);
+    let ended = merge(&["1.jsonl"]);
     assert_eq!(ended.code, 3);
     let told = "warning: no record has `hash:2/2` on `embedded`: 1 of 2 parts are there\n";
-    assert!(ended.err.starts_with(told), "{}", ended.err);
-    assert!(ended.err.contains(" in both `1.jsonl` and `1.jsonl`, "), "{}", ended.err);
+    assert_eq!(ended.err, told);
+    std::fs::copy(folder.path().join("1.jsonl"), folder.path().join("copy.jsonl")).unwrap();
+    for (again, told) in [
+        ("./1.jsonl", "error: expected each record once, found `./1.jsonl` twice\n"),
+        (
+            "copy.jsonl",
+            "error: expected each record once, found the same run in `1.jsonl` and `copy.jsonl`: the longer of them has all\n",
+        ),
+    ] {
+        let ended = merge(&["1.jsonl", again]);
+        assert_eq!((ended.code, ended.err.as_str()), (2, told));
+    }
     let ended = merge(&["1.jsonl", "--record=./1.jsonl"]);
     assert_eq!(ended.code, 2);
     expect![[r#"
