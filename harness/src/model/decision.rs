@@ -71,6 +71,8 @@ pub enum Clause {
     RewrittenAddress,
     /// Policies of the cluster with one priority that disagree.
     EqualPriorities,
+    /// The same of two AdminNetworkPolicies, which are `v1alpha1`'s.
+    EqualAdminPriorities,
     /// Policies of the cluster of two versions of their API that disagree.
     MixedVersions,
     /// A pod that connects to itself, under a policy of `v1alpha1`.
@@ -105,6 +107,9 @@ impl Clause {
             }
             Self::EqualPriorities => {
                 "\"If two (or more) policies in the same tier with the same priority could match a connection, then the implementation can apply any of the matching policies to the connection\" (ClusterNetworkPolicySpec.priority)"
+            }
+            Self::EqualAdminPriorities => {
+                "\"If two (or more) policies with the same priority could both match a connection, then the implementation can apply any of the matching policies to the connection\" (AdminNetworkPolicySpec.priority)"
             }
             Self::MixedVersions => {
                 "ClusterNetworkPolicy \"combines the previously separate AdminNetworkPolicy and BaselineAdminNetworkPolicy resources\" (network-policy-api, CHANGELOG, v0.2.0), and how those of both are ordered where they meet is not said"
