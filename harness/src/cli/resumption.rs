@@ -10,8 +10,8 @@ use super::failure::Failure;
 use super::screen;
 use super::settings::RunSettings;
 use crate::report::Run;
-use crate::run::record::RecordWriter;
-use crate::run::{Before, ScenarioInfo, Suite, SuiteInfo};
+use crate::run::record::{self, RecordWriter};
+use crate::run::{Before, Event, ScenarioInfo, Suite, SuiteInfo};
 
 /// At most so many scenarios that differ are named.
 const NAMED: usize = 3;
@@ -91,6 +91,18 @@ pub(super) fn resume(
         if whole.cut { "; its last line was cut and is dropped" } else { "" },
     ));
     Ok(Resumption { writer, so_far: Some(Resumed { before, run, seed }) })
+}
+
+/// The seed of a record that is to be gone on with; `None` where it begins.
+///
+/// # Errors
+/// Where it is no record.
+pub(super) fn seed(path: &Path) -> Result<Option<u64>, Failure> {
+    let first = record::first(path).map_err(Failure::usage)?;
+    Ok(first.and_then(|line| match line.event {
+        Event::RunStarted { seed, .. } => Some(seed),
+        _ => None,
+    }))
 }
 
 /// The record's seed, if the record is that of this very run; else all that differs.

@@ -214,6 +214,25 @@ pub fn each(path: &Path, mut take: impl FnMut(Line)) -> Result<Whole, RecordErro
     Ok(Whole { end, cut: false })
 }
 
+/// The first line of a record; `None` where there is no file, or no whole line in it: a run that
+/// goes on with it begins.
+///
+/// # Errors
+/// As [`each`].
+pub fn first(path: &Path) -> Result<Option<Line>, RecordError> {
+    let failed = |source| RecordError::Io { doing: "read", path: path.to_owned(), source };
+    if !path.try_exists().map_err(failed)? || !has_line(path)? {
+        return Ok(None);
+    }
+    let mut text = Vec::new();
+    BufReader::new(File::open(path).map_err(failed)?)
+        .read_until(b'\n', &mut text)
+        .map_err(failed)?;
+    check_schema(path, &text)?;
+    let malformed = |source| RecordError::Malformed { path: path.to_owned(), line: 1, source };
+    serde_json::from_slice(&text).map(Some).map_err(malformed)
+}
+
 /// Whether a file has a whole line: a run that was killed at once has written none.
 fn has_line(path: &Path) -> Result<bool, RecordError> {
     let failed = |source| RecordError::Io { doing: "read", path: path.to_owned(), source };
@@ -288,6 +307,18 @@ mod tests {
         let lines = vec![started(SCHEMA), line(Event::ScenarioStarted)];
         let file = written(&lines);
         assert_eq!(read(file.path()).unwrap(), Lines { lines, cut: false });
+    }
+
+    #[test]
+    fn the_first_line_is_read_alone() {
+        let file = written(&[started(SCHEMA), line(Event::ScenarioStarted)]);
+        assert_eq!(first(file.path()).unwrap(), Some(started(SCHEMA)));
+        let text = std::fs::read(file.path()).unwrap();
+        std::fs::write(file.path(), &text[..20]).unwrap();
+        assert_eq!(first(file.path()).unwrap(), None);
+        assert_eq!(first(&file.path().with_extension("nowhere")).unwrap(), None);
+        std::fs::write(file.path(), "my notes\n").unwrap();
+        assert!(matches!(first(file.path()), Err(RecordError::NoStart { .. })));
     }
 
     #[test]

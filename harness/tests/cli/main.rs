@@ -78,6 +78,7 @@ fn main() -> ExitCode {
         runs::one_job_keeps_the_order,
         runs::a_run_outlives_its_reader,
         sample::random_cases_that_hold_leave_nothing_behind,
+        sample::a_sample_goes_on_with_the_seed_of_its_record,
         sample::a_random_case_that_fails_is_shrunk_to_a_folder_that_fails,
         conformance::cases_are_run_and_reported,
         conformance::parts_are_put_together,
