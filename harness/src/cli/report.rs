@@ -30,6 +30,7 @@ struct Merged {
 
 /// The report of the cases in records, however many they are.
 fn conformance(args: &ConformanceReport) -> Result<ExitCode, Failure> {
+    args.files.writable().map_err(Failure::usage)?;
     let Merged { run, code } = merged(&args.records, None)?;
     conformance_report::check(&args.files, clusters(&run)).map_err(Failure::usage)?;
     if !covers_catalogue(&run) {
@@ -51,13 +52,13 @@ fn merge(args: &Merge) -> Result<ExitCode, Failure> {
             own.display()
         )));
     }
+    args.files.writable().map_err(Failure::usage)?;
     let Merged { run, code } = merged(&args.records, args.record.as_deref())?;
     conformance_report::check(&args.files, clusters(&run)).map_err(Failure::usage)?;
     if covers_catalogue(&run) {
         conformance_report::write(&args.files, &run, &Conformance::of(&run, |_| None))?;
     } else {
-        let named = [&args.files.markdown, &args.files.json, &args.files.report_output];
-        if named.into_iter().any(Option::is_some) {
+        if args.files.named().next().is_some() {
             return Err(Failure::usage(anyhow!(
                 "expected records of `ringfence conformance` for a conformance report, found none of its cases in them"
             )));
