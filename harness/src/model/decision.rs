@@ -181,6 +181,23 @@ pub struct RuleRef {
     pub origin: Origin,
 }
 
+/// What keeps an address out of a rule that would else allow it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Exception {
+    /// The policy.
+    pub policy: PolicyName,
+    /// `ingress` or `egress`.
+    pub direction: Direction,
+    /// Which rule of that list, from 0.
+    pub rule: usize,
+    /// Which entry of `from` or `to` holds the ipBlock, from 0.
+    pub peer: usize,
+    /// The entry of its `except` that holds the address, as it was written.
+    pub range: String,
+    /// Where the entry of `from` or `to` starts.
+    pub origin: Origin,
+}
+
 /// A rule of a policy of the cluster, and where it was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClusterRuleRef {
@@ -254,12 +271,21 @@ pub struct Side {
     /// effect is undefined or unknown, those that may match are among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster: Vec<ClusterRuleRef>,
+    /// Where no rule allows: the exceptions without which one would.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excepted: Vec<Exception>,
 }
 
 impl Side {
     /// A side on which no policy has a say.
     pub const fn of(effect: Effect) -> Self {
-        Self { effect, isolating: Vec::new(), rules: Vec::new(), cluster: Vec::new() }
+        Self {
+            effect,
+            isolating: Vec::new(),
+            rules: Vec::new(),
+            cluster: Vec::new(),
+            excepted: Vec::new(),
+        }
     }
 }
 
