@@ -16,6 +16,7 @@ mod execution;
 mod failure;
 mod image;
 mod input;
+mod interrupts;
 mod kind;
 mod lint;
 mod manifests;

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use futures_util::stream::{self, StreamExt as _};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::Failure;
+use super::interrupts::Interrupts;
 use super::screen;
 use super::selftest_args::Selftest as Arguments;
 use super::selftest_lab::{Found, Lab, Until};
@@ -86,19 +86,14 @@ struct Work {
 /// second one ends it without. Nothing of an embedded cluster outlives the process.
 async fn interruptible(work: &Work) -> Result<Selftest, Failure> {
     let (stopper, stop) = crate::run::Stop::new();
-    let listen = |kind| signal(kind).context("signals cannot be listened to");
-    let mut interrupt = listen(SignalKind::interrupt()).map_err(Failure::untold)?;
-    let mut terminate = listen(SignalKind::terminate()).map_err(Failure::untold)?;
+    let mut interrupts = Interrupts::listen()?;
     let tried = work.all(stop);
     tokio::pin!(tried);
-    let mut signals = 0;
     loop {
-        tokio::select! {
+        let signals = tokio::select! {
             found = &mut tried => return found.map_err(Failure::untold),
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        signals += 1;
+            signals = interrupts.next() => signals,
+        };
         if signals > 1 {
             return Err(Failure::untold(anyhow!("interrupted twice: ended without teardown")));
         }

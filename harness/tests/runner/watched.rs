@@ -232,13 +232,67 @@ async fn what_is_wanted_all_the_time_is_compared_with_what_is_specified() {
         assert_eq!(told.status, Status::Failed, "{attempt}");
         assert_eq!(one(&told, 1, Manner::Tried, cell).finding, finding, "{attempt}");
     }
-    // That a change is never late is more than the API says.
+    // What the step turns cannot stay as it is, whatever the cluster does.
     let opened = step(vec![unfence("y")], &["allow * -> *"]);
     let steps = vec![
         step(vec![fence("y")], &["deny * -> y", "allow * -> *"]),
         watched(opened, &[], &["allow x -> y"]),
     ];
     let told = run(&scenario(steps), &mut Fake::honest()).await;
-    assert_eq!(told.status, Status::Passed, "{:?}", told.reason);
+    assert_eq!(told.status, Status::Failed, "{:?}", told.reason);
+    let turns = one(&told, 1, Manner::Tried, X_TO_Y);
+    assert_eq!((turns.specified, turns.finding), (Some(Intent::Any), Finding::PolicyFault));
+    let why = turns.why.unwrap();
+    assert!(why.contains(", and the policies deny it before the changes: "), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_step_turns_cannot_hold_all_the_time() {
+    let fenced = || step(vec![fence("y")], &["deny * -> y", "allow * -> *"]);
+    let allow = ", and the policies allow it before the changes: ";
+    let deny = ", and the policies deny it after the changes: ";
+    for (attempt, told_as) in [("deny x -> y", allow), ("allow x -> y", deny)] {
+        let steps = vec![watched(fenced(), &[], &[attempt])];
+        let told = run(&scenario(steps), &mut Fake::honest()).await;
+        assert_eq!(told.status, Status::Failed, "{attempt}");
+        let turns = one(&told, 0, Manner::Tried, X_TO_Y);
+        assert_eq!(turns.finding, Finding::PolicyFault, "{attempt}");
+        let why = turns.why.unwrap();
+        assert!(why.contains(told_as), "{attempt}: {why}");
+    }
+    // A pod that comes is not there before the changes: it may be open from its start.
+    for (attempt, finding) in
+        [("allow x -> z", Finding::NotPortable), ("deny x -> z", Finding::PolicyFault)]
+    {
+        let comes = step(vec![add("z")], &["allow * -> *"]);
+        let told = run(&scenario(vec![watched(comes, &[], &[attempt])]), &mut Fake::honest()).await;
+        let cell = "a/x -> a/z:80/TCP over ipv4";
+        assert_eq!(one(&told, 0, Manner::Tried, cell).finding, finding, "{attempt}");
+    }
+    // A connection may survive a new deny: to want that is not portable, and no more.
+    let steps = vec![watched(fenced(), &["allow x -> y"], &[])];
+    let told = run(&scenario(steps), &mut Fake::honest()).await;
+    assert_eq!(one(&told, 0, Manner::Held, X_TO_Y).finding, Finding::NotPortable);
+    // And a cluster may pass over what lies between the ends.
+    let between = step(vec![unfence("y"), fence("y")], &["deny * -> y", "allow * -> *"]);
+    let steps = vec![fenced(), watched(between, &[], &["deny x -> y"])];
+    let told = run(&scenario(steps), &mut Fake::honest()).await;
     assert_eq!(one(&told, 1, Manner::Tried, X_TO_Y).finding, Finding::NotPortable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_gets_through_is_a_fault_though_its_path_never_opened() {
+    // Nothing answers without policies; under the fence one attempt does.
+    let lie = |scene: &Scene<'_>| {
+        let own = scene.cell.to_string() == X_TO_Y;
+        own.then_some(match scene.turn {
+            Some(turn) if scene.changes > BEFORE && turn == 3 => Outcome::Connected,
+            _ => Outcome::Dropped,
+        })
+    };
+    let scenario = unrelated(&[], &["deny x -> y"]);
+    let told = run(&scenario, &mut Fake::honest().lie(lie)).await;
+    assert_eq!(told.status, Status::Failed, "{:?}", told.reason);
+    let one = one(&told, 1, Manner::Tried, X_TO_Y);
+    assert_eq!(one.finding, Finding::EnforcementFault, "{:?}", one.why);
 }

@@ -11,6 +11,7 @@ use super::super::paths::Paths;
 use super::super::settings::WATCHED_SILENCE;
 use super::super::{Finding, Manner, Watched, WatchedCell, Window};
 use super::sight::{Glass, Sight, Stalls, stretches};
+use super::throughout::When;
 use super::{Ask, Seen, Watching};
 
 /// Why a pod that comes is shut from its first instant.
@@ -87,19 +88,21 @@ impl Bench<'_> {
         // A pod of its name may have gone before it came.
         let first = moments.iter().map(|moment| moment.at).find(|at| *at >= asked);
         let since = first.filter(|_| ask.comes).unwrap_or(asked);
-        let sight = self.sight(ask.manner, ask.specified, since, moments);
+        let sight = self.sight(ask.manner, ask.specified(), since, moments);
         let wire = match ask.manner {
             Manner::Held => self.held(ask, moments, &sight),
             Manner::Tried => tried(ask, &sight, self.watching.doubt.as_deref()),
         };
         let wire = match control {
+            // What got through shows that the path is open, whatever was seen of it elsewhere.
+            _ if sight.through.attempts > 0 => wire,
             Control::NeverOpen(last) => Wire::CannotTell(format!(
                 "the path never opened without policies (last seen: {last})"
             )),
-            Control::Untried(reason) if sight.through.attempts == 0 => {
+            Control::Untried(reason) => {
                 Wire::CannotTell(format!("the path was never shown to be open: {reason}"))
             }
-            _ => wire,
+            Control::Open => wire,
         };
         let finding = self.finding(ask, &wire);
         let why = (finding != Finding::Agrees).then(|| self.why(ask, &sight, &wire));
@@ -108,7 +111,7 @@ impl Bench<'_> {
             manner: ask.manner,
             intended: ask.intended,
             rule: ask.rule.clone(),
-            specified: ask.specified,
+            specified: ask.specified(),
             comes: ask.comes,
             since,
             through: sight.through,
@@ -161,7 +164,7 @@ impl Bench<'_> {
         let Some(last) = sight.last.filter(|_| before.count() > 0) else {
             return Wire::CannotTell(nothing(sight));
         };
-        if ask.specified == Some(Intent::Allow) {
+        if ask.specified() == Some(Intent::Allow) {
             return if last { Wire::Agrees } else { Wire::Differs };
         }
         let denied = ask.question.specified.verdict == Verdict::Deny;
@@ -193,11 +196,12 @@ impl Bench<'_> {
     }
 
     fn finding(&self, ask: &Ask, wire: &Wire) -> Finding {
-        let open = ask.specified == Some(Intent::Any);
-        let agree = ask.specified == Some(ask.intended);
+        let open = ask.specified() == Some(Intent::Any);
+        let agree = ask.specified() == Some(ask.intended);
         match wire {
-            _ if ask.specified.is_none() => Finding::Inconclusive,
+            _ if ask.specified().is_none() => Finding::Inconclusive,
             Wire::Differs => Finding::EnforcementFault,
+            _ if ask.against().is_some() => Finding::PolicyFault,
             _ if !agree && (!open || self.strict) => Finding::PolicyFault,
             Wire::CannotTell(_) => Finding::Inconclusive,
             Wire::Agrees if !agree => Finding::NotPortable,
@@ -207,13 +211,19 @@ impl Bench<'_> {
     }
 
     fn why(&self, ask: &Ask, sight: &Sight, wire: &Wire) -> String {
-        let Ask { question, specified, manner, comes, .. } = ask;
+        let Ask { question, manner, comes, .. } = ask;
+        let specified = ask.specified();
         let mut text = String::new();
-        if *specified != Some(ask.intended) {
+        if specified != Some(ask.intended) {
             let _ = write!(text, "`watch` wants {} all the time ({}), and ", ask.intended, ask.at);
         }
         let because = (self.because)(&question.cell, &question.specified);
+        let against = ask.against();
+        if let Some((verdict, when)) = against {
+            let _ = write!(text, "the policies {verdict} it {when}: ");
+        }
         text += &match (specified, manner, comes) {
+            (Some(Intent::Any), ..) if matches!(against, Some((_, When::After))) => because,
             (None, ..) => format!("what the policies specify is not known all the time: {because}"),
             (Some(Intent::Deny), _, true) => format!(
                 "the policies deny it, and were handled before the pod was made: {because}; {ISOLATED_FIRST}"
@@ -251,7 +261,7 @@ impl Bench<'_> {
 /// A tried cell. Where it must stay shut, what gets through once is a fault, and nothing got
 /// through only where enough was tried after the cluster had accepted the changes.
 fn tried(ask: &Ask, sight: &Sight, doubt: Option<&str>) -> Wire {
-    let differs = match ask.specified {
+    let differs = match ask.specified() {
         Some(Intent::Deny) => sight.through.attempts > 0,
         Some(Intent::Allow) => sight.stopped.attempts > 0,
         Some(Intent::Any) | None => false,
@@ -298,7 +308,7 @@ fn told(ask: &Ask, sight: &Sight) -> String {
     };
     let turned = ms(sight.turned);
     let Some(open) = sight.last else { return "nothing was seen that says anything".to_owned() };
-    match (ask.manner, ask.specified) {
+    match (ask.manner, ask.specified()) {
         (Manner::Held, _) if !open => {
             let uses = if through.attempts == 1 { "use" } else { "uses" };
             format!("is cut {turned} {after}, after {} {uses}", through.attempts)
