@@ -48,6 +48,9 @@ pub struct Timeline {
     pub held: Vec<Vec<Moment>>,
     /// What each tried cell saw, in the order of the watch; nothing where an end never came.
     pub tried: Vec<Vec<Moment>>,
+    /// What the cluster could not watch as it should, in sentences.
+    #[serde(default)]
+    pub remarks: Vec<String>,
 }
 
 /// One attempt, or one use of a connection.

@@ -415,7 +415,7 @@ impl Cluster for Fake {
         let accepted = begun.elapsed();
         self.look(watch, begun, accepted + watch.after, &mut held, &mut tried).await;
         self.turn = None;
-        Ok(Timeline { topology, asked, accepted, held, tried })
+        Ok(Timeline { topology, asked, accepted, held, tried, remarks: Vec::new() })
     }
 
     fn rewritten(&mut self) -> Vec<String> {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::wire::{AttemptResult, Listen, Message, Round};
 use crate::{Here, Outcome, Prober, ProberOptions, Servers, half_open};
 
 use super::session::{LONGEST_DEADLINE, Work};
+use super::vigil::Vigil;
 use super::whereabouts::whereabouts;
 
 /// The most arrivals in one answer, so that it fits a frame: about 12 MB.
@@ -19,6 +21,10 @@ pub(super) struct Executor {
     identity: String,
     servers: Servers,
     prober: Prober,
+    /// What may be dialled.
+    allowed: Vec<IpAddr>,
+    /// What is watched.
+    vigil: Option<Vigil>,
     open: BTreeSet<Listen>,
     /// Whether a port is missing that should be open.
     incomplete: bool,
@@ -33,6 +39,8 @@ impl Executor {
             identity,
             servers: Servers::start()?,
             prober: Prober::new(ProberOptions::default())?,
+            allowed: Vec::new(),
+            vigil: None,
             open: BTreeSet::new(),
             incomplete: false,
             lost: 0,
@@ -43,6 +51,8 @@ impl Executor {
     pub(super) fn perform(&mut self, work: Work) -> Option<Message> {
         match work {
             Work::Begin => {
+                self.vigil = None;
+                self.allowed.clear();
                 self.prober.allow_targets([]);
                 // What arrived before belongs to nobody who is still there.
                 drop(self.servers.take_arrivals());
@@ -50,7 +60,8 @@ impl Executor {
                 None
             }
             Work::AllowTargets(addresses) => {
-                self.prober.allow_targets(addresses);
+                self.prober.allow_targets(addresses.iter().copied());
+                self.allowed = addresses;
                 None
             }
             Work::Listen(ports) => Some(Message::Listening { failed: self.listen(&ports) }),
@@ -60,6 +71,25 @@ impl Executor {
                 Some(Message::Results { round: round.round, results, whereabouts })
             }
             Work::TakeArrivals => Some(self.arrivals()),
+            Work::BeginWatch(order) => {
+                // The one before ends first: two would not know each other's connections.
+                self.vigil = None;
+                let vigil = self.vigil.insert(Vigil::begin(order, self.allowed.clone()));
+                Some(Message::Watching { at_us: vigil.at_us(), whereabouts: whereabouts() })
+            }
+            Work::WatchAlso(attempts) => {
+                if let Some(vigil) = &self.vigil {
+                    vigil.also(attempts, self.allowed.clone());
+                }
+                None
+            }
+            Work::EndWatch => {
+                let sightings = match self.vigil.take() {
+                    Some(vigil) => vigil.end(),
+                    None => Vigil::none(),
+                };
+                Some(Message::Watched { sightings, whereabouts: whereabouts() })
+            }
         }
     }
 

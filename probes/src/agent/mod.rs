@@ -15,6 +15,7 @@ mod executor;
 pub mod network;
 mod server;
 pub mod session;
+mod vigil;
 mod whereabouts;
 
 use std::io;
