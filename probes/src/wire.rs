@@ -154,6 +154,16 @@ pub struct WatchOrder {
     pub tried: Vec<Attempt>,
 }
 
+/// What an agent is to watch from its first moment, before it is spoken with: it comes with the
+/// process (`RINGFENCE_WATCH`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ahead {
+    /// Every address that may be dialled.
+    pub allowed: Vec<IpAddr>,
+    /// The order, which a `begin-watch` of the same nonces takes over.
+    pub order: WatchOrder,
+}
+
 /// Turns that follow each other, in which an attempt saw the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stretch {
@@ -173,6 +183,8 @@ pub struct Sightings {
     pub asked_us: u64,
     /// When it answered.
     pub told_us: u64,
+    /// Whether the watch began with the process, in a network that had sent nothing yet.
+    pub from_start: bool,
     /// When each turn began.
     pub turns: Vec<u64>,
     /// What was seen of each attempt, by its number.

@@ -123,6 +123,7 @@ fn messages() -> Vec<(&'static str, Message)> {
                 sightings: Sightings {
                     asked_us: 40_000,
                     told_us: 41_000,
+                    from_start: true,
                     turns: vec![10, 2_010],
                     seen: vec![(1, vec![Stretch { first: 0, turns: 2, seen: first }])],
                     broken: Some("it was not ended within 60 s".to_owned()),

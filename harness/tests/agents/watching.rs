@@ -40,7 +40,7 @@ fn outcomes(seen: &BTreeMap<u32, Vec<Moment>>, id: u32) -> Vec<&Outcome> {
 
 /// Ends a watch in which one cell must have been lost, for a reason.
 async fn lost(agents: &mut Agents, watched: ringfence::cluster::agents::Watched, reason: &str) {
-    let seen = agents.end_watch(watched).await;
+    let seen = agents.end_watch(watched).await.cells;
     let found = outcomes(&seen, 0);
     match found[..] {
         [Outcome::Broken { reason: found }] => assert!(found.contains(reason), "{found}"),
@@ -74,7 +74,7 @@ pub(crate) async fn in_turns() {
     let came = vigil.elapsed();
     // Its order was sent before: it is done when something is answered that came later.
     agents.listen(&late.endpoint(), Vec::new()).await.unwrap();
-    let seen = agents.end_watch(watched).await;
+    let seen = agents.end_watch(watched).await.cells;
     let over = vigil.elapsed();
     for id in [0, 1, 3] {
         let moments = &seen[&id];
@@ -117,7 +117,7 @@ pub(crate) async fn cut() {
     for _ in 0..3 {
         attempted(&silence).await;
     }
-    let seen = agents.end_watch(watched).await;
+    let seen = agents.end_watch(watched).await.cells;
     assert!(outcomes(&seen, 0).iter().all(|outcome| **outcome == Outcome::Connected));
     assert!(seen[&0].iter().any(|moment| moment.at > cut), "{cut:?} {seen:?}");
     agents.close().await;
@@ -150,7 +150,7 @@ pub(crate) async fn only_allowed() {
     stranger.target = "127.0.0.99:80".parse().unwrap();
     let plan = plan(vec![(0, stranger.clone())], vec![(1, stranger)]);
     let watched = agents.begin_watch(plan).await;
-    let seen = agents.end_watch(watched).await;
+    let seen = agents.end_watch(watched).await.cells;
     for id in [0, 1] {
         for outcome in outcomes(&seen, id) {
             let refused =

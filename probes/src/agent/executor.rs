@@ -5,9 +5,10 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::wire::{AttemptResult, Listen, Message, Round};
+use crate::wire::{Ahead, AttemptResult, Listen, Message, Round, WatchOrder};
 use crate::{Here, Outcome, Prober, ProberOptions, Servers, half_open};
 
+use super::fresh::mark;
 use super::session::{LONGEST_DEADLINE, Work};
 use super::vigil::Vigil;
 use super::whereabouts::whereabouts;
@@ -25,6 +26,8 @@ pub(super) struct Executor {
     allowed: Vec<IpAddr>,
     /// What is watched.
     vigil: Option<Vigil>,
+    /// Whether a session was begun.
+    begun: bool,
     open: BTreeSet<Listen>,
     /// Whether a port is missing that should be open.
     incomplete: bool,
@@ -41,6 +44,7 @@ impl Executor {
             prober: Prober::new(ProberOptions::default())?,
             allowed: Vec::new(),
             vigil: None,
+            begun: false,
             open: BTreeSet::new(),
             incomplete: false,
             lost: 0,
@@ -51,12 +55,15 @@ impl Executor {
     pub(super) fn perform(&mut self, work: Work) -> Option<Message> {
         match work {
             Work::Begin => {
-                self.vigil = None;
                 self.allowed.clear();
                 self.prober.allow_targets([]);
-                // What arrived before belongs to nobody who is still there.
-                drop(self.servers.take_arrivals());
-                self.lost = self.servers.lost_arrivals();
+                // Before the first session it may have been watched and dialled already; what
+                // was before another one belongs to nobody who is still there.
+                if std::mem::replace(&mut self.begun, true) {
+                    self.vigil = None;
+                    drop(self.servers.take_arrivals());
+                    self.lost = self.servers.lost_arrivals();
+                }
                 None
             }
             Work::AllowTargets(addresses) => {
@@ -72,9 +79,8 @@ impl Executor {
             }
             Work::TakeArrivals => Some(self.arrivals()),
             Work::BeginWatch(order) => {
-                // The one before ends first: two would not know each other's connections.
-                self.vigil = None;
-                let vigil = self.vigil.insert(Vigil::begin(order, self.allowed.clone()));
+                let vigil = self.vigil(order);
+                let vigil = self.vigil.insert(vigil);
                 Some(Message::Watching { at_us: vigil.at_us(), whereabouts: whereabouts() })
             }
             Work::WatchAlso(attempts) => {
@@ -89,6 +95,32 @@ impl Executor {
                     None => Vigil::none(),
                 };
                 Some(Message::Watched { sightings, whereabouts: whereabouts() })
+            }
+        }
+    }
+
+    /// Begins to watch before anybody has spoken with it.
+    ///
+    /// # Errors
+    /// Where it is not the network's first moment: a container that is started anew has an
+    /// order that is out of date, and must not dial whoever has those addresses by now.
+    pub(super) fn watch_ahead(&mut self, Ahead { allowed, order }: Ahead) -> io::Result<()> {
+        mark()?;
+        self.vigil = Some(Vigil::from_start(order, allowed));
+        Ok(())
+    }
+
+    /// The watch of an order: the one that began with the process, where it is its own.
+    fn vigil(&mut self, order: WatchOrder) -> Vigil {
+        match self.vigil.take() {
+            Some(vigil) if vigil.is_for(&order) => {
+                vigil.also(order.tried, self.allowed.clone());
+                vigil
+            }
+            // It ends first: two would not know each other's connections.
+            other => {
+                drop(other);
+                Vigil::begin(order, self.allowed.clone())
             }
         }
     }

@@ -1,7 +1,8 @@
 //! What an agent watches beside its other work, on a thread of its own.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -20,11 +21,30 @@ pub(super) struct Vigil {
     orders: Sender<Order>,
     /// The thread, or why there is none.
     thread: Option<Result<JoinHandle<Seen>, String>>,
+    /// Before the first of its nonces.
+    nonce: u64,
+    /// What it has attempted from the process' start, where it began then.
+    from_start: Option<BTreeSet<u32>>,
 }
 
 impl Vigil {
     /// Begins to watch, and returns when the time before the changes is over.
     pub(super) fn begin(order: WatchOrder, allowed: Vec<IpAddr>) -> Self {
+        let (vigil, is_ready) = Self::start(order, allowed);
+        // Where the thread is none, or has ended, its end of the channel is gone.
+        let _ = is_ready.recv();
+        vigil
+    }
+
+    /// Begins to watch with the process, and waits for nothing.
+    pub(super) fn from_start(order: WatchOrder, allowed: Vec<IpAddr>) -> Self {
+        let tried = order.tried.iter().map(|attempt| attempt.id).collect();
+        let (mut vigil, _) = Self::start(order, allowed);
+        vigil.from_start = Some(tried);
+        vigil
+    }
+
+    fn start(order: WatchOrder, allowed: Vec<IpAddr>) -> (Self, Receiver<()>) {
         let begun = Instant::now();
         let (orders, inbox) = channel();
         let (ready, is_ready) = channel();
@@ -42,9 +62,13 @@ impl Vigil {
                 })
             })
             .map_err(|error| format!("expected to begin a watch: {error}"));
-        // Where the thread is none, or has ended, its end of the channel is gone.
-        let _ = is_ready.recv();
-        Self { begun, orders, thread: Some(thread) }
+        let nonce = order.nonce;
+        (Self { begun, orders, thread: Some(thread), nonce, from_start: None }, is_ready)
+    }
+
+    /// Whether it began with the process, by an order of which this is the rest.
+    pub(super) fn is_for(&self, order: &WatchOrder) -> bool {
+        self.from_start.is_some() && self.nonce == order.nonce && order.held.is_empty()
     }
 
     /// How long it has been under way, in microseconds.
@@ -52,8 +76,10 @@ impl Vigil {
         micros(self.begun.elapsed())
     }
 
-    /// Attempts these, too. `allowed` is all that may be dialled.
-    pub(super) fn also(&self, attempts: Vec<Attempt>, allowed: Vec<IpAddr>) {
+    /// Attempts these, too, but for those that it attempts since its start. `allowed` is all
+    /// that may be dialled.
+    pub(super) fn also(&self, mut attempts: Vec<Attempt>, allowed: Vec<IpAddr>) {
+        attempts.retain(|one| self.from_start.as_ref().is_none_or(|its| !its.contains(&one.id)));
         // Where the thread has ended, its end says why.
         drop(self.orders.send(Order::Dial { attempts, allowed }));
     }
@@ -62,6 +88,7 @@ impl Vigil {
     pub(super) fn end(mut self) -> Sightings {
         let asked = self.begun.elapsed();
         let mut told = Self::none();
+        told.from_start = self.from_start.is_some();
         match self.leave_off() {
             Some(Ok((dialler, ended))) => {
                 // Its own clock may have begun a moment later.
@@ -84,6 +111,7 @@ impl Vigil {
         Sightings {
             asked_us: 0,
             told_us: 0,
+            from_start: false,
             turns: Vec::new(),
             seen: Vec::new(),
             broken: Some("expected a watch to be under way, found none".to_owned()),

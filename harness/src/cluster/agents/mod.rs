@@ -31,4 +31,4 @@ pub use planned::Planned;
 pub use roster::{Agents, NotReady, Patience};
 pub use traffic::Traffic;
 pub use vigil::Vigil;
-pub use watch::{Plan, Watched};
+pub use watch::{Ended, Plan, Watched};

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ringfence_probe::Pace;
-use ringfence_probe::wire::{Attempt, WatchOrder};
+use ringfence_probe::wire::{Ahead, Attempt, WatchOrder};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -28,6 +30,7 @@ pub struct Vigil {
     pace: Arc<Pace>,
     targets: Arc<watch::Sender<Targets>>,
     shares: Arc<Mutex<Shares>>,
+    over: Arc<AtomicBool>,
 }
 
 /// Who watches what.
@@ -39,6 +42,8 @@ pub(super) struct Shares {
     pub(super) held: BTreeSet<u32>,
     /// What was asked of the agents.
     pub(super) asked: BTreeMap<Endpoint, Share>,
+    /// What agents were given along, before they were there: when, and which attempts.
+    pub(super) ahead: BTreeMap<Endpoint, (Duration, BTreeSet<u32>)>,
 }
 
 /// What one agent was asked.
@@ -46,7 +51,7 @@ pub(super) struct Shares {
 pub(super) struct Share {
     /// The watch keeps nobody's session open.
     requests: mpsc::WeakUnboundedSender<Request>,
-    /// When it was asked.
+    /// When it was asked, or given its order along: it does not watch since before.
     pub(super) at: Duration,
     /// Its answer, once it has come.
     pub(super) answer: watch::Receiver<Option<Watching>>,
@@ -56,7 +61,7 @@ impl Vigil {
     /// Nobody watches yet.
     pub(super) fn new(pace: Pace, targets: Arc<watch::Sender<Targets>>) -> Self {
         let (begun, pace) = (Instant::now(), Arc::new(pace));
-        Self { begun, pace, targets, shares: Arc::default() }
+        Self { begun, pace, targets, shares: Arc::default(), over: Arc::default() }
     }
 
     /// How long it has been under way: its moments count from its start.
@@ -105,9 +110,25 @@ impl Vigil {
         }
     }
 
-    /// Asks an agent for its share of what is planned, if it has one.
-    pub(super) fn ask(&self, source: &Endpoint, requests: &mpsc::UnboundedSender<Request>) {
+    /// What an agent that does not answer yet is to watch from its first moment; nothing where
+    /// that is not known yet.
+    pub(super) fn ahead(&self, source: &Endpoint) -> Option<Ahead> {
         let mut shares = self.shares();
+        let mut order = self.order(source, &shares);
+        order.held.clear();
+        if self.is_over() || order.tried.is_empty() {
+            return None;
+        }
+        let tried = order.tried.iter().map(|attempt| attempt.id).collect();
+        shares.ahead.insert(source.clone(), (self.elapsed(), tried));
+        Some(Ahead { allowed: self.targets.borrow().to_vec(), order })
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    fn order(&self, source: &Endpoint, shares: &Shares) -> WatchOrder {
         let own = shares.planned.iter().filter(|(_, planned)| planned.source == *source);
         let (held, tried): (Vec<_>, Vec<_>) = own
             .map(|(id, planned)| attempt(*id, planned))
@@ -115,7 +136,7 @@ impl Vigil {
         let pace = &self.pace;
         // Who comes later is not waited for.
         let before = pace.before.saturating_sub(self.elapsed());
-        let order = WatchOrder {
+        WatchOrder {
             interval_us: micros(pace.interval),
             deadline_us: micros(pace.deadline),
             before_us: micros(before),
@@ -124,9 +145,34 @@ impl Vigil {
             stride: pace.stride,
             held,
             tried,
-        };
+        }
+    }
+
+    /// Has all agents leave off, where nobody wants to know any more what they saw: they must
+    /// not dial what is not the run's by then.
+    pub(super) fn leave_off(&self) {
+        self.over.store(true, Ordering::Relaxed);
+        let asked = std::mem::take(&mut self.shares().asked);
+        let Ok(runtime) = Handle::try_current() else { return };
+        for share in asked.into_values() {
+            let Some(requests) = share.requests.upgrade() else { continue };
+            let (reply, answer) = oneshot::channel();
+            drop(requests.send(Request::EndWatch(reply)));
+            // What nobody waits for is not asked.
+            runtime.spawn(async move { drop(answer.await) });
+        }
+    }
+
+    /// Asks an agent for its share of what is planned, if it has one.
+    pub(super) fn ask(&self, source: &Endpoint, requests: &mpsc::UnboundedSender<Request>) {
+        if self.is_over() {
+            return;
+        }
+        let mut shares = self.shares();
+        let order = self.order(source, &shares);
         let (reply, answer) = oneshot::channel();
-        let (at, begun) = (self.elapsed(), self.begun);
+        let at = shares.ahead.get(source).map_or_else(|| self.elapsed(), |(at, _)| *at);
+        let begun = self.begun;
         drop(requests.send(Request::BeginWatch(order, reply)));
         let (told, watching) = watch::channel(None);
         // It may come long after whoever asked went on, and the moment counts.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use ringfence_probe::wire::{Arrival, Sightings, Stretch};
+use ringfence_probe::wire::{Ahead, Arrival, Sightings, Stretch};
 use ringfence_probe::{MOST_TURNS, Outcome, Pace};
 use tokio::time::timeout;
 
@@ -46,16 +46,31 @@ pub struct Plan {
     pub later: BTreeSet<Endpoint>,
 }
 
+/// What became of a watch.
+#[derive(Debug)]
+pub struct Ended {
+    /// What each cell saw, by its number. Where that is not known, it is one moment that says
+    /// why; nothing where it was never attempted.
+    pub cells: BTreeMap<u32, Vec<Moment>>,
+    /// How much later than said an attempt may have begun: no agent's clock is known better.
+    pub blur: Duration,
+    /// The cells that were tried from the first moment of their sources' first processes.
+    pub from_start: BTreeSet<u32>,
+}
+
 /// What one agent saw, by the numbers of the cells, and when its turns began.
 struct Seen {
     turns: Vec<Duration>,
     cells: BTreeMap<u32, Vec<Stretch>>,
+    /// How much later than said they may have begun.
+    blur: Duration,
+    from_start: bool,
 }
 
 /// What destinations say of themselves: how many sessions with each were lost.
 type Epochs = BTreeMap<Endpoint, u64>;
 
-/// A watch, and how its destinations were when it began.
+/// A watch, and how its destinations were when it began. Where it is dropped, it ends unseen.
 #[derive(Debug)]
 pub struct Watched {
     /// The watch.
@@ -63,7 +78,19 @@ pub struct Watched {
     epochs: Epochs,
 }
 
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.vigil.leave_off();
+    }
+}
+
 impl Agents {
+    /// What an agent that does not answer yet is to be started with, where something watched
+    /// comes from it.
+    pub fn ahead(&self, source: &Endpoint) -> Option<Ahead> {
+        self.vigil.as_ref()?.ahead(source)
+    }
+
     /// Has agents watch, and returns when all that answer do. Another watch ends.
     pub async fn begin_watch(&mut self, plan: Plan) -> Watched {
         let Plan { interval, deadline, before, limit, cells, held, tried, later } = plan;
@@ -101,20 +128,16 @@ impl Agents {
         Watched { vigil, epochs }
     }
 
-    /// Ends a watch: what each cell saw, by its number. Where that is not known, it is one
-    /// moment that says why; nothing where it was never attempted.
-    pub async fn end_watch(&mut self, watched: Watched) -> BTreeMap<u32, Vec<Moment>> {
-        let Watched { vigil, epochs } = watched;
+    /// Ends a watch.
+    pub async fn end_watch(&mut self, watched: Watched) -> Ended {
+        let Watched { vigil, epochs } = &watched;
         self.vigil = None;
         let shares = std::mem::take(&mut *vigil.shares());
         let limit = self.patience.answer + vigil.pace().deadline * 2;
         let agents = &*self;
-        let ends = shares.asked.into_iter().map(|(source, share)| {
-            let vigil = &vigil;
-            async move {
-                let seen = agents.sightings(&source, share, vigil, limit).await;
-                (source, seen)
-            }
+        let ends = shares.asked.into_iter().map(|(source, share)| async move {
+            let seen = agents.sightings(&source, share, vigil, limit).await;
+            (source, seen)
         });
         let seen: BTreeMap<Endpoint, Result<Seen, String>> =
             join_all(ends).await.into_iter().collect();
@@ -131,6 +154,12 @@ impl Agents {
             })
             .collect();
         let over = vigil.elapsed();
+        let known = seen.values().flatten();
+        let blur = known.map(|seen| seen.blur).max().unwrap_or_default();
+        let ahead = shares.ahead.iter().filter(|(source, _)| {
+            seen.get(source).is_some_and(|seen| seen.as_ref().is_ok_and(|seen| seen.from_start))
+        });
+        let from_start = ahead.flat_map(|(_, (_, tried))| tried).copied().collect();
         let cells = shares.planned.into_iter().map(|(id, planned)| {
             let seen = match seen.get(&planned.source) {
                 Some(Ok(seen)) => Ok(seen),
@@ -143,11 +172,11 @@ impl Agents {
                 None => Err(format!("no agent of `{}` was asked", planned.destination)),
             };
             let held = shares.held.contains(&id);
-            let found = seen.and_then(|seen| Ok(put_together(id, held, seen, told?, &vigil)));
+            let found = seen.and_then(|seen| Ok(put_together(id, held, seen, told?, vigil)));
             let unknown = |why| vec![Moment { at: over, seen: Observation::broken(why) }];
             (id, found.unwrap_or_else(unknown))
         });
-        cells.collect()
+        Ended { cells: cells.collect(), blur, from_start }
     }
 
     /// Ends an agent's share: what it saw, in the time of the watch.
@@ -178,7 +207,7 @@ impl Agents {
                 return Err(format!("expected the agent of `{source}` {why}"));
             }
         }
-        let Sightings { asked_us, told_us, turns, seen, broken } = end.what;
+        let Sightings { asked_us, told_us, from_start, turns, seen, broken } = end.what;
         if let Some(why) = broken {
             return Err(who(&format!("left off watching: {why}")));
         }
@@ -186,17 +215,17 @@ impl Agents {
         let earliest = share.at.max(asked.saturating_sub(micros(asked_us)));
         let latest =
             answered.saturating_sub(watching.what).min(told.saturating_sub(micros(told_us)));
-        let unknown = latest.saturating_sub(earliest);
-        if unknown > vigil.pace().deadline.max(EXACT) {
+        let blur = latest.saturating_sub(earliest);
+        if blur > vigil.pace().deadline.max(EXACT) {
             return Err(who(&format!(
                 "watched by a clock that is known to {} ms only: its session was slow or cut",
-                unknown.as_millis()
+                blur.as_millis()
             )));
         }
         // What may have been before a change is not held against it.
         let origin = earliest.min(latest);
         let turns = turns.into_iter().map(|at| origin + micros(at)).collect();
-        Ok(Seen { turns, cells: seen.into_iter().collect() })
+        Ok(Seen { turns, cells: seen.into_iter().collect(), blur, from_start })
     }
 
     /// What a destination tells, if it is the agent, and where, it was before.

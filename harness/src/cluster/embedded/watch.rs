@@ -1,6 +1,7 @@
 //! Watching connections while changes are made: the cluster's own thread makes them, and
 //! a [`Dialler`] on another dials.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -92,6 +93,8 @@ impl Deployment {
             accepted,
             held,
             tried,
+            blur: Duration::ZERO,
+            unseen: BTreeMap::new(),
             remarks: Vec::new(),
         })
     }

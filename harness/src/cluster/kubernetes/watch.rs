@@ -13,7 +13,7 @@ use super::objects::pod as pod_object;
 use super::round::exposure;
 use super::site::Site;
 use super::start::addresses;
-use crate::cluster::agents::{Plan, Planned, Vigil};
+use crate::cluster::agents::{Ended, Plan, Planned, Vigil};
 use crate::cluster::{ClusterError, Moment, Timeline, Watch};
 use crate::model::{Cell, Change, Endpoint, Family, Observation, PodName};
 
@@ -42,8 +42,9 @@ struct Waiting {
 impl Kubernetes {
     /// Makes changes, and has agents dial before, meanwhile and afterwards.
     ///
-    /// What comes to a new pod is tried from the moment at which the API shows its address;
-    /// what it sends, from the moment at which its agent answers, which is said aloud.
+    /// What comes to a new pod is tried from the moment at which the API shows its address,
+    /// which is said aloud; what it sends, from the first moment of its first process, where
+    /// it is known by then where to.
     pub(super) async fn make_watched(
         &mut self,
         watch: &Watch,
@@ -52,15 +53,17 @@ impl Kubernetes {
         let cells: Vec<Cell> = watch.held.iter().chain(&watch.tried).cloned().collect();
         let coming: BTreeSet<PodName> = changes.iter().filter_map(comes).collect();
         self.raise_services(&cells).await?;
-        let mut why = BTreeMap::new();
+        let (mut why, mut targets) = (BTreeMap::new(), BTreeMap::new());
         let (mut held, mut tried, mut late) = (Vec::new(), Vec::new(), Vec::new());
         for (number, planned) in self.plan(&cells)?.into_iter().enumerate() {
             let id = number as u32;
             let is_held = number < watch.held.len();
+            targets.extend(planned.iter().map(|planned| (id, planned.target)));
             match planned {
                 Ok(planned) if is_held => held.push((id, planned)),
+                // One that has its name now is not the one that comes.
+                _ if !is_held && awaits(&cells[number], &coming) => late.push(id),
                 Ok(planned) => tried.push((id, planned)),
-                Err(_) if !is_held && awaits(&cells[number], &coming) => late.push(id),
                 Err(reason) => drop(why.insert(id, reason)),
             }
         }
@@ -100,7 +103,9 @@ impl Kubernetes {
         let accepted = vigil.elapsed();
         self.follow(&vigil, &cells, &late, &mut why)?;
         sleep(watch.after).await;
-        let mut seen = self.slot()?.agents.end_watch(watched).await;
+        let Ended { cells: mut seen, blur, from_start } =
+            self.slot()?.agents.end_watch(watched).await;
+        self.weigh_watched(&cells, &targets, asked, &mut seen);
         let ailments = self.ailments();
         let over = vigil.elapsed();
         let moments = |(number, cell): (usize, &Cell)| -> Vec<Moment> {
@@ -115,10 +120,15 @@ impl Kubernetes {
         };
         let mut held: Vec<Vec<Moment>> = cells.iter().enumerate().map(moments).collect();
         let tried = held.split_off(watch.held.len());
-        let sends = |cell: &Cell| cell.source.as_pod().is_some_and(|pod| coming.contains(pod));
-        let remarks = watch.tried.iter().any(sends).then(|| EGRESS.to_owned());
-        let (topology, remarks) = (self.topology()?, remarks.into_iter().collect());
-        Ok(Timeline { topology, asked, accepted, held, tried, remarks })
+        let is_new = |end: &Endpoint| end.as_pod().is_some_and(|pod| coming.contains(pod));
+        let unseen = watch.tried.iter().enumerate().filter(|(number, cell)| {
+            is_new(&cell.source) && !from_start.contains(&((watch.held.len() + number) as u32))
+        });
+        let unseen = unseen.map(|(number, _)| (number, EGRESS.to_owned())).collect();
+        let remarks = watch.tried.iter().any(|cell| is_new(&cell.destination));
+        let remarks = remarks.then(|| INGRESS.to_owned()).into_iter().collect();
+        let topology = self.topology()?;
+        Ok(Timeline { topology, asked, accepted, held, tried, blur, unseen, remarks })
     }
 
     /// What can be said of a cell before its pods have come.
@@ -184,8 +194,11 @@ impl Kubernetes {
     }
 }
 
-/// That what a new pod sends first is not seen.
-const EGRESS: &str = "what a pod that comes sends is tried from the moment at which its agent answers, which is after its first process has started: what could be sent before is not seen";
+/// That what comes to a new pod first is not seen.
+const INGRESS: &str = "what comes to a new pod is tried from the moment at which the API shows its address: what comes before, to an address that nobody was told of, is not seen";
+
+/// Why it is not known what a new pod could send first.
+const EGRESS: &str = "its pod was not seen from the first moment of its first process on, but since it answered: what it could send before is not known";
 
 enum Ahead {
     /// Its destination is there: it is tried as soon as its source's agent answers.

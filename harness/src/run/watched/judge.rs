@@ -25,6 +25,9 @@ const HANDLED_LATER: &str = "\"When a new NetworkPolicy object is created, it ma
 /// Why a connection may survive a new deny, or not.
 const IMPLEMENTATION_DEFINED: &str = "\"it is implementation defined as to whether the change will take effect for that existing connection or not\" (concepts/services-networking/network-policies, NetworkPolicy's impact on existing connections)";
 
+/// Why silence that single attempts meet is not a fault.
+const LOST: &str = "no two attempts in a row met silence, and a single packet that is lost on its way looks the same";
+
 /// How many uses of a connection show what becomes of it under a new deny.
 const USES: usize = 2;
 
@@ -46,7 +49,8 @@ pub(in super::super) fn watched(
 ) -> Watched {
     let seen = &watching.seen;
     let Timeline { asked, accepted, .. } = seen.timeline;
-    let bench = Bench { watching, stalls: Stalls::of(&seen.witness), strict, because };
+    let bench =
+        Bench { watching, stalls: Stalls::of(&seen.witness, seen.timeline.blur), strict, because };
     let judge = |ask: &Ask| {
         let control = match paths.control(&ask.path) {
             Some(control) => control.clone(),
@@ -90,7 +94,7 @@ impl Bench<'_> {
         let sight = self.sight(ask.manner, ask.specified, since, moments);
         let wire = match ask.manner {
             Manner::Held => self.held(ask, moments, &sight),
-            Manner::Tried => tried(ask, &sight, self.watching.doubt.as_deref()),
+            Manner::Tried => self.tried(ask, &sight),
         };
         let wire = match control {
             Control::NeverOpen(last) => Wire::CannotTell(format!(
@@ -120,6 +124,13 @@ impl Bench<'_> {
             why,
             stretches: stretches(moments),
         }
+    }
+
+    /// Which part of the time of a tried cell was not seen, where there is one.
+    fn unseen(&self, ask: &Ask) -> Option<&str> {
+        let Watching { order, seen, .. } = self.watching;
+        let at = order.tried.iter().position(|cell| *cell == ask.question.cell)?;
+        seen.timeline.unseen.get(&at).map(String::as_str)
     }
 
     fn sight(
@@ -177,6 +188,25 @@ impl Bench<'_> {
             ));
         }
         Wire::Agrees
+    }
+
+    /// A tried cell. Where it must stay shut, what gets through once is a fault, and nothing got
+    /// through only where enough was tried after the cluster had accepted the changes. Where
+    /// it must stay open, silence that attempts met alone may be packets that were lost.
+    fn tried(&self, ask: &Ask, sight: &Sight) -> Wire {
+        let (differs, lost) = match ask.specified {
+            Some(Intent::Deny) => (sight.through.attempts > 0, false),
+            Some(Intent::Allow) => (sight.firm > 0, sight.stopped.attempts > 0),
+            Some(Intent::Any) | None => (false, false),
+        };
+        let doubt = self.watching.doubt.as_deref().filter(|_| sight.last == Some(false));
+        let lost = lost.then_some(LOST);
+        match lost.or(self.unseen(ask)).or(doubt) {
+            _ if differs => Wire::Differs,
+            _ if sight.late == 0 => Wire::CannotTell(nothing(sight)),
+            Some(reason) => Wire::CannotTell(reason.to_owned()),
+            None => Wire::Agrees,
+        }
     }
 
     /// What became of new connections in place of a held one.
@@ -245,22 +275,6 @@ impl Bench<'_> {
             }
         }
         text
-    }
-}
-
-/// A tried cell. Where it must stay shut, what gets through once is a fault, and nothing got
-/// through only where enough was tried after the cluster had accepted the changes.
-fn tried(ask: &Ask, sight: &Sight, doubt: Option<&str>) -> Wire {
-    let differs = match ask.specified {
-        Some(Intent::Deny) => sight.through.attempts > 0,
-        Some(Intent::Allow) => sight.stopped.attempts > 0,
-        Some(Intent::Any) | None => false,
-    };
-    match doubt {
-        _ if differs => Wire::Differs,
-        _ if sight.late == 0 => Wire::CannotTell(nothing(sight)),
-        Some(doubt) if sight.last == Some(false) => Wire::CannotTell(doubt.to_owned()),
-        _ => Wire::Agrees,
     }
 }
 

@@ -12,10 +12,14 @@ use super::super::{Stretch, Window};
 pub(super) struct Stalls(Vec<(Duration, Duration)>);
 
 impl Stalls {
-    /// Those of a witness's cells.
-    pub(super) fn of(witness: &[Vec<Moment>]) -> Self {
+    /// Those of a witness's cells. Each may have been later by this: others than the cells
+    /// that it bears witness for may have seen them, by other clocks.
+    pub(super) fn of(witness: &[Vec<Moment>], blur: Duration) -> Self {
         let silent = witness.iter().flatten().filter(|moment| !moment.seen.outcome.is_connected());
-        Self(silent.map(|moment| (moment.at, moment.at + moment.seen.latency)).collect())
+        let around = |moment: &Moment| {
+            (moment.at.saturating_sub(blur), moment.at + moment.seen.latency + blur)
+        };
+        Self(silent.map(around).collect())
     }
 
     fn cover(&self, moment: &Moment) -> bool {
@@ -35,6 +39,9 @@ pub(super) struct Sight {
     pub(super) stopped: Window,
     /// Whether the last attempt that counts got through; `None` where none counts.
     pub(super) last: Option<bool>,
+    /// How many of what was stopped are more than silence that one attempt met alone, between
+    /// others that got through: so does a packet that is lost.
+    pub(super) firm: usize,
     /// Since when all attempts that count have been as the last one, from then.
     pub(super) turned: Option<Duration>,
     /// How many attempts that count began after the changes were accepted.
@@ -80,11 +87,14 @@ impl Sight {
             through: Window::default(),
             stopped: Window::default(),
             last: None,
+            firm: 0,
             turned: None,
             late: 0,
             stop: None,
             broken: None,
         };
+        // Whether the one before was silent, and nothing but silence.
+        let mut was_silent = false;
         // An attempt that was under way when it began to count may have been early.
         for moment in moments.iter().filter(|moment| moment.at >= since) {
             let Moment { at, seen } = moment;
@@ -105,9 +115,12 @@ impl Sight {
             if sight.last != Some(through) {
                 (sight.last, sight.turned) = (Some(through), Some(at_since));
             }
+            let silence = !through && silent && seen.evidence.is_none();
             if !through {
+                sight.firm += usize::from(!silence || was_silent);
                 sight.stop = Some(seen.clone());
             }
+            was_silent = silence;
             sight.late += usize::from(*at >= accepted);
         }
         sight

@@ -55,6 +55,7 @@ impl Agent {
                     sightings: Sightings {
                         asked_us: 1,
                         told_us: 2,
+                        from_start: false,
                         turns: vec![1],
                         seen: Vec::new(),
                         broken: None,
