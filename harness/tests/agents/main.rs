@@ -34,6 +34,8 @@ fn main() -> ExitCode {
         trial("a_watch_goes_on_while_its_session_is_cut", watching::cut),
         trial("a_source_restarted_during_a_watch_is_inconclusive", watching::source_lost),
         trial("a_destination_restarted_during_a_watch_is_inconclusive", watching::destination_lost),
+        trial("an_order_that_is_out_of_date_is_not_followed", watching::out_of_date),
+        trial("a_watch_that_is_given_up_ends", watching::given_up),
         trial("a_watch_dials_what_is_allowed_and_nothing_else", watching::only_allowed),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ringfence::cluster::Moment;
 use ringfence::cluster::agents::{Agents, Plan, Planned};
 use ringfence::model::{Outcome, Protocol};
+use ringfence_probe::agent::WATCH;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
@@ -158,5 +159,64 @@ pub(crate) async fn only_allowed() {
             assert!(refused, "{outcome}");
         }
     }
+    agents.close().await;
+}
+
+/// An agent that is started again has an order that is out of date: nothing is dialled by it
+/// in a network in which something was sent before, such as this machine's.
+pub(crate) async fn out_of_date() {
+    let y = Agent::start("y");
+    let mut agents = sessions(&[&y], PATIENCE).await;
+    let silence = UdpSocket::bind("127.0.0.2:0").await.unwrap();
+    let silent = silence.local_addr().unwrap().port();
+    silence.send_to(&[], silence.local_addr().unwrap()).await.unwrap();
+    silence.recv(&mut [0; 1]).await.unwrap();
+    let mut x = Agent::start("x");
+    let watched = agents
+        .begin_watch(Plan {
+            later: [x.endpoint()].into(),
+            ..plan(Vec::new(), vec![(0, planned(&x, &y, Protocol::Udp, silent))])
+        })
+        .await;
+    assert_eq!(agents.ahead(&y.endpoint()), None);
+    let ahead = agents.ahead(&x.endpoint()).expect("something comes from it");
+    assert_eq!((ahead.order.tried.len(), ahead.allowed.len()), (1, 9));
+    x.child.kill().unwrap();
+    x.child.wait().unwrap();
+    let order = serde_json::to_string(&ahead).unwrap();
+    x.child = Agent::spawn_with(&x.name, &x.socket, x.port, &[(WATCH, &order)]);
+    agents.add(x.endpoint(), x.identity(), Arc::new(x.bridges()));
+    agents.ready(&[x.endpoint()], PATIENCE).await.unwrap();
+    // It does what it is asked to.
+    attempted(&silence).await;
+    let ended = agents.end_watch(watched).await;
+    assert_eq!(ended.from_start, BTreeSet::new());
+    assert!(ended.cells[&0].iter().all(|it| it.seen.outcome == Outcome::Dropped), "{ended:?}");
+    agents.close().await;
+}
+
+/// A watch that nobody ends, since what was to be watched failed, ends all the same.
+pub(crate) async fn given_up() {
+    let [x, y] = ["x", "y"].map(Agent::start);
+    let mut agents = sessions(&[&x, &y], PATIENCE).await;
+    let silence = UdpSocket::bind("127.0.0.2:0").await.unwrap();
+    let silent = silence.local_addr().unwrap().port();
+    let tried = vec![(0, planned(&x, &y, Protocol::Udp, silent))];
+    drop(agents.begin_watch(plan(Vec::new(), tried)).await);
+    // Agents answer in order: it has left off by now.
+    agents.listen(&x.endpoint(), Vec::new()).await.unwrap();
+    let mut last = [0; 64];
+    while silence.try_recv(&mut last).is_ok() {}
+    let closed = vec![planned(&x, &y, Protocol::Udp, silent)];
+    let seen = agents.probe(closed, Duration::from_millis(100)).await;
+    assert_eq!(seen[0].outcome, Outcome::Dropped);
+    // What arrives of the one attempt is all that does.
+    attempted(&silence).await;
+    assert!(silence.try_recv(&mut last).is_err(), "it is still watched");
+    // Agents that come have no share in it.
+    let z = Agent::start("z");
+    agents.add(z.endpoint(), z.identity(), Arc::new(z.bridges()));
+    agents.ready(&[z.endpoint()], PATIENCE).await.unwrap();
+    assert_eq!(agents.ahead(&z.endpoint()), None);
     agents.close().await;
 }

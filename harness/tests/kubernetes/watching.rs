@@ -59,6 +59,8 @@ pub(crate) async fn a_pod_that_comes_is_watched(bed: Bed) -> Done {
     let seen = cluster.watch(&order, &changes).await?;
     assert!(seen.topology.pods.contains_key(&PodName::new("a", "new")));
     assert!(seen.remarks.len() == 1 && seen.remarks[0].contains("is not seen"), "{seen:?}");
+    // Where to is not known when the first of the new ones starts.
+    assert_eq!(seen.unseen.keys().collect::<Vec<_>>(), [&2], "{:?}", seen.unseen);
     for moments in &seen.tried {
         let last = moments.last();
         assert!(last.is_some_and(open), "{last:?} of {}", moments.len());
@@ -69,6 +71,8 @@ pub(crate) async fn a_pod_that_comes_is_watched(bed: Bed) -> Done {
     // What comes to a pod is tried before its agent has answered, and so before the change is
     // accepted; what is not wired yet is told like anything else.
     assert!(seen.tried[0][0].at < seen.accepted, "{:?}: {:?}", seen.accepted, seen.tried[0][0]);
+    // And what it sends, before anybody has spoken with it.
+    assert!(seen.tried[1][0].at < seen.accepted, "{:?}: {:?}", seen.accepted, seen.tried[1][0]);
     let broken = |moment: &&Moment| matches!(moment.seen.outcome, Outcome::WrongPod { .. });
     assert_eq!(seen.tried.iter().flatten().find(broken), None);
     leave(&bed, &source, cluster).await

@@ -61,6 +61,7 @@ pub(in super::super) fn watched(
     Watched {
         asked,
         accepted,
+        blur: seen.timeline.blur,
         interval: seen.watch.interval,
         deadline: seen.watch.deadline,
         cells: watching.asks.iter().map(judge).collect(),
@@ -120,7 +121,7 @@ impl Bench<'_> {
             open: sight.last,
             turned: sight.turned,
             finding,
-            told: told(ask, &sight),
+            told: told(ask, &sight, self.watching.seen.timeline.blur),
             why,
             stretches: stretches(moments),
         }
@@ -303,13 +304,18 @@ fn part(window: &Window, of: usize, what: &str, after: &str) -> String {
 }
 
 /// What became of it, with its numbers.
-fn told(ask: &Ask, sight: &Sight) -> String {
+fn told(ask: &Ask, sight: &Sight, blur: Duration) -> String {
     let all = sight.attempts();
     let (through, stopped) = (sight.through, sight.stopped);
     let after = match ask.comes {
-        true => "after the pod had an address",
-        false => "after the changes were asked for",
+        true => "after the pod had an address".to_owned(),
+        false if blur.is_zero() => "after the changes were asked for".to_owned(),
+        false => format!(
+            "after the changes were asked for, or up to {} later, by clocks known so well",
+            ms(Some(blur))
+        ),
     };
+    let after = after.as_str();
     let turned = ms(sight.turned);
     let Some(open) = sight.last else { return "nothing was seen that says anything".to_owned() };
     match (ask.manner, ask.specified) {
