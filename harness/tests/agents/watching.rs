@@ -207,12 +207,9 @@ pub(crate) async fn given_up() {
     agents.listen(&x.endpoint(), Vec::new()).await.unwrap();
     let mut last = [0; 64];
     while silence.try_recv(&mut last).is_ok() {}
-    let closed = vec![planned(&x, &y, Protocol::Udp, silent)];
-    let seen = agents.probe(closed, Duration::from_millis(100)).await;
-    assert_eq!(seen[0].outcome, Outcome::Dropped);
-    // What arrives of the one attempt is all that does.
-    attempted(&silence).await;
-    assert!(silence.try_recv(&mut last).is_err(), "it is still watched");
+    // A turn lasts 100 ms: in this time there would be several.
+    let arrived = timeout(Duration::from_millis(500), silence.recv(&mut last)).await;
+    assert!(arrived.is_err(), "it is still watched");
     // Agents that come have no share in it.
     let z = Agent::start("z");
     agents.add(z.endpoint(), z.identity(), Arc::new(z.bridges()));

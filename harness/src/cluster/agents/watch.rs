@@ -21,9 +21,9 @@ use crate::cluster::Moment;
 use crate::cluster::sightings::{heard, moments};
 use crate::model::{Endpoint, Observation};
 
-/// How exactly it has to be known when an agent's watch began, at least. Beyond this, or the
-/// deadline of silence where that is more, what it saw cannot be put beside what others did.
-const EXACT: Duration = Duration::from_millis(100);
+/// How exactly it has to be known when an agent's watch began. Beyond this what it saw cannot
+/// be put beside what others did.
+const EXACT: Duration = Duration::from_secs(1);
 
 /// A watch that is to begin.
 #[derive(Debug, Clone)]
@@ -216,7 +216,7 @@ impl Agents {
         let latest =
             answered.saturating_sub(watching.what).min(told.saturating_sub(micros(told_us)));
         let blur = latest.saturating_sub(earliest);
-        if blur > vigil.pace().deadline.max(EXACT) {
+        if blur > EXACT {
             return Err(who(&format!(
                 "watched by a clock that is known to {} ms only: its session was slow or cut",
                 blur.as_millis()

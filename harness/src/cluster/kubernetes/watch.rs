@@ -5,8 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use tokio::time::sleep;
 
+use super::change::{lingers, no_end};
 use super::cluster::Kubernetes;
 use super::mirror::Key;
 use super::objects::pod as pod_object;
@@ -50,6 +52,10 @@ impl Kubernetes {
         watch: &Watch,
         changes: &[Change],
     ) -> Result<Timeline, ClusterError> {
+        // Whoever hears that it is unsupported takes it that nothing was changed.
+        if let Some(change) = changes.iter().find(|change| lingers(change)) {
+            return Err(no_end(change));
+        }
         let cells: Vec<Cell> = watch.held.iter().chain(&watch.tried).cloned().collect();
         let coming: BTreeSet<PodName> = changes.iter().filter_map(comes).collect();
         self.raise_services(&cells).await?;
@@ -97,11 +103,11 @@ impl Kubernetes {
         let asked = vigil.elapsed();
         let scout = self.scout(&vigil, &coming, waiting)?;
         tokio::select! {
-            made = self.make(changes) => made?,
+            made = self.make(changes) => made.map_err(begun)?,
             () = scout.run() => {}
         }
         let accepted = vigil.elapsed();
-        self.follow(&vigil, &cells, &late, &mut why)?;
+        let behind = self.follow(&vigil, &cells, &late, &mut why)?;
         sleep(watch.after).await;
         let Ended { cells: mut seen, blur, from_start } =
             self.slot()?.agents.end_watch(watched).await;
@@ -124,7 +130,10 @@ impl Kubernetes {
         let unseen = watch.tried.iter().enumerate().filter(|(number, cell)| {
             is_new(&cell.source) && !from_start.contains(&((watch.held.len() + number) as u32))
         });
-        let unseen = unseen.map(|(number, _)| (number, EGRESS.to_owned())).collect();
+        let unseen = unseen.map(|(number, _)| (number, EGRESS.to_owned()));
+        let behind =
+            behind.into_iter().map(|id| (id as usize - watch.held.len(), BEHIND.to_owned()));
+        let unseen = unseen.chain(behind).collect();
         let remarks = watch.tried.iter().any(|cell| is_new(&cell.destination));
         let remarks = remarks.then(|| INGRESS.to_owned()).into_iter().collect();
         let topology = self.topology()?;
@@ -171,14 +180,15 @@ impl Kubernetes {
         Ok(Scout { site, vigil, coming, waiting })
     }
 
-    /// Tries what waited for pods and is not tried yet, when all of them are there.
+    /// Tries what waited for pods and is not tried yet, when all of them are there. Returns the
+    /// numbers of what is tried only now.
     fn follow(
         &mut self,
         vigil: &Vigil,
         cells: &[Cell],
         late: &[u32],
         why: &mut BTreeMap<u32, String>,
-    ) -> Result<(), ClusterError> {
+    ) -> Result<Vec<u32>, ClusterError> {
         let late: Vec<u32> = late.iter().copied().filter(|id| !vigil.tries(*id)).collect();
         let cells: Vec<Cell> = late.iter().map(|id| cells[*id as usize].clone()).collect();
         vigil.allow(&self.own_addresses()?);
@@ -189,8 +199,9 @@ impl Kubernetes {
                 Err(reason) => drop(why.insert(id, reason)),
             }
         }
+        let behind = more.iter().map(|(id, _)| *id).collect();
         vigil.also(more);
-        Ok(())
+        Ok(behind)
     }
 }
 
@@ -199,6 +210,18 @@ const INGRESS: &str = "what comes to a new pod is tried from the moment at which
 
 /// Why it is not known what a new pod could send first.
 const EGRESS: &str = "its pod was not seen from the first moment of its first process on, but since it answered: what it could send before is not known";
+
+/// That the changes were over before something was tried.
+const BEHIND: &str =
+    "it was tried only when the changes had been made: where to was not known before";
+
+/// An error of changes of which some may have been made.
+fn begun(error: ClusterError) -> ClusterError {
+    match error {
+        ClusterError::Unsupported(why) => ClusterError::Other(anyhow!(why)),
+        other => other,
+    }
+}
 
 enum Ahead {
     /// Its destination is there: it is tried as soon as its source's agent answers.

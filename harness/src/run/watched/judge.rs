@@ -311,7 +311,7 @@ fn told(ask: &Ask, sight: &Sight, blur: Duration) -> String {
         true => "after the pod had an address".to_owned(),
         false if blur.is_zero() => "after the changes were asked for".to_owned(),
         false => format!(
-            "after the changes were asked for, or up to {} later, by clocks known so well",
+            "after the changes were asked for (up to {} more: clocks are not known better)",
             ms(Some(blur))
         ),
     };
