@@ -25,8 +25,8 @@ const HANDLED_LATER: &str = "\"When a new NetworkPolicy object is created, it ma
 /// Why a connection may survive a new deny, or not.
 const IMPLEMENTATION_DEFINED: &str = "\"it is implementation defined as to whether the change will take effect for that existing connection or not\" (concepts/services-networking/network-policies, NetworkPolicy's impact on existing connections)";
 
-/// Why silence that single attempts meet is not a fault.
-const LOST: &str = "no two attempts in a row met silence, and a single packet that is lost on its way looks the same";
+/// Why some silence is not a fault.
+const LOST: &str = "no two attempts in a row were lost on their way there: a single packet that is lost, or a pod that is too busy to answer in time, looks the same";
 
 /// How many uses of a connection show what becomes of it under a new deny.
 const USES: usize = 2;

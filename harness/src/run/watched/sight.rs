@@ -40,7 +40,8 @@ pub(super) struct Sight {
     /// Whether the last attempt that counts got through; `None` where none counts.
     pub(super) last: Option<bool>,
     /// How many of what was stopped are more than silence that one attempt met alone, between
-    /// others that got through: so does a packet that is lost.
+    /// others that got through, as it does whose packet is lost; and more than a request that
+    /// arrived, whose answer may come from a busy pod too late.
     pub(super) firm: usize,
     /// Since when all attempts that count have been as the last one, from then.
     pub(super) turned: Option<Duration>,
@@ -93,8 +94,8 @@ impl Sight {
             stop: None,
             broken: None,
         };
-        // Whether the one before was silent, and nothing but silence.
-        let mut was_silent = false;
+        // Whether nothing but silence was seen of the one before, at both ends.
+        let mut was_lost = false;
         // An attempt that was under way when it began to count may have been early.
         for moment in moments.iter().filter(|moment| moment.at >= since) {
             let Moment { at, seen } = moment;
@@ -115,12 +116,13 @@ impl Sight {
             if sight.last != Some(through) {
                 (sight.last, sight.turned) = (Some(through), Some(at_since));
             }
-            let silence = !through && silent && seen.evidence.is_none();
+            let silence = silent && seen.evidence.is_none();
+            let lost = silence && seen.outcome == Outcome::Dropped;
             if !through {
-                sight.firm += usize::from(!silence || was_silent);
+                sight.firm += usize::from(!silence || lost && was_lost);
                 sight.stop = Some(seen.clone());
             }
-            was_silent = silence;
+            was_lost = !through && lost;
             sight.late += usize::from(*at >= accepted);
         }
         sight
