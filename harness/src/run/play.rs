@@ -88,6 +88,7 @@ pub(super) async fn play(
         world,
         progress,
         goals: BTreeMap::new(),
+        open: BTreeSet::new(),
         blind: None,
         controlled: false,
         enforced: false,
@@ -148,6 +149,8 @@ struct Play<'a> {
     progress: &'a mut Progress,
     /// What every path was to do at the end of the step before.
     goals: BTreeMap<Path, Goal>,
+    /// The paths that were open before the step, and were to be.
+    open: BTreeSet<Path>,
     /// That the sentinel did not flip in some step, in words.
     blind: Option<String>,
     /// Whether a deny was asked for on a negative control.
@@ -168,17 +171,14 @@ impl Play<'_> {
             .filter(|cell| plan::has_ends(there, cell))
             .cloned()
             .collect();
-        self.stage.open_sentinel().await?;
         let must = self.must_open(there, cells.iter());
-        let mut shut = self.stage.open(must.clone(), Purpose::Control).await?;
-        let open = must.iter().filter(|cell| !shut.contains_key(*cell)).cloned().collect();
-        let again = self.stage.measure(open).await?;
-        let closed = |seen| format!("{seen}, after it had been open once");
-        shut.extend(again.into_iter().map(|(cell, seen)| (cell, closed(seen))));
+        let mut shut = self.stage.control(must.clone()).await?;
         // The API lets these be shut even now. Nobody waits for them, but where a
         // policy says what they do, it must be known whether they work at all.
         let may = cells.difference(&must).cloned().collect();
         shut.extend(self.stage.look(may, Purpose::Control).await?);
+        let open = must.iter().filter(|cell| !shut.contains_key(*cell));
+        self.open = open.map(|cell| self.progress.paths.path(cell)).collect();
         self.learn(cells, shut);
         Ok(expectations)
     }
@@ -349,6 +349,7 @@ impl Play<'_> {
             let reason = format!("the rounds broke off: {error}");
             seen.values_mut().for_each(|(course, _)| *course = Course::Untold(reason.clone()));
         }
+        self.open.clear();
         for (_, path) in &questions {
             // A late pod's path that connects under policies works without them too.
             let observed = seen.get(&path.cell).and_then(|(_, observed)| observed.as_ref());
@@ -360,6 +361,9 @@ impl Play<'_> {
             match (seen.get(&path.cell), goals.get(path)) {
                 (Some((Course::Agreed, _)), Some(goal)) => {
                     self.progress.paths.see(path, *goal == Goal::Deny);
+                    if *goal == Goal::Allow {
+                        self.open.insert(path.clone());
+                    }
                 }
                 (Some((_, Some(observed))), _) if observed.outcome.is_connected() => {
                     self.progress.paths.see(path, false);
@@ -392,6 +396,7 @@ impl Play<'_> {
             goal: if shut { Goal::Free } else { goal },
             from_first_instant: is_new && goal == Goal::Deny && isolated,
             until_deadline: is_new && goal == Goal::Allow,
+            steady: goal == Goal::Allow && !shut && self.open.contains(path),
         }
     }
 

@@ -4,7 +4,8 @@
 //! node, and they *count* once the slowest enforcement seen on this cluster has passed
 //! since the changes were accepted, and a margin since the flip. A cell has settled when
 //! two rounds in a row that show something agree with what is specified, and the last of
-//! them counts. Among those that count, one that differs is given
+//! them counts; for one that connected before the step and is to go on connecting, that
+//! was the first. Among those that count, one that differs is given
 //! [`SettleRules::patience`] and so many rounds in a row; one that agreed and then
 //! differs has turned, and one that turned and agrees again is unstable.
 //!
@@ -40,6 +41,9 @@ pub(super) struct Watch {
     /// Whether only the step's deadline ends the wait: the API leaves open how
     /// late the allows of a new pod come.
     pub(super) until_deadline: bool,
+    /// Whether it connected before the step's changes, and is to connect after them. That
+    /// counts as the first of two rounds that agree: no lost packet connects.
+    pub(super) steady: bool,
 }
 
 /// The numbers of settling.
@@ -137,7 +141,7 @@ impl Track {
             watch,
             last: None,
             since: None,
-            agreeing: 0,
+            agreeing: u32::from(watch.steady),
             differing: 0,
             unclear: 0,
             opposed: 0,
@@ -193,6 +197,11 @@ impl Track {
             }
             self.stood = Some(answer);
         }
+    }
+
+    /// Whether it was left out of every round so far.
+    fn is_untried(&self) -> bool {
+        self.last.is_none() && self.watch.steady
     }
 
     /// Whether it agrees: twice in a row, and at last in a round that counts.
@@ -274,9 +283,13 @@ impl Settling {
         }
     }
 
-    /// The cells of a round.
+    /// The cells of a round. The first leaves out what it would tell nothing of: cells that
+    /// are steady, and those that are not waited for.
     pub(super) fn cells(&self) -> impl Iterator<Item = &Cell> {
-        self.tracks.keys()
+        let first = self.rounds == 0;
+        let changes = |watch: &Watch| !watch.steady && watch.goal != Goal::Free;
+        let tracks = self.tracks.iter().filter(move |(_, track)| !first || changes(&track.watch));
+        tracks.map(|(cell, _)| cell)
     }
 
     /// From when on rounds count, once it is known.
@@ -331,7 +344,9 @@ impl Settling {
     /// Whether every cell that is waited for agrees already, in rounds that do not count
     /// yet: until they do, nothing is learned by another.
     pub(super) fn agrees_so_far(&self) -> bool {
-        self.tracks.values().all(|track| track.watch.goal == Goal::Free || track.since.is_some())
+        self.tracks.values().all(|track| {
+            track.watch.goal == Goal::Free || track.since.is_some() || track.is_untried()
+        })
     }
 
     /// Whether every cell that is waited for agreed in the last round that
@@ -364,9 +379,11 @@ impl Settling {
         blind: &str,
     ) -> BTreeMap<Cell, (Course, Option<Observation>)> {
         let course = |track: &Track| {
-            let always = track.opposed == self.rounds && track.watch.goal != Goal::Free;
-            if always && self.rounds >= self.rules.differing.max(AGREEING_ROUNDS) {
-                Course::Ignored { rounds: self.rounds, blind: blind.to_owned() }
+            // The first round left steady cells out.
+            let tried = self.rounds.saturating_sub(u32::from(track.watch.steady));
+            let always = track.opposed == tried && track.watch.goal != Goal::Free;
+            if always && tried >= self.rules.differing.max(AGREEING_ROUNDS) {
+                Course::Ignored { rounds: tried, blind: blind.to_owned() }
             } else {
                 Course::Untold(blind.to_owned())
             }

@@ -1,5 +1,6 @@
 //! A deployed cluster with its sentinel and witness: changes, rounds, and waiting by rounds.
 
+mod control;
 mod unenforced;
 mod watch;
 
@@ -257,88 +258,6 @@ impl<'a> Stage<'a> {
                 self.sink.emit(Event::Round { step, purpose, number, deadline, observations });
             }
         }
-    }
-
-    /// Shows the sentinel's paths and the witness's to be open without policies.
-    ///
-    /// # Errors
-    /// Where one does not open within the control's deadline.
-    pub(super) async fn open_sentinel(&mut self) -> Result<(), ClusterError> {
-        let shut = self.open(self.own(), Purpose::Sentinel).await?;
-        let Some((cell, seen)) = shut.into_iter().next() else { return Ok(()) };
-        Err(ClusterError::Deadline {
-            what: format!(
-                "the path `{cell}` of the run's own pods to open without policies ({seen})"
-            ),
-            deadline: self.settings.control_deadline,
-        })
-    }
-
-    /// Attempts cells until each has connected once, within the control's
-    /// deadline. Returns those that never did, with what was seen last.
-    ///
-    /// How long silence must last is not known yet: it starts at the floor and
-    /// doubles with every round that leaves a path shut, so that a packet lost
-    /// while a path is being set up costs little, and a slow path is seen.
-    pub(super) async fn open(
-        &mut self,
-        mut cells: BTreeSet<Cell>,
-        purpose: Purpose,
-    ) -> Result<BTreeMap<Cell, String>, ClusterError> {
-        let end = Instant::now() + self.settings.control_deadline;
-        let mut deadline = self.settings.silence.floor.min(self.settings.silence.ceiling);
-        let mut shut = BTreeMap::new();
-        let mut idle = 0;
-        while !cells.is_empty() {
-            let attempt = self.attempt(cells.iter().cloned().collect(), deadline).await?;
-            for (cell, seen) in
-                attempt.sentinel.iter().chain(attempt.seen.iter().map(|s| (&s.0, &s.1)))
-            {
-                if seen.outcome.is_connected() {
-                    cells.remove(cell);
-                    shut.remove(cell);
-                } else {
-                    shut.insert(cell.clone(), seen.outcome.to_string());
-                }
-            }
-            self.record(None, purpose, attempt);
-            if cells.is_empty() || Instant::now() >= end {
-                break;
-            }
-            sleep_until((Instant::now() + self.settings.pause.after(idle)).min(end)).await;
-            deadline = deadline.saturating_mul(2).min(self.settings.silence.ceiling);
-            idle += 1;
-        }
-        Ok(shut)
-    }
-
-    /// Attempts cells once, for what is worth knowing of them; returns those
-    /// that did not connect, with what was seen.
-    pub(super) async fn look(
-        &mut self,
-        cells: BTreeSet<Cell>,
-        purpose: Purpose,
-    ) -> Result<BTreeMap<Cell, String>, ClusterError> {
-        if cells.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let attempt = self.attempt(cells.into_iter().collect(), self.silence()).await?;
-        let shut = attempt.seen.iter().filter(|(_, seen)| !seen.outcome.is_connected());
-        let shut = shut.map(|(cell, seen)| (cell.clone(), seen.outcome.to_string())).collect();
-        self.record(None, purpose, attempt);
-        Ok(shut)
-    }
-
-    /// Measures how fast paths answer that were shown open, the run's own
-    /// among them, and that they open twice. What they took to open first says nothing
-    /// of that: a cluster may still have been setting them up.
-    pub(super) async fn measure(
-        &mut self,
-        mut cells: BTreeSet<Cell>,
-    ) -> Result<BTreeMap<Cell, String>, ClusterError> {
-        cells.extend(self.own());
-        self.slowest_answers.clear();
-        self.open(cells, Purpose::Control).await
     }
 
     /// Makes rounds until a step has settled, or its deadline passes.

@@ -15,6 +15,9 @@ static HELD: AtomicUsize = AtomicUsize::new(0);
 /// Descriptors left to servers (for connections that they accept) and to everything else.
 const RESERVE: usize = 512;
 
+/// What part of the limit is few sockets.
+const FEW: usize = 16;
+
 /// What is assumed to be open where `/proc` cannot be read.
 const ASSUMED_OPEN: usize = 256;
 
@@ -27,11 +30,17 @@ pub(crate) fn raise_limit() -> io::Result<()> {
     Ok(())
 }
 
-/// How many sockets all probers together may hold from now on.
-pub(crate) fn budget() -> usize {
+/// How many sockets all probers together may hold from now on, for so many more attempts.
+pub(crate) fn budget(attempts: usize) -> usize {
     let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let held = HELD.load(Ordering::Relaxed);
+    // To count what is open costs as much as some attempts. Few of them do not come near the
+    // limit; where they do, opening fails, and is tried again when something has ended.
+    let few = limit / FEW;
+    if held.saturating_add(attempts.saturating_mul(2)) <= few {
+        return few;
+    }
     let open = fs::read_dir("/proc/self/fd").map_or(ASSUMED_OPEN, Iterator::count);
     share(limit, open.saturating_sub(held))
 }

@@ -94,7 +94,7 @@ impl<'a> Air<'a> {
         let attempts = round.attempts.as_slice();
         let mut order: Vec<usize> = (0..attempts.len()).collect();
         order.sort_by_key(|&position| attempts[position].from);
-        let budget = descriptors::budget();
+        let budget = descriptors::budget(attempts.len());
         let window = equipment.options.window.max(1);
         let speech = Speech::of(attempts, equipment.options.sctp);
         Self {

@@ -23,6 +23,11 @@ use super::services::Services;
 use crate::cluster::placement::{Placement, node_names};
 use crate::model::{Change, Endpoint, Name, Pod, PodName, Port, Topology, World};
 
+/// After how many attempts connections are forgotten: with a retry for each, fewer than there
+/// are ports, and a fraction of what the kernel lets a packet filter know ("nf_conntrack_max",
+/// 262,144 by default; kernel documentation, `networking/nf_conntrack-sysctl`).
+const MOST_TRACKED: usize = 10_000;
+
 /// A cluster and everything that it is made of.
 pub(super) struct Deployment {
     pub(super) world: World,
@@ -37,6 +42,9 @@ pub(super) struct Deployment {
     pub(super) placement: Placement,
     /// What is wrong with the dataplane, where something is to be.
     impairment: Option<Impairment>,
+    /// How many attempts the packet filters may know; `None` where some were made from ports
+    /// that may come back any time.
+    pub(super) tracked: Option<usize>,
 }
 
 /// A pod that has its place in the world and is still to be made.
@@ -77,6 +85,7 @@ impl Deployment {
             node_names,
             placement: Placement::default(),
             impairment: Impairment::new(options),
+            tracked: Some(0),
         };
         deployment.rewrite_sources()?;
         deployment.populate(demand)?;
@@ -218,6 +227,26 @@ impl Deployment {
         install(&mut self.filters, at_once, &orders, &|filter, orders: &Vec<Order>| {
             filter.obey(orders)
         })
+    }
+
+    /// Makes each of so many attempts a new one to the packet filters: none may pass as an
+    /// earlier one from the same address and port, which was judged by other policies. A
+    /// prober comes back to none of an address's ports within [`MOST_TRACKED`] attempts, so
+    /// that connections need be forgotten only then.
+    pub(super) fn forget_connections(&mut self, attempts: usize) -> anyhow::Result<()> {
+        // One that is late, or not itself, may change by itself.
+        let known = self.tracked.filter(|_| self.impairment.is_none());
+        let tracked = match known.map(|tracked| tracked + attempts) {
+            Some(tracked) if tracked <= MOST_TRACKED => tracked,
+            _ => {
+                for filter in &mut self.filters {
+                    filter.forget_connections()?;
+                }
+                attempts
+            }
+        };
+        self.tracked = Some(tracked);
+        Ok(())
     }
 
     /// Hides pods behind their nodes, where that is the dataplane's fault.

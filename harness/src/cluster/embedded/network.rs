@@ -116,6 +116,8 @@ pub(super) struct Network {
     nodes: Vec<Node>,
     /// The namespaces in which something dials or listens; a removed pod's is gone.
     places: Vec<Option<Namespace>>,
+    /// The places of nodes' pods, by the number of the node and of the pod there.
+    seats: BTreeMap<(usize, u16), u32>,
     endpoints: BTreeMap<Endpoint, u32>,
     slots: BTreeMap<PodName, Slot>,
     // Kept for the router's namespace, which nothing else refers to.
@@ -134,6 +136,7 @@ impl Network {
             plan,
             nodes: Vec::new(),
             places: Vec::new(),
+            seats: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             slots: BTreeMap::new(),
             router,
@@ -244,7 +247,7 @@ impl Network {
     /// Makes a pod and leaves the calling thread in its namespace.
     pub(super) fn add_pod(&mut self, name: &PodName, slot: Slot) -> anyhow::Result<()> {
         self.wire_pod(&slot).with_context(|| format!("make pod `{name}`")).map(|namespace| {
-            let place = self.add_place(namespace);
+            let place = self.seat(&slot, namespace);
             self.nodes[slot.node].station.fresh.insert(slot.interface);
             self.endpoints.insert(Endpoint::Pod(name.clone()), place);
             self.slots.insert(name.clone(), slot);
@@ -355,6 +358,18 @@ impl Network {
     fn add_place(&mut self, namespace: Namespace) -> u32 {
         self.places.push(Some(namespace));
         self.places.len() as u32 - 1
+    }
+
+    /// The place of a pod: that of the pod before it with the same addresses, if there was one.
+    fn seat(&mut self, slot: &Slot, namespace: Namespace) -> u32 {
+        let key = (slot.node, slot.number);
+        if let Some(place) = self.seats.get(&key) {
+            self.places[*place as usize] = Some(namespace);
+            return *place;
+        }
+        let place = self.add_place(namespace);
+        self.seats.insert(key, place);
+        place
     }
 
     /// Configures the one interface that leads out: addresses and default routes.

@@ -4,7 +4,7 @@
 //! addresses and the ports that it would have in a cluster made anew. So a renewed cluster
 //! is one made anew in all that can be seen of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 
@@ -33,11 +33,12 @@ impl Deployment {
     /// them. Those that are right stay.
     pub(super) fn populate(&mut self, demand: Demand) -> anyhow::Result<()> {
         let mut world = World::new(demand.topology);
-        let mut order: Vec<PodName> = world.topology.pods.keys().cloned().collect();
+        let mut own: Vec<PodName> = Vec::new();
+        let of_scenario: Vec<PodName> = world.topology.pods.keys().cloned().collect();
         for change in &demand.beside {
             world.change(change)?;
             if let Change::AddPod(pod) = change {
-                order.push(pod.name.clone());
+                own.push(pod.name.clone());
             }
         }
         for (number, name) in self.node_names.iter().enumerate() {
@@ -47,16 +48,21 @@ impl Deployment {
             label(node);
         }
         let mut placement = Placement::default();
-        let mut taken = vec![0; self.node_names.len()];
-        let mut newcomers = Vec::new();
-        let mut staying = BTreeSet::new();
-        for name in order {
-            let pod = world.topology.pods.get_mut(&name);
-            let pod = pod.with_context(|| format!("expected a pod named `{name}`, found none"))?;
+        let mut placed = BTreeMap::new();
+        for name in of_scenario.iter().chain(&own) {
+            let pod = pod_mut(&mut world, name)?;
             let node = placement.place(pod, &self.node_names);
             let node = node.ok_or_else(|| no_node(pod, &self.node_names))?;
             pod.node = Some(self.node_names[node].clone());
             pod.addresses.clear();
+            placed.insert(name.clone(), node);
+        }
+        let mut taken = vec![0; self.node_names.len()];
+        let mut newcomers = Vec::new();
+        let mut staying = BTreeSet::new();
+        // The run's own pods are the same in most scenarios. With the first addresses they stay.
+        for name in own.into_iter().chain(of_scenario) {
+            let (pod, node) = (pod_mut(&mut world, &name)?, placed[&name]);
             if !pod.has_network() {
                 continue;
             }
@@ -102,6 +108,11 @@ impl Deployment {
             && self.network.slots().get(&wanted.name) == slot
             && self.network.place(&Endpoint::Pod(wanted.name.clone())).is_some()
     }
+}
+
+fn pod_mut<'w>(world: &'w mut World, name: &PodName) -> anyhow::Result<&'w mut Pod> {
+    let pod = world.topology.pods.get_mut(name);
+    pod.with_context(|| format!("expected a pod named `{name}`, found none"))
 }
 
 /// Whether the same external hosts are declared, wherever that is.

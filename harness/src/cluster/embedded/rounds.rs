@@ -1,7 +1,7 @@
 //! A round of attempts: cells become attempts, both ends are heard, and what each saw
 //! is put together.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
@@ -27,9 +27,7 @@ impl Deployment {
         deadline_us: u64,
     ) -> anyhow::Result<Vec<Observation>> {
         self.raise_services(cells)?;
-        for filter in &mut self.filters {
-            filter.forget_connections()?;
-        }
+        self.forget_connections(cells.len())?;
         // What arrived late, after its round was over, belongs to no attempt of this one.
         drop(self.servers.take_arrivals());
         self.rounds += 1;
@@ -120,15 +118,13 @@ impl Deployment {
     /// The results are in the order of the attempts.
     fn run(&mut self, round: &Round) -> anyhow::Result<Vec<AttemptResult>> {
         let probers = self.probers.len();
-        let mut prober_of: BTreeMap<u32, usize> = BTreeMap::new();
         let attempts = &round.attempts;
-        let places: BTreeSet<u32> = attempts.iter().map(|attempt| attempt.from).collect();
-        for (turn, place) in places.into_iter().enumerate() {
-            prober_of.insert(place, turn % probers);
-        }
+        // Always the same for a place, which always has the same addresses: so no port of an
+        // address comes back soon, whoever has it.
+        let prober_of = |place: u32| place as usize % probers;
         let mut rounds = vec![Round { attempts: Vec::new(), ..*round }; probers];
         for attempt in attempts {
-            rounds[prober_of[&attempt.from]].attempts.push(attempt.clone());
+            rounds[prober_of(attempt.from)].attempts.push(attempt.clone());
         }
         let topology = &self.world.topology;
         let pods = topology.pods.keys().cloned().map(Endpoint::Pod);
@@ -137,11 +133,9 @@ impl Deployment {
         let owners = pods
             .chain(nodes)
             .chain(externals)
-            .filter_map(|endpoint| {
-                Some((prober_of.get(&self.network.place(&endpoint)?)?, endpoint))
-            })
+            .filter_map(|endpoint| Some((prober_of(self.network.place(&endpoint)?), endpoint)))
             .flat_map(|(prober, endpoint)| {
-                topology.addresses(&endpoint).iter().map(|address| (*address, *prober))
+                topology.addresses(&endpoint).iter().map(move |address| (*address, prober))
             })
             .collect();
         let queues = vec![Vec::new(); probers];

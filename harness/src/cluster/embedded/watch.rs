@@ -20,9 +20,9 @@ impl Deployment {
     pub(super) fn watch(&mut self, watch: &Watch, changes: &[Change]) -> anyhow::Result<Timeline> {
         let cells: Vec<Cell> = watch.held.iter().chain(&watch.tried).cloned().collect();
         self.raise_services(&cells)?;
-        for filter in &mut self.filters {
-            filter.forget_connections()?;
-        }
+        // Another prober dials, from ports of its own choice.
+        self.tracked = None;
+        self.forget_connections(cells.len())?;
         drop(self.servers.take_arrivals());
         let pace = Pace {
             interval: watch.interval,
@@ -81,6 +81,7 @@ impl Deployment {
         }
         let ((asked, accepted), dialler) = found?;
         self.nonces = self.nonces.max(dialler.last_nonce());
+        self.tracked = None;
         let arrivals: Vec<Arrival> =
             self.servers.take_arrivals().into_iter().map(|(_, arrival)| arrival).collect();
         let (mut held, tried) = told(dialler, &pace, watch, &arrivals);

@@ -13,7 +13,7 @@ fn cell() -> Cell {
 }
 
 fn watch(goal: Goal) -> Watch {
-    Watch { goal, from_first_instant: false, until_deadline: false }
+    Watch { goal, from_first_instant: false, until_deadline: false, steady: false }
 }
 
 /// Plays rounds, one per 100 ms; `c` connects, `d` drops, `r` loses the
@@ -40,24 +40,25 @@ fn play_shown(
     }
     let mut now = Duration::ZERO;
     for round in rounds.chars() {
-        let outcome = match round.to_ascii_lowercase() {
-            'c' => Outcome::Connected,
-            'd' => Outcome::Dropped,
-            'r' => Outcome::ReplyLost,
-            _ => Outcome::Broken { reason: "test".into() },
-        };
-        let observation = Observation {
-            outcome,
-            latency: Duration::from_millis(7),
-            waited: Duration::ZERO,
-            seen_source: None,
-            evidence: None,
-        };
-        settling.take(now, !round.is_ascii_uppercase(), &[(cell(), observation)]);
+        settling.take(now, !round.is_ascii_uppercase(), &[(cell(), seen(outcome(round)))]);
         now += Duration::from_millis(100);
     }
     let over = settling.is_over(now);
     (settling, over)
+}
+
+fn outcome(round: char) -> Outcome {
+    match round.to_ascii_lowercase() {
+        'c' => Outcome::Connected,
+        'd' => Outcome::Dropped,
+        'r' => Outcome::ReplyLost,
+        _ => Outcome::Broken { reason: "test".into() },
+    }
+}
+
+fn seen(outcome: Outcome) -> Observation {
+    let latency = Duration::from_millis(7);
+    Observation { outcome, latency, waited: Duration::ZERO, seen_source: None, evidence: None }
 }
 
 fn course(settling: &Settling) -> Course {
@@ -111,6 +112,56 @@ fn two_agreeing_rounds_that_count_settle_a_cell() {
         assert_eq!(course(&settling), expected, "{goal:?} {rounds} from {from:?}");
         assert_eq!(is_over, over, "{goal:?} {rounds} from {from:?}");
     }
+}
+
+#[test]
+fn what_connected_before_agreed_once_and_is_left_out_of_the_first_round() {
+    let steady = Watch { steady: true, ..watch(Goal::Allow) };
+    let differed = |rounds| Course::Differed { rounds };
+    for (rounds, expected, over) in [
+        ("c", Course::Agreed, true),
+        ("ddd", differed(3), true),
+        // One that closed has to agree twice again, and what turned is not forgotten.
+        ("dc", Course::Untold("the step's deadline passed before two rounds agreed".into()), false),
+        ("dcc", Course::Agreed, true),
+        ("cd", Course::Turned, false),
+        ("cdc", Course::Unstable { changes: 2 }, true),
+        ("D", Course::Untold("the step's deadline passed before two rounds agreed".into()), false),
+    ] {
+        let other = Cell { port: 81, ..cell() };
+        let rules = SettleRules { differing: 3, patience: Duration::ZERO };
+        let watches = [(cell(), steady), (other.clone(), watch(Goal::Deny))];
+        let mut settling = Settling::new(watches, rules);
+        assert_eq!(settling.cells().collect::<Vec<_>>(), [&other], "{rounds}");
+        settling.show_from(Duration::ZERO);
+        settling.count_from(Duration::from_millis(100), Duration::ZERO);
+        settling.take(Duration::ZERO, true, &[(other.clone(), seen(Outcome::Dropped))]);
+        assert!(settling.agrees_so_far(), "{rounds}");
+        assert_eq!(settling.cells().count(), 2, "{rounds}");
+        let mut now = Duration::ZERO;
+        for round in rounds.chars() {
+            now += Duration::from_millis(100);
+            let observed =
+                [(cell(), seen(outcome(round))), (other.clone(), seen(Outcome::Dropped))];
+            settling.take(now, !round.is_ascii_uppercase(), &observed);
+        }
+        assert_eq!(course(&settling), expected, "{rounds}");
+        assert_eq!(settling.is_over(now), over, "{rounds}");
+    }
+}
+
+#[test]
+fn what_closed_before_the_sentinel_flipped_was_not_enforced() {
+    let steady = Watch { steady: true, ..watch(Goal::Allow) };
+    let rules = SettleRules { differing: 3, patience: Duration::ZERO };
+    let mut settling = Settling::new([(cell(), steady)], rules);
+    settling.take(Duration::ZERO, true, &[]);
+    for round in 1..4 {
+        let now = Duration::from_millis(100 * round);
+        settling.take(now, true, &[(cell(), seen(Outcome::Dropped))]);
+    }
+    let (course, _) = settling.courses_unseen("blind").remove(&cell()).unwrap();
+    assert_eq!(course, Course::Ignored { rounds: 3, blind: "blind".into() });
 }
 
 #[test]

@@ -76,7 +76,12 @@ impl Stage<'_> {
     }
 
     fn sentinel_settling(&self) -> Settling {
-        let watch = Watch { goal: Goal::Allow, from_first_instant: false, until_deadline: false };
+        let watch = Watch {
+            goal: Goal::Allow,
+            from_first_instant: false,
+            until_deadline: false,
+            steady: false,
+        };
         let rules = SettleRules {
             differing: self.settings.differing_rounds,
             patience: self.settings.patience,
