@@ -192,6 +192,9 @@ pub struct Watched {
     /// When the cluster had accepted them.
     #[serde(with = "micros")]
     pub accepted: Duration,
+    /// How much later than said an attempt may have begun, where clocks are compared.
+    #[serde(default, with = "micros")]
+    pub blur: Duration,
     /// From one turn to the next, at least.
     #[serde(with = "micros")]
     pub interval: Duration,

@@ -52,6 +52,7 @@ mod slot;
 mod source;
 mod start;
 mod trouble;
+mod watch;
 mod whereabouts;
 
 pub use call::Denied;

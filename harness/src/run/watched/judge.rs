@@ -26,6 +26,9 @@ const HANDLED_LATER: &str = "\"When a new NetworkPolicy object is created, it ma
 /// Why a connection may survive a new deny, or not.
 const IMPLEMENTATION_DEFINED: &str = "\"it is implementation defined as to whether the change will take effect for that existing connection or not\" (concepts/services-networking/network-policies, NetworkPolicy's impact on existing connections)";
 
+/// Why some silence is not a fault.
+const LOST: &str = "no two attempts in a row were lost on their way there: a single packet that is lost, or a pod that is too busy to answer in time, looks the same";
+
 /// How many uses of a connection show what becomes of it under a new deny.
 const USES: usize = 2;
 
@@ -47,7 +50,8 @@ pub(in super::super) fn watched(
 ) -> Watched {
     let seen = &watching.seen;
     let Timeline { asked, accepted, .. } = seen.timeline;
-    let bench = Bench { watching, stalls: Stalls::of(&seen.witness), strict, because };
+    let bench =
+        Bench { watching, stalls: Stalls::of(&seen.witness, seen.timeline.blur), strict, because };
     let judge = |ask: &Ask| {
         let control = match paths.control(&ask.path) {
             Some(control) => control.clone(),
@@ -58,6 +62,7 @@ pub(in super::super) fn watched(
     Watched {
         asked,
         accepted,
+        blur: seen.timeline.blur,
         interval: seen.watch.interval,
         deadline: seen.watch.deadline,
         cells: watching.asks.iter().map(judge).collect(),
@@ -91,7 +96,7 @@ impl Bench<'_> {
         let sight = self.sight(ask.manner, ask.specified(), since, moments);
         let wire = match ask.manner {
             Manner::Held => self.held(ask, moments, &sight),
-            Manner::Tried => tried(ask, &sight, self.watching.doubt.as_deref()),
+            Manner::Tried => self.tried(ask, &sight),
         };
         let wire = match control {
             // What got through shows that the path is open, whatever was seen of it elsewhere.
@@ -119,10 +124,17 @@ impl Bench<'_> {
             open: sight.last,
             turned: sight.turned,
             finding,
-            told: told(ask, &sight),
+            told: told(ask, &sight, self.watching.seen.timeline.blur),
             why,
             stretches: stretches(moments),
         }
+    }
+
+    /// Which part of the time of a tried cell was not seen, where there is one.
+    fn unseen(&self, ask: &Ask) -> Option<&str> {
+        let Watching { order, seen, .. } = self.watching;
+        let at = order.tried.iter().position(|cell| *cell == ask.question.cell)?;
+        seen.timeline.unseen.get(&at).map(String::as_str)
     }
 
     fn sight(
@@ -180,6 +192,25 @@ impl Bench<'_> {
             ));
         }
         Wire::Agrees
+    }
+
+    /// A tried cell. Where it must stay shut, what gets through once is a fault, and nothing got
+    /// through only where enough was tried after the cluster had accepted the changes. Where
+    /// it must stay open, silence that attempts met alone may be packets that were lost.
+    fn tried(&self, ask: &Ask, sight: &Sight) -> Wire {
+        let (differs, lost) = match ask.specified() {
+            Some(Intent::Deny) => (sight.through.attempts > 0, false),
+            Some(Intent::Allow) => (sight.firm > 0, sight.stopped.attempts > 0),
+            Some(Intent::Any) | None => (false, false),
+        };
+        let doubt = self.watching.doubt.as_deref().filter(|_| sight.last == Some(false));
+        let lost = lost.then_some(LOST);
+        match lost.or(self.unseen(ask)).or(doubt) {
+            _ if differs => Wire::Differs,
+            _ if sight.late == 0 => Wire::CannotTell(nothing(sight)),
+            Some(reason) => Wire::CannotTell(reason.to_owned()),
+            None => Wire::Agrees,
+        }
     }
 
     /// What became of new connections in place of a held one.
@@ -258,22 +289,6 @@ impl Bench<'_> {
     }
 }
 
-/// A tried cell. Where it must stay shut, what gets through once is a fault, and nothing got
-/// through only where enough was tried after the cluster had accepted the changes.
-fn tried(ask: &Ask, sight: &Sight, doubt: Option<&str>) -> Wire {
-    let differs = match ask.specified() {
-        Some(Intent::Deny) => sight.through.attempts > 0,
-        Some(Intent::Allow) => sight.stopped.attempts > 0,
-        Some(Intent::Any) | None => false,
-    };
-    match doubt {
-        _ if differs => Wire::Differs,
-        _ if sight.late == 0 => Wire::CannotTell(nothing(sight)),
-        Some(doubt) if sight.last == Some(false) => Wire::CannotTell(doubt.to_owned()),
-        _ => Wire::Agrees,
-    }
-}
-
 /// Why nothing was seen that counts.
 fn nothing(sight: &Sight) -> String {
     match &sight.broken {
@@ -299,13 +314,18 @@ fn part(window: &Window, of: usize, what: &str, after: &str) -> String {
 }
 
 /// What became of it, with its numbers.
-fn told(ask: &Ask, sight: &Sight) -> String {
+fn told(ask: &Ask, sight: &Sight, blur: Duration) -> String {
     let all = sight.attempts();
     let (through, stopped) = (sight.through, sight.stopped);
     let after = match ask.comes {
-        true => "after the pod had an address",
-        false => "after the changes were asked for",
+        true => "after the pod had an address".to_owned(),
+        false if blur.is_zero() => "after the changes were asked for".to_owned(),
+        false => format!(
+            "after the changes were asked for (up to {} more: clocks are not known better)",
+            ms(Some(blur))
+        ),
     };
+    let after = after.as_str();
     let turned = ms(sight.turned);
     let Some(open) = sight.last else { return "nothing was seen that says anything".to_owned() };
     match (ask.manner, ask.specified()) {
