@@ -166,6 +166,7 @@ impl Prompt {
                 ways: [Via::Pod].into(),
                 host_network: false,
                 external_hosts: false,
+                cluster_policies: BTreeSet::new(),
                 evidence: true,
                 dataplane: Box::default(),
                 missing: vec![],

@@ -33,7 +33,7 @@ use kube::{Api, Client, Config, Error};
 use libtest_mimic::{Arguments, Completion, Trial};
 use ringfence::cluster::kubernetes::access::missing;
 use ringfence::cluster::kubernetes::owner::RunId;
-use ringfence::cluster::kubernetes::rbac::{Grant, Need, READ_PULL_SECRET, grants};
+use ringfence::cluster::kubernetes::rbac::{Extent, Grant, Need, READ_PULL_SECRET, grants};
 use ringfence::cluster::kubernetes::role::{binding, cluster_role, rule, service_account};
 use ringfence::cluster::kubernetes::{KubernetesSource, Options, PullSecret, under_way};
 use ringfence::cluster::{Source, Stages};
@@ -115,14 +115,14 @@ async fn prepared(admin: &Client, mut config: Config, name: &str) -> Result<()> 
 }
 
 async fn every_right_is_needed(account: &Account) -> Result<()> {
-    let all: Vec<Grant> = grants(true).collect();
+    let all: Vec<Grant> = grants(Extent::ALL).collect();
     let rights = || all.iter().flat_map(|grant| grant.verbs.iter().map(move |verb| (grant, *verb)));
     // Without a role everything is missing that a run cannot do without.
     let needed = rights().filter(|(grant, _)| grant.need != Need::Diagnosis).count();
     // The pull secret's own is asked for where it is.
     let secret: PullSecret = "default/registry".parse()?;
     let secret = Some(&secret);
-    let lacking = missing(&account.client, secret).await?;
+    let lacking = missing(&account.client, secret, true).await?;
     ensure!(lacking.len() == needed + 1);
     let last = lacking.last().and_then(|right| right.object.as_deref());
     ensure!(last == Some("default/registry"), "{lacking:?}");
@@ -135,7 +135,7 @@ async fn every_right_is_needed(account: &Account) -> Result<()> {
     for (grant, verb) in rights() {
         account.until(grant, verb, true).await?;
     }
-    ensure!(missing(&account.client, secret).await?.is_empty());
+    ensure!(missing(&account.client, secret, true).await?.is_empty());
     // What no run does stays out of reach.
     let nodes = all.iter().find(|grant| grant.resource == "nodes").context("nodes")?;
     let refusal = account.refusal(nodes, "delete").await?;
@@ -167,11 +167,12 @@ async fn every_right_is_needed(account: &Account) -> Result<()> {
             ensure!(words.iter().all(|words| refusal.contains(words)), "{refusal}");
         }
         if grant.need == Need::Diagnosis {
-            ensure!(missing(&account.client, secret).await?.is_empty());
+            ensure!(missing(&account.client, secret, true).await?.is_empty());
             continue;
         }
         let mut options = Options::new("kubeconfig", "ringfence-agent");
         options.pull_secret = Some("default/registry".parse()?);
+        options.allow_cluster_scoped = true;
         let source = KubernetesSource::new(account.client.clone(), options);
         let prepared = source.prepare(&Stages::silent()).await;
         let told = prepared.err().context("expected the run to end, found it prepared")?;
@@ -291,11 +292,17 @@ impl Account {
     }
 
     async fn call(&self, grant: &Grant, verb: &str) -> Result<Result<(), Error>> {
-        let kind = GroupVersionKind::gvk(grant.group, "v1", "Any");
+        let version = match (grant.need, grant.resource) {
+            (Need::ClusterScoped, "clusternetworkpolicies") => "v1alpha2",
+            (Need::ClusterScoped, _) => "v1alpha1",
+            _ => "v1",
+        };
+        let kind = GroupVersionKind::gvk(grant.group, version, "Any");
         let resource = ApiResource::from_gvk_with_plural(&kind, grant.resource);
         let client = self.client.clone();
         let api: Api<DynamicObject> = match grant.resource {
             "namespaces" | "nodes" => Api::all_with(client, &resource),
+            _ if grant.need == Need::ClusterScoped => Api::all_with(client, &resource),
             _ if matches!(verb, "list" | "watch") => Api::all_with(client, &resource),
             _ => Api::namespaced_with(client, &self.name, &resource),
         };

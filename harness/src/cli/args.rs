@@ -149,6 +149,9 @@ pub(super) struct Rbac {
     /// Print a service account in this namespace too, and what gives it the role.
     #[arg(long, value_name = "NAMESPACE")]
     pub(super) namespace: Option<String>,
+    /// Let the run make policies of the cluster, for `run --allow-cluster-scoped`.
+    #[arg(long)]
+    pub(super) allow_cluster_scoped: bool,
     /// Let the run read this secret, for `run --agent-pull-secret`.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub(super) agent_pull_secret: Option<String>,

@@ -18,7 +18,7 @@ use crate::cluster::kind::{
     close, clusters_folder, kind_name, list, open, own_names,
 };
 use crate::cluster::kubernetes::owner::RunId;
-use crate::cluster::kubernetes::{self, Alive, Scope};
+use crate::cluster::kubernetes::{self, Alive, Pruned, Scope};
 use crate::cluster::{StageState, Stages};
 use crate::exit::ExitCode;
 
@@ -189,9 +189,7 @@ async fn prune(all: PathBuf, unknown: bool) -> Result<()> {
         match left_on(&folder, run).await {
             Ok(gone) => {
                 let name = &state.name;
-                lines.extend(
-                    gone.iter().map(|it| format!("removed the namespace `{it}` of `{name}`")),
-                );
+                lines.extend(removed(&gone).map(|it| format!("removed {it} of `{name}`")));
             }
             Err(error) => left.push(format!("`{}`: {error:#}", state.name)),
         }
@@ -200,10 +198,16 @@ async fn prune(all: PathBuf, unknown: bool) -> Result<()> {
 }
 
 /// Removes what a run left on a cluster that stays.
-async fn left_on(folder: &ClusterFolder, run: &str) -> Result<Vec<String>> {
+async fn left_on(folder: &ClusterFolder, run: &str) -> Result<Pruned> {
     let kubeconfig = Plan::removal(kind_name(folder.name()), folder.path().to_owned()).kubeconfig;
     let client = client(&kubeconfig).await?;
-    Ok(kubernetes::prune(&client, &Scope::Run(run.parse()?)).await?.removed)
+    Ok(kubernetes::prune(&client, &Scope::Run(run.parse()?)).await?)
+}
+
+/// What was removed, in the order in which it went.
+fn removed(pruned: &Pruned) -> impl Iterator<Item = String> {
+    let policies = pruned.policies.iter().map(|name| format!("the policy `{name}`"));
+    policies.chain(pruned.removed.iter().map(|name| format!("the namespace `{name}`")))
 }
 
 /// Removes hosts outside of clusters, and their networks: those of runs that have ended.
@@ -262,13 +266,16 @@ async fn prune_run(run: &RunId) -> Result<()> {
 async fn prune_on(client: &Client, run: Option<RunId>) -> Result<()> {
     let scope = run.map_or(Scope::Ended, Scope::Run);
     let pruned = kubernetes::prune(client, &scope).await?;
-    let removed = pruned.removed.iter().map(|name| format!("removed the namespace `{name}`"));
+    let removed = removed(&pruned).map(|it| format!("removed {it}"));
     let alive = pruned.alive.iter().map(|Alive { run, ago }| {
         format!(
             "left the run `{run}`, which is under way (last sign of life {} s ago): `--run {run}` removes it all the same",
             ago.as_secs()
         )
     });
+    if let Some(why) = &pruned.unseen {
+        screen::note(&format!("policies of the cluster were not searched: {why}"));
+    }
     told(removed.chain(alive).collect(), &[])
 }
 

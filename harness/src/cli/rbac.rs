@@ -11,7 +11,9 @@ use crate::exit::ExitCode;
 /// Prints the least role.
 pub(super) fn rbac(args: Rbac) -> Result<ExitCode, Failure> {
     let pull_secret = args.agent_pull_secret.as_deref().map(secret).transpose()?;
-    let request = Request { name: args.name, namespace: args.namespace, pull_secret };
+    let cluster_scoped = args.allow_cluster_scoped;
+    let request =
+        Request { name: args.name, namespace: args.namespace, cluster_scoped, pull_secret };
     let text = yaml(&request).map_err(Failure::untold)?;
     screen::print(text.as_bytes())?;
     Ok(ExitCode::Passed)

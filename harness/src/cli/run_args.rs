@@ -108,7 +108,10 @@ pub(super) struct KubernetesCluster {
     /// Scenarios that need them are skipped otherwise.
     #[arg(long)]
     pub(super) allow_host_network: bool,
-    /// Allow objects that are in no namespace. This version makes none but namespaces.
+    /// Allow policies of the cluster (AdminNetworkPolicy, BaselineAdminNetworkPolicy,
+    /// ClusterNetworkPolicy), which are in no namespace. Their subjects are the pods of the run's
+    /// own namespaces. Scenarios with such policies are skipped otherwise, and where policies of
+    /// others stand.
     #[arg(long)]
     pub(super) allow_cluster_scoped: bool,
 }

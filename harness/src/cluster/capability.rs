@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Family, Protocol, Via};
+use crate::model::{ClusterPolicyApi, Family, Protocol, Via};
 
 /// What a cluster can do. What it cannot is skipped aloud, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,10 @@ pub struct Capabilities {
     pub host_network: bool,
     /// Whether hosts outside the cluster can be made.
     pub external_hosts: bool,
+    /// The policies of the cluster's scope that it can be given, by kind and version. Whether
+    /// its dataplane enforces them is for that to declare ([`Feature::ClusterTiers`]).
+    #[serde(default)]
+    pub cluster_policies: BTreeSet<ClusterPolicyApi>,
     /// Whether the dataplane reports each drop by itself.
     pub evidence: bool,
     /// What is said of its dataplane.

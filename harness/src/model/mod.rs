@@ -19,9 +19,9 @@ mod world;
 
 pub use cell::{Cell, Endpoint, Name, ParseCellError, ParseEndpointError, PodName, Via};
 pub use cluster_policy::{
-    ClusterAction, ClusterPeer, ClusterPolicy, ClusterPolicyKind, ClusterPolicyName,
-    ClusterPolicyVersion, ClusterPort, ClusterRule, ClusterSubject, ParseClusterPolicyNameError,
-    Tier,
+    ClusterAction, ClusterPeer, ClusterPolicy, ClusterPolicyApi, ClusterPolicyKind,
+    ClusterPolicyName, ClusterPolicyVersion, ClusterPort, ClusterRule, ClusterSubject,
+    GROUP as CLUSTER_POLICY_GROUP, ParseClusterPolicyNameError, Tier,
 };
 pub use decision::{
     Clause, ClusterRuleRef, Decision, Direction, Effect, Exception, Exemption, MissingFact,

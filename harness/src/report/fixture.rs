@@ -195,6 +195,7 @@ fn run(
         ways: [Via::Pod].into(),
         host_network: false,
         external_hosts: true,
+        cluster_policies: BTreeSet::new(),
         evidence: true,
         dataplane: Box::default(),
         missing: vec![],

@@ -1,9 +1,9 @@
 //! What a scenario needs of a cluster as a whole, known before anything is created.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::cluster::{Capabilities, Feature};
-use crate::model::{Change, ClusterPeer, ClusterPolicyName, ClusterPort};
+use crate::model::{Change, ClusterPeer, ClusterPolicyApi, ClusterPort};
 use crate::scenario::Scenario;
 
 use super::lack;
@@ -31,31 +31,110 @@ pub(super) fn met(scenario: &Scenario, capabilities: &Capabilities) -> Result<()
     }
 }
 
-/// Whether the cluster declares what the scenario's policies of the cluster rest on. Where it
-/// does not, no cell of the scenario is judged: whatever one rule leaves open, another of the
-/// tier may decide.
+/// Whether the cluster can be given the scenario's policies of the cluster, and declares what
+/// they rest on. Where it does not, no cell of the scenario is judged: whatever one rule leaves
+/// open, another of the tier may decide. Everything that is missing is told at once, in words
+/// that are the same for every scenario that lacks it.
 fn cluster_tier(scenario: &Scenario, capabilities: &Capabilities) -> Result<(), String> {
-    let mut wanted: BTreeMap<Feature, &ClusterPolicyName> = BTreeMap::new();
+    let mut apis: BTreeSet<ClusterPolicyApi> = BTreeSet::new();
+    let mut wanted: BTreeSet<Feature> = BTreeSet::new();
     for change in scenario.steps.iter().flat_map(|step| &step.changes) {
         let Change::ApplyClusterPolicy(policy) = change else { continue };
-        wanted.entry(Feature::ClusterTiers).or_insert(&policy.name);
+        apis.insert(policy.api());
+        wanted.insert(Feature::ClusterTiers);
         for rule in policy.ingress.iter().chain(&policy.egress) {
             if rule.ports.iter().any(|port| matches!(port, ClusterPort::Name { .. })) {
-                wanted.entry(Feature::ClusterTierNamedPorts).or_insert(&policy.name);
+                wanted.insert(Feature::ClusterTierNamedPorts);
             }
             if rule.peers.iter().any(|peer| matches!(peer, ClusterPeer::Nodes { .. })) {
-                wanted.entry(Feature::ClusterTierNodePeers).or_insert(&policy.name);
+                wanted.insert(Feature::ClusterTierNodePeers);
             }
             if rule.peers.iter().any(|peer| matches!(peer, ClusterPeer::DomainNames { .. })) {
                 return Err(format!("`{}` names domains, which are not looked up", policy.name));
             }
         }
     }
-    let lacking = wanted.into_iter().find(|(feature, _)| !capabilities.dataplane.has(*feature));
-    match lacking {
-        None => Ok(()),
-        Some((feature, policy)) => {
-            Err(format!("{}: `{policy}` needs it", lack::undeclared_feature(feature, capabilities)))
+    let not_given = apis
+        .into_iter()
+        .filter(|api| !capabilities.cluster_policies.contains(api))
+        .map(|api| not_given(api, capabilities));
+    let undeclared = wanted
+        .into_iter()
+        .find(|feature| !capabilities.dataplane.has(*feature))
+        .map(|feature| lack::undeclared_feature(feature, capabilities));
+    let lacking: Vec<String> = not_given.chain(undeclared).collect();
+    if lacking.is_empty() { Ok(()) } else { Err(lacking.join("; ")) }
+}
+
+/// That the cluster is not given policies of a kind, and why: the reason for that, or the one for
+/// all kinds.
+fn not_given(api: ClusterPolicyApi, capabilities: &Capabilities) -> String {
+    let mut why = lack::because(capabilities, &api.to_string());
+    if why.is_empty() {
+        why = lack::because(capabilities, "policies of the cluster");
+    }
+    format!("`{}` is given no {api}{why}", capabilities.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::cluster::Dataplane;
+    use crate::model::{Family, Protocol, Via};
+    use crate::scenario::{LoadOptions, parse_scenario};
+
+    fn capabilities(
+        cluster_policies: &[ClusterPolicyApi],
+        declares: &[Feature],
+        missing: &[&str],
+    ) -> Capabilities {
+        Capabilities {
+            name: "kubeconfig v1.36.2".to_owned(),
+            families: Family::ALL.into(),
+            protocols: Protocol::ALL.into(),
+            ways: [Via::Pod].into(),
+            host_network: false,
+            external_hosts: false,
+            cluster_policies: cluster_policies.iter().copied().collect(),
+            evidence: false,
+            dataplane: Box::new(Dataplane {
+                name: "kube-router v2.11.1".to_owned(),
+                declares: BTreeSet::from_iter(declares.iter().copied()),
+                ..Dataplane::default()
+            }),
+            missing: missing.iter().map(|sentence| (*sentence).to_owned()).collect(),
         }
+    }
+
+    fn scenario() -> Scenario {
+        let text = "name: a\nabout: a\ntopology:\n  namespaces:\n    app:\n      pods:\n        a: { ports: [80] }\n        b: { ports: [80] }\nsteps:\n  - name: shut\n    apply: [policy.yaml]\n    expect: [\"any * -> *\"]\n";
+        let policy = "apiVersion: policy.networking.k8s.io/v1beta1\nkind: ClusterNetworkPolicy\nmetadata: { name: shut }\nspec:\n  tier: Admin\n  priority: 1\n  subject: { namespaces: {} }\n  ingress: [{ action: Deny, from: [{ namespaces: {} }] }]\n";
+        let manifests = [("policy.yaml".to_owned(), policy.to_owned())].into();
+        let (scenario, found) =
+            parse_scenario("scenario.yaml", text, &manifests, &LoadOptions::default());
+        scenario.unwrap_or_else(|| panic!("{found:?}"))
+    }
+
+    #[test]
+    fn policies_that_a_cluster_is_not_given_are_told_with_the_reason() {
+        let tiers = [Feature::ClusterTiers];
+        let flag = "no policies of the cluster: making any needs `--allow-cluster-scoped`";
+        let served = "no ClusterNetworkPolicy v1beta1: the API server does not serve it";
+        let told: Vec<String> = [
+            capabilities(&[], &[], &[flag]),
+            capabilities(&[ClusterPolicyApi::ClusterV1alpha2], &tiers, &[flag, served]),
+            capabilities(&[ClusterPolicyApi::ClusterV1beta1], &[], &[]),
+        ]
+        .iter()
+        .map(|capabilities| met(&scenario(), capabilities).unwrap_err())
+        .collect();
+        expect![[r#"
+            `kubeconfig v1.36.2` is given no ClusterNetworkPolicy v1beta1: making any needs `--allow-cluster-scoped`; `kube-router v2.11.1` does not declare policies of the cluster tier
+            `kubeconfig v1.36.2` is given no ClusterNetworkPolicy v1beta1: the API server does not serve it
+            `kube-router v2.11.1` does not declare policies of the cluster tier"#]].assert_eq(&told.join("\n"));
+        let all = capabilities(&ClusterPolicyApi::ALL, &tiers, &[]);
+        assert_eq!(met(&scenario(), &all), Ok(()));
     }
 }

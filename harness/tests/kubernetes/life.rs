@@ -198,7 +198,7 @@ pub(crate) async fn nothing_foreign_is_touched(bed: Bed) -> Outcome {
     assert_eq!(
         error.to_string(),
         format!(
-            "expected no policy `{b}/deny-all`, found one that this run did not make: it is left \
+            "expected no policy `{b}/deny-all` (networkpolicies.networking.k8s.io), found one that this run did not make: it is left \
              alone"
         )
     );

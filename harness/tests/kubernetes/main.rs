@@ -12,6 +12,7 @@ mod outside;
 mod requirement;
 mod server;
 mod sign;
+mod tier;
 mod town;
 mod watching;
 mod ways;
@@ -134,6 +135,21 @@ fn main() -> ExitCode {
         a_share_that_was_dropped_is_in_nobodys_way,
         denials_are_one_clear_error,
         a_second_interrupt_says_what_is_left,
+    );
+    macro_rules! tier_on_the_double {
+        ($($name:ident),* $(,)?) => {$(
+            let test = || async { tier::$name(Bed::double().await?).await };
+            trials.push(trial(concat!("tier::", stringify!($name)), test));
+        )*};
+    }
+    // A real cluster may have such policies of others, which trials do not remove.
+    tier_on_the_double!(
+        subjects_are_the_runs_own,
+        what_cannot_be_given_is_told,
+        others_policies_are_told_and_left_alone,
+        a_field_that_the_schema_lacks_is_told,
+        what_is_left_of_policies_is_removed,
+        a_right_that_is_missing_is_told,
     );
     libtest_mimic::run(&arguments, trials).exit_code()
 }

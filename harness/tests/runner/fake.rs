@@ -13,8 +13,8 @@ use ringfence::cluster::{
     Watch,
 };
 use ringfence::model::{
-    Cell, Change, ClusterSubject, Endpoint, Family, Name, Node, Observation, Outcome, PolicyType,
-    Protocol, Topology, Via, World,
+    Cell, Change, ClusterPolicyApi, ClusterSubject, Endpoint, Family, Name, Node, Observation,
+    Outcome, PolicyType, Protocol, Topology, Via, World,
 };
 use tokio::time::Instant;
 
@@ -89,6 +89,7 @@ impl Fake {
                 ways: [Via::Pod].into(),
                 host_network: false,
                 external_hosts: true,
+                cluster_policies: ClusterPolicyApi::ALL.into(),
                 evidence: false,
                 dataplane: Box::default(),
                 missing: vec![],

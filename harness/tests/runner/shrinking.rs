@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use ringfence::cluster::{Capabilities, Cluster, ClusterError, Round, Source, TeardownError};
 use ringfence::model::{
-    Change, Family, Name, NetworkPolicy, Observation, Outcome, Peer, Protocol, Topology, Verdict,
-    Via, World,
+    Change, ClusterPolicyApi, Family, Name, NetworkPolicy, Observation, Outcome, Peer, Protocol,
+    Topology, Verdict, Via, World,
 };
 use ringfence::run::{Budget, End, Settings, Shrunk, Stop, attempt, failures, shrink};
 use ringfence::sample::{Failure, Sample, sample};
@@ -100,6 +100,7 @@ impl Source for Misreaders {
             ways: [Via::Pod].into(),
             host_network: false,
             external_hosts: true,
+            cluster_policies: ClusterPolicyApi::ALL.into(),
             evidence: true,
             dataplane: Box::default(),
             missing: vec![],

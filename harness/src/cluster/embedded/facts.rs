@@ -10,7 +10,7 @@ use super::EmbeddedOptions;
 use super::dataplane::{DropLog, try_services};
 use super::namespace::{IPV6_FORWARDING, forward_ipv6};
 use crate::cluster::{Capabilities, Dataplane, Feature, Induced};
-use crate::model::{Family, Name, Protocol, Via};
+use crate::model::{ClusterPolicyApi, Family, Name, Protocol, Via};
 
 /// What gives a kernel that has modules what Services need.
 pub(super) const SERVICES_REMEDY: &str = "modprobe nft_chain_nat nft_nat";
@@ -72,6 +72,7 @@ pub(super) fn capabilities(options: &EmbeddedOptions) -> Capabilities {
         ways,
         host_network: true,
         external_hosts: true,
+        cluster_policies: ClusterPolicyApi::ALL.into(),
         evidence,
         dataplane: Box::new(Dataplane {
             declares: CLUSTER_TIER.into(),

@@ -8,7 +8,7 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 
 use super::options::PullSecret;
-use super::rbac::{Grant, Need, READ_PULL_SECRET, grants};
+use super::rbac::{Extent, Grant, Need, READ_PULL_SECRET, grants};
 
 /// How many questions are under way at once.
 const AT_ONCE: usize = 8;
@@ -27,7 +27,8 @@ pub struct Missing {
 }
 
 /// Asks for every right that a run cannot do without, those about its pull secret among
-/// them where it has one, and returns those that are missing, in the role's order. Asking needs no right: every
+/// them where it has one, those about policies of the cluster's scope where it may make them, and
+/// returns those that are missing, in the role's order. Asking needs no right: every
 /// authenticated user may (`system:basic-user`,
 /// <https://kubernetes.io/docs/reference/access-authn-authz/rbac/>).
 ///
@@ -36,10 +37,12 @@ pub struct Missing {
 pub async fn missing(
     client: &Client,
     pull_secret: Option<&PullSecret>,
+    cluster_scoped: bool,
 ) -> Result<Vec<Missing>, kube::Error> {
     let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
     let mut questions = Vec::new();
-    for grant in grants(pull_secret.is_some()).filter(|grant| grant.need != Need::Diagnosis) {
+    let extent = Extent { pull_secret: pull_secret.is_some(), cluster_scoped };
+    for grant in grants(extent).filter(|grant| grant.need != Need::Diagnosis) {
         for verb in grant.verbs {
             questions.push(ask(&api, grant, verb, None));
         }
@@ -109,7 +112,11 @@ pub fn message(missing: &[Missing]) -> Option<String> {
     if let Some(reason) = reasons.find(|reason| !reason.is_empty()) {
         text.push_str(&format!("\nthe cluster says: {reason}"));
     }
-    text.push_str("\n`ringfence rbac` prints the least role; have it given to this account");
+    let scoped = missing.iter().any(|right| right.grant.need == Need::ClusterScoped);
+    let flag = if scoped { " --allow-cluster-scoped" } else { "" };
+    text.push_str(&format!(
+        "\n`ringfence rbac{flag}` prints the least role; have it given to this account"
+    ));
     Some(text)
 }
 
@@ -122,7 +129,8 @@ mod tests {
     #[test]
     fn one_message_names_everything_that_is_missing() {
         let right = |resource: &str, verb, reason: &str| {
-            let grant = grants(true).find(|grant| grant.resource == resource).unwrap();
+            let mut grants = grants(Extent::ALL);
+            let grant = grants.find(|grant| grant.resource == resource).unwrap();
             Missing { verb, grant, object: None, reason: reason.to_owned() }
         };
         let secret = Missing {
@@ -136,15 +144,17 @@ mod tests {
             right("namespaces", "create", ""),
             right("namespaces", "delete", ""),
             right("networkpolicies", "patch", "no policy matched"),
+            right("adminnetworkpolicies", "list", ""),
             secret,
         ];
         expect![[r#"
             expected the rights that a run needs, found that this account may not:
               create, delete `namespaces`: every scenario gets namespaces of its own, which go with the run
               patch `networkpolicies.networking.k8s.io`: the policies that are put to the test, by server-side apply
+              list `adminnetworkpolicies.policy.networking.k8s.io`: policies of the cluster that are put to the test; where others' are among those that are listed, the run makes none
               get `secrets` `infra/registry`: the secret to pull the agent's image with is read where it is
             the cluster says: no policy matched
-            `ringfence rbac` prints the least role; have it given to this account"#]]
+            `ringfence rbac --allow-cluster-scoped` prints the least role; have it given to this account"#]]
         .assert_eq(&message(&missing).unwrap());
     }
 }

@@ -16,6 +16,7 @@ use super::call::{Asked, asked};
 use super::objects::pod::CONTAINER;
 use super::site::{Kind, Site};
 use super::slot::Slot;
+use super::stored::{missing, stored};
 use crate::cluster::{Artifact, ClusterError};
 
 /// Where the pods of CNIs run.
@@ -35,6 +36,7 @@ pub(super) async fn of(slot: &Slot) -> Vec<Artifact> {
     let mut artifacts: Vec<Artifact> = Vec::new();
     artifacts.extend(pods.iter().map(|pod| stored("pods", pod)));
     artifacts.extend(policies.iter().map(|policy: &NetworkPolicy| stored("policies", policy)));
+    artifacts.extend(slot.tier.stored(&slot.owner));
     artifacts.extend(namespaces.iter().map(|namespace| stored("namespaces", namespace)));
     let events = join_all(namespaces.iter().map(|namespace| events(site, namespace)));
     let logs = join_all(pods.iter().map(|pod| log(site, pod, CONTAINER)));
@@ -49,25 +51,6 @@ pub(super) async fn of(slot: &Slot) -> Vec<Artifact> {
 
 fn owned<'a, K: Kind>(slot: &Slot, objects: impl Iterator<Item = &'a K>) -> Vec<K> {
     objects.filter(|it| slot.owner.owns(it.meta().labels.as_ref())).cloned().collect()
-}
-
-/// An object as it is stored, with its status.
-fn stored(folder: &str, object: &impl Kind) -> Artifact {
-    let name = match object.namespace() {
-        Some(namespace) => format!("{namespace}-{}", object.name_any()),
-        None => object.name_any(),
-    };
-    let path = format!("{folder}/{name}.json");
-    let mut object = object.clone();
-    // Who wrote which field, at length.
-    object.meta_mut().managed_fields = None;
-    let text = serde_json::to_string_pretty(&object)
-        .unwrap_or_else(|error| missing(&format!("its JSON: {error}")));
-    Artifact { path, text }
-}
-
-fn missing(why: &str) -> String {
-    format!("not to be had: {why}\n")
 }
 
 /// A text, or why it cannot be had.

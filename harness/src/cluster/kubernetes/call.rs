@@ -61,6 +61,18 @@ pub enum Denied {
         /// What the server said.
         message: String,
     },
+    /// The resource that the server has does not know a field.
+    #[error(
+        "expected to {verb} {resource}, found that the API server knows no such field: {message}; is the cluster's CustomResourceDefinition of the channel that has it?"
+    )]
+    Field {
+        /// The verb of the API.
+        verb: &'static str,
+        /// The resource.
+        resource: String,
+        /// What the server said.
+        message: String,
+    },
     /// The object is not valid.
     #[error(
         "expected to {verb} {resource}, found that the API server does not accept it: {message}; does its version of Kubernetes have every field?"
@@ -238,7 +250,8 @@ fn remedy(asked: &Asked, error: kube::Error, trouble: &mut String) -> Remedy {
             *trouble = said(&status);
             Remedy::Again(wanted)
         }
-        (409 | 429 | 500 | 502 | 503 | 504, _) => {
+        // Server-side apply says so by the code of an error that might pass.
+        (409 | 429 | 500 | 502 | 503 | 504, _) if !names_no_field(&status.message) => {
             *trouble = said(&status);
             Remedy::Again(wanted)
         }
@@ -267,6 +280,7 @@ pub(super) fn refused(asked: &Asked, status: &Status) -> Option<Denied> {
         object => format!("`{}` `{object}`", asked.resource),
     };
     Some(match status.code {
+        _ if names_no_field(&message) => Denied::Field { verb, resource, message },
         403 if message.contains("exceeded quota") => Denied::Quota { verb, resource, message },
         // A policy says for itself by which code it denies; by 422, where it says nothing.
         400..=499 if message.contains("ValidatingAdmissionPolicy '") => {
@@ -280,6 +294,12 @@ pub(super) fn refused(asked: &Asked, status: &Status) -> Option<Denied> {
         422 => Denied::Invalid { verb, resource, message },
         _ => return None,
     })
+}
+
+/// Whether an object was not taken for a field that its resource's schema does not have
+/// (`sigs.k8s.io/structured-merge-diff`, `typed/validate.go`).
+fn names_no_field(message: &str) -> bool {
+    message.contains("field not declared in schema")
 }
 
 /// Whether a refusal is the authorizer's; everything else of its code comes from admission,
@@ -378,6 +398,7 @@ mod tests {
         let least = "pods \"canary-0\" is forbidden: minimum cpu usage per Container is 100m, but request is 10m";
         let binding = "networkpolicies.networking.k8s.io \"deny-all\" is forbidden: ValidatingAdmissionPolicy 'owners' with binding 'owners' denied request: failed expression: object.metadata.labels.exists(l, l == 'owner')";
         let webhook = "admission webhook \"pods.example\" denied the request: pods cannot run here";
+        let field = "failed to create typed patch object (/rf-k3x9q-0-web; policy.networking.k8s.io/v1alpha1, Kind=AdminNetworkPolicy): .spec.egress[0].ports[0].namedPort: field not declared in schema";
         let told: Vec<String> = [
             (403, "Forbidden", quota),
             (403, "Forbidden", rights),
@@ -392,6 +413,7 @@ mod tests {
             // A webhook that gives no code denies by this one.
             (400, "BadRequest", webhook),
             (422, "Invalid", "Pod \"canary-0\" is invalid: spec: Forbidden: no"),
+            (500, "", field),
         ]
         .map(async |(code, reason, message)| {
             let (result, made) = call(9, || error(code, reason, message, 0)).await;

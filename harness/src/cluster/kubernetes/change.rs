@@ -43,11 +43,14 @@ impl Kubernetes {
                 });
                 try_join_all(deleted).await.map(drop)
             }
-            Some(Change::ApplyClusterPolicy(_) | Change::DeleteClusterPolicy(_)) => {
-                Err(ClusterError::Unsupported(
-                    "policies of the cluster (`policy.networking.k8s.io`) are not applied here"
-                        .to_owned(),
-                ))
+            Some(Change::ApplyClusterPolicy(_)) => self.apply_cluster_policies(batch).await,
+            Some(Change::DeleteClusterPolicy(_)) => {
+                let slot = self.slot()?;
+                let deleted = batch.iter().filter_map(|change| match change {
+                    Change::DeleteClusterPolicy(name) => Some(slot.delete_cluster_policy(name)),
+                    _ => None,
+                });
+                try_join_all(deleted).await.map(drop)
             }
             Some(Change::AddNamespace(_) | Change::AddPod(_)) => {
                 let level = |namespace: &Namespace| self.needs.level(&namespace.name);

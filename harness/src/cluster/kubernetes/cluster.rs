@@ -95,6 +95,12 @@ impl Kubernetes {
         }
     }
 
+    /// Whether what it could not remove is in the way of others that come later: its pods, or
+    /// its policies of the cluster.
+    fn leaves_traces(&self) -> bool {
+        self.apart || self.needs.is_of_the_cluster()
+    }
+
     /// The slot, with what else a change or a round needs.
     pub(super) fn slot(&mut self) -> Result<&mut Slot, ClusterError> {
         self.slot.as_mut().ok_or_else(|| ClusterError::Lost("it was torn down".to_owned()))
@@ -223,6 +229,7 @@ impl Kubernetes {
         avoid: &[IpNet],
         beside: Beside<'_>,
     ) -> Result<Topology, ClusterError> {
+        self.rehearse().await?;
         let slot = self.slot()?;
         let given = stand_ins(topology, nodes, &slot.site.nodes, slot.owner.slot);
         let given = given.map_err(ClusterError::Unsupported)?;
@@ -236,6 +243,9 @@ impl Kubernetes {
             let node = self.world.topology.nodes.entry(name.clone());
             let node = node.or_insert_with(|| crate::model::Node::new(name.clone()));
             node.addresses.clone_from(&facts.addresses);
+            if self.needs.is_of_the_cluster() {
+                node.labels = Some(facts.labels_as(name));
+            }
         }
         let names: Vec<Name> = self.nodes.keys().cloned().collect();
         let (adding, rest): (Vec<_>, Vec<_>) = beside(&names).into_iter().partition(adds);
@@ -400,6 +410,8 @@ impl Cluster for Kubernetes {
         let whole = std::mem::replace(&mut self.whole, false);
         let Some(slot) = &mut self.slot else { return Ok(()) };
         let hosts_left = self.externals.raze(&mut slot.agents).await;
+        // First: nobody is to meet them when this scenario is over.
+        let scoped = slot.lift_cluster_policies().await;
         let services = &mut self.services;
         let all: Vec<Name> = slot.namespaces().cloned().collect();
         let exact = slot.naming == Naming::Exact;
@@ -415,6 +427,7 @@ impl Cluster for Kubernetes {
                     .await;
             left.and(lifted).and(razed)
         };
+        let ended = scoped.and(ended);
         // Whoever comes next has other pods to dial.
         slot.agents.allow_targets([]);
         let prefix = slot.naming.prefix();
@@ -428,7 +441,7 @@ impl Cluster for Kubernetes {
                     "objects of the slot `{prefix}`, which the end of the run tries to delete again: {}",
                     super::call::words(&error)
                 ));
-                self.pool.lose(slot.filter(|_| self.apart));
+                self.pool.lose(slot.filter(|_| self.leaves_traces()));
             }
         }
         if left.is_empty() { Ok(()) } else { Err(TeardownError(left)) }
@@ -439,6 +452,7 @@ impl Drop for Kubernetes {
     /// A share that is dropped without its teardown still has its pods: those that must be alone
     /// wait until they are gone.
     fn drop(&mut self) {
-        self.pool.lose(self.slot.take().filter(|_| self.apart));
+        let slot = self.slot.take().filter(|_| self.leaves_traces());
+        self.pool.lose(slot);
     }
 }

@@ -12,18 +12,21 @@
 //! | [`rbac`], [`role`], [`access`] | the role that a run needs, its text, and which of it is missing |
 //! | `call`, `mirror` | calls with retries and deadlines; what the API shows, by watches |
 //! | `site`, `node`, `canary` | a cluster, its nodes, what its pods can do |
-//! | `slot`, `start`, `trouble`, `exec`, `secret`, `policy`, `service` | what stands in a slot, and how it comes to stand |
+//! | `slot`, `start`, `trouble`, `exec`, `secret`, `service` | what stands in a slot, and how it comes to stand |
+//! | `apply`, `policy`, `cluster_policy`, `tier` | policies: applied and deleted; those of namespaces, those of the cluster |
 //! | `source`, `pool`, `needs` | who runs where |
-//! | `cluster`, `change`, `round`, `outside` | one scenario: deploy, change, probe, with hosts outside the cluster |
-//! | `artifact` | what helps when something goes wrong |
+//! | `cluster`, `change`, `scoped`, `round`, `outside` | one scenario: deploy, change, probe, with hosts outside the cluster |
+//! | `artifact`, `stored` | what helps when something goes wrong |
 //! | `life`, `prune` | whether a run is under way; removes what runs left |
 
 pub mod access;
+mod apply;
 mod artifact;
 mod call;
 mod canary;
 mod change;
 mod cluster;
+mod cluster_policy;
 mod connect;
 mod exec;
 mod led;
@@ -44,6 +47,7 @@ pub mod reserved;
 pub mod rewrite;
 pub mod role;
 mod round;
+mod scoped;
 mod secret;
 mod served;
 mod service;
@@ -51,6 +55,8 @@ mod site;
 mod slot;
 mod source;
 mod start;
+mod stored;
+mod tier;
 mod trouble;
 mod watch;
 mod whereabouts;

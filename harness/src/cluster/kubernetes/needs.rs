@@ -1,16 +1,17 @@
 //! What a scenario needs of a cluster beyond ordinary pods.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::objects::Level;
 use super::options::Options;
 use super::reserved;
-use crate::model::{Change, Name, Pod};
+use crate::model::{Change, ClusterPolicy, Name, Pod};
 use crate::scenario::tag::{EXACT_NAMES, NET_RAW};
 use crate::scenario::{EndpointPattern, Scenario};
 
 /// What a scenario needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Needs {
     /// The names as they are declared, and so the cluster for itself.
     pub(super) exact_names: bool,
@@ -22,6 +23,8 @@ pub(super) struct Needs {
     host_network: BTreeSet<Name>,
     /// The namespaces that steps add.
     pub(super) added_namespaces: BTreeSet<Name>,
+    /// The policies of the cluster's scope that steps apply.
+    pub(super) cluster_policies: Vec<Arc<ClusterPolicy>>,
 }
 
 impl Needs {
@@ -41,6 +44,10 @@ impl Needs {
         let host_network = pods.filter(|pod| pod.host_network);
         let rules = scenario.steps.iter().flat_map(|step| step.expect.iter().chain(&step.faults));
         let ends = rules.flat_map(|rule| [&rule.source, &rule.destination]);
+        let cluster_policies = changes().filter_map(|change| match change {
+            Change::ApplyClusterPolicy(policy) => Some(policy.clone()),
+            _ => None,
+        });
         let node_ports = scenario.topology.nodes.values().any(|node| !node.ports.is_empty());
         Self {
             exact_names: tagged(EXACT_NAMES),
@@ -49,6 +56,7 @@ impl Needs {
                 || ends.into_iter().any(|end| matches!(end, EndpointPattern::Node(_))),
             host_network: host_network.map(|pod: &Pod| pod.name.namespace.clone()).collect(),
             added_namespaces: added_namespaces.collect(),
+            cluster_policies: cluster_policies.collect(),
         }
     }
 
@@ -64,6 +72,11 @@ impl Needs {
     /// Whether it has pods in the networks of nodes, whose ports it then shares with others.
     pub(super) fn is_on_nodes(&self) -> bool {
         self.nodes || !self.host_network.is_empty()
+    }
+
+    /// Whether it makes policies of the cluster's scope.
+    pub(super) fn is_of_the_cluster(&self) -> bool {
+        !self.cluster_policies.is_empty()
     }
 
     /// Why the scenario cannot run with these options; `None` where it can.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1 as core;
 
 use crate::cluster::placement::node_names;
-use crate::model::{Name, Topology};
+use crate::model::{HOSTNAME_LABEL, Labels, Name, Topology};
 
 /// A node that takes pods.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,25 @@ pub(super) struct NodeFacts {
     pub(super) name: Name,
     /// Its addresses of type `InternalIP`.
     pub(super) addresses: Vec<IpAddr>,
+    /// Its labels.
+    pub(super) labels: Labels,
+}
+
+impl NodeFacts {
+    /// The label that its kubelet gave it.
+    pub(super) fn hostname(&self) -> Option<Name> {
+        self.labels.get(HOSTNAME_LABEL).map(|host| Name::from(host.as_str()))
+    }
+
+    /// Its labels where it stands for a node of another name: with that as its hostname, for
+    /// which a policy of the cluster asks as it is applied ([`super::rewrite::cluster`]).
+    pub(super) fn labels_as(&self, name: &Name) -> Labels {
+        let mut labels = self.labels.clone();
+        if let Some(host) = labels.get_mut(HOSTNAME_LABEL) {
+            *host = name.to_string();
+        }
+        labels
+    }
 }
 
 /// The nodes that take ordinary pods, in order.
@@ -52,7 +71,8 @@ fn facts(node: &core::Node) -> NodeFacts {
         .filter_map(|address| address.address.parse().ok())
         .collect();
     addresses.dedup();
-    NodeFacts { name: Name::from(node.metadata.name.as_deref().unwrap_or_default()), addresses }
+    let name = Name::from(node.metadata.name.as_deref().unwrap_or_default());
+    NodeFacts { name, addresses, labels: node.metadata.labels.clone().unwrap_or_default() }
 }
 
 /// Which nodes of a cluster stand for those of a scenario, by the scenario's names.
@@ -111,7 +131,12 @@ mod tests {
     }
 
     fn named(names: &[&str]) -> Vec<NodeFacts> {
-        names.iter().map(|n| NodeFacts { name: Name::from(*n), addresses: Vec::new() }).collect()
+        let node = |name: &&str| NodeFacts {
+            name: Name::from(*name),
+            addresses: Vec::new(),
+            labels: Labels::new(),
+        };
+        names.iter().map(node).collect()
     }
 
     #[test]

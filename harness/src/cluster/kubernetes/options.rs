@@ -115,7 +115,8 @@ pub struct Options {
     /// Whether pods may share their node's network, in namespaces of the Pod Security
     /// level `privileged`. An ephemeral cluster allows it in any case.
     pub allow_host_network: bool,
-    /// Whether objects may be made that are in no namespace, besides namespaces.
+    /// Whether policies of the cluster's scope may be made, which are in no namespace. An
+    /// ephemeral cluster allows it in any case.
     pub allow_cluster_scoped: bool,
     /// Whether the cluster is the run's own and ends with it: NodePorts may be opened, and
     /// scenarios may have the names that they declare.
@@ -159,6 +160,11 @@ impl Options {
     /// Whether pods may share their node's network.
     pub fn host_network(&self) -> bool {
         self.allow_host_network || self.ephemeral
+    }
+
+    /// Whether policies of the cluster's scope may be made.
+    pub fn cluster_scoped(&self) -> bool {
+        self.allow_cluster_scoped || self.ephemeral
     }
 }
 

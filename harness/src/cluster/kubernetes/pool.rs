@@ -9,17 +9,20 @@ use super::naming::Naming;
 use super::owner::{Owner, RunId};
 use super::site::Site;
 use super::slot::Slot;
+use super::tier::Tier;
 use crate::cluster::ClusterError;
 
 /// The slots of a run on a cluster.
 pub(super) struct Pool {
     site: Arc<Site>,
+    tier: Arc<Tier>,
     run: RunId,
     free: Mutex<Vec<Slot>>,
     /// Slots whose scenarios ended without a teardown, and which are in the way of others.
     lost: Mutex<Vec<Slot>>,
     next: AtomicU32,
-    /// Scenarios with names as declared are alone; all others share.
+    /// Scenarios with names as declared are alone, and those with policies of the cluster; all
+    /// others share.
     tenants: Arc<RwLock<()>>,
     /// Pods in the networks of nodes share their ports.
     nodes: Arc<tokio::sync::Mutex<()>>,
@@ -35,9 +38,9 @@ pub(super) enum Tenancy {
 
 impl Pool {
     /// Without slots yet.
-    pub(super) fn new(site: Arc<Site>, run: RunId) -> Self {
+    pub(super) fn new(site: Arc<Site>, tier: Arc<Tier>, run: RunId) -> Self {
         let (free, lost, next, tenants, nodes) = Default::default();
-        Self { site, run, free, lost, next, tenants, nodes }
+        Self { site, tier, run, free, lost, next, tenants, nodes }
     }
 
     /// A slot that is free, or a new one.
@@ -49,7 +52,7 @@ impl Pool {
         let slot = self.next.fetch_add(1, Ordering::Relaxed);
         let owner = Owner { run: self.run.clone(), slot };
         let naming = if exact { Naming::Exact } else { Naming::Prefixed(owner.clone()) };
-        Slot::new(self.site.clone(), owner, naming)
+        Slot::new(self.site.clone(), self.tier.clone(), owner, naming)
     }
 
     /// Takes a slot back.

@@ -1,6 +1,8 @@
 //! The least role with which a run can work: one table, which is printed
 //! ([`super::role`]), asked for before a run ([`super::access`]), and quoted in errors.
 
+use crate::model::CLUSTER_POLICY_GROUP;
+
 /// What a right is needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
@@ -10,6 +12,8 @@ pub enum Need {
     Diagnosis,
     /// Pulling the agent's image with a secret, in runs that are told to.
     PullSecret,
+    /// Policies of the cluster's scope, in runs that may make them.
+    ClusterScoped,
 }
 
 /// The rights on one resource, in every namespace.
@@ -124,14 +128,55 @@ pub const READ_PULL_SECRET: Grant = Grant {
     why: "the secret to pull the agent's image with is read where it is",
 };
 
-/// The rights of a run, with or without a pull secret.
-pub fn grants(pull_secret: bool) -> impl Iterator<Item = Grant> {
-    ROLE.into_iter().chain(pull_secret.then_some(PULL_SECRET))
+const fn cluster_scoped(resource: &'static str, why: &'static str) -> Grant {
+    Grant {
+        group: CLUSTER_POLICY_GROUP,
+        resource,
+        verbs: &["create", "delete", "get", "list", "patch", "watch"],
+        need: Need::ClusterScoped,
+        why,
+    }
+}
+
+/// With [`Need::ClusterScoped`]: policies of the cluster are put to the test. Those of others
+/// are listed, since none may stand there meanwhile, and are left alone.
+pub const CLUSTER_SCOPED: [Grant; 3] = [
+    cluster_scoped(
+        "adminnetworkpolicies",
+        "policies of the cluster that are put to the test; where others' are among those that \
+         are listed, the run makes none",
+    ),
+    cluster_scoped(
+        "baselineadminnetworkpolicies",
+        "the same for the one of the Baseline tier, which is named `default`",
+    ),
+    cluster_scoped("clusternetworkpolicies", "the same for the kind that took the place of both"),
+];
+
+/// What a run does that not every run does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Extent {
+    /// Whether it copies a secret to pull the agent's image with.
+    pub pull_secret: bool,
+    /// Whether it makes policies of the cluster's scope.
+    pub cluster_scoped: bool,
+}
+
+impl Extent {
+    /// Everything that a run may do.
+    pub const ALL: Self = Self { pull_secret: true, cluster_scoped: true };
+}
+
+/// The rights of a run that does this.
+pub fn grants(extent: Extent) -> impl Iterator<Item = Grant> {
+    let scoped = CLUSTER_SCOPED.into_iter().filter(move |_| extent.cluster_scoped);
+    ROLE.into_iter().chain(scoped).chain(extent.pull_secret.then_some(PULL_SECRET))
 }
 
 /// What a right is for; `None` where a run never needs it.
 pub fn why(verb: &str, group: &str, resource: &str) -> Option<&'static str> {
-    let grant = grants(true).find(|grant| grant.group == group && grant.resource == resource)?;
+    let grant =
+        grants(Extent::ALL).find(|grant| grant.group == group && grant.resource == resource)?;
     grant.verbs.contains(&verb).then_some(grant.why)
 }
 
@@ -141,7 +186,7 @@ mod tests {
 
     #[test]
     fn every_right_is_there_once_and_has_a_reason() {
-        let grants: Vec<Grant> = grants(true).collect();
+        let grants: Vec<Grant> = grants(Extent::ALL).collect();
         for (index, grant) in grants.iter().enumerate() {
             let name = grant.full_name();
             assert!(grant.verbs.is_sorted() && !grant.verbs.is_empty(), "{name}");

@@ -21,11 +21,16 @@
 //! selects the namespaces of other slots and of other people. They are peers that no
 //! cell has an end in, since a run dials nothing but its own slot's pods.
 
+//!
+//! [`cluster`] does the same for policies of the cluster's scope.
+
+pub mod cluster;
+
 use serde_json::{Map, Value};
 
 use super::naming::Naming;
 use super::owner::{MANAGED_BY, MANAGER, Owner};
-use crate::model::{NAMESPACE_NAME_LABEL, NetworkPolicy};
+use crate::model::{NAMESPACE_NAME_LABEL, Name, NetworkPolicy};
 
 /// The fields of `metadata` that a user writes, and that are for any cluster. What is
 /// left out belongs to the object's life in the cluster that it was read from:
@@ -47,10 +52,7 @@ pub fn policy(policy: &NetworkPolicy, naming: &Naming, owner: &Owner) -> Rewritt
     let mut manifest = policy.manifest.clone();
     let mut changes = Changes { policy: policy.name.to_string(), naming, sentences: Vec::new() };
     if let Some(object) = manifest.as_object_mut() {
-        object.remove("status");
-        let metadata = object.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
-        if let Some(metadata) = metadata.as_object_mut() {
-            clean(metadata, owner);
+        if let Some(metadata) = cleaned(object, owner) {
             let namespace = naming.namespace(&policy.name.namespace);
             changes.tell("metadata.namespace", &policy.name.namespace, &namespace);
             metadata.insert("namespace".to_owned(), Value::String(namespace.to_string()));
@@ -62,8 +64,14 @@ pub fn policy(policy: &NetworkPolicy, naming: &Naming, owner: &Owner) -> Rewritt
     Rewritten { manifest, sentences: changes.sentences }
 }
 
-/// Leaves the user's own fields, and adds the owner's labels.
-fn clean(metadata: &mut Map<String, Value>, owner: &Owner) {
+/// Leaves the user's own fields, and adds the owner's labels to the metadata, which is returned.
+fn cleaned<'m>(
+    object: &'m mut Map<String, Value>,
+    owner: &Owner,
+) -> Option<&'m mut Map<String, Value>> {
+    object.remove("status");
+    let metadata = object.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+    let metadata = metadata.as_object_mut()?;
     metadata.retain(|key, _| METADATA.contains(&key.as_str()));
     let labels = metadata.entry("labels").or_insert(Value::Null);
     if labels.is_null() {
@@ -75,6 +83,7 @@ fn clean(metadata: &mut Map<String, Value>, owner: &Owner) {
         let own = owner.labels().into_iter();
         labels.extend(own.map(|(key, value)| (key, Value::String(value))));
     }
+    Some(metadata)
 }
 
 /// What is rewritten in one manifest.
@@ -106,25 +115,38 @@ impl Changes<'_> {
         }
     }
 
+    /// Names the cluster's namespaces in a selector of namespaces.
     fn selector(&mut self, selector: &mut Value, path: &str) {
+        let naming = self.naming;
+        self.values(selector, path, NAMESPACE_NAME_LABEL, &|name| naming.namespace(name));
+    }
+
+    /// Names the cluster's in place of the values that a selector asks a label to have.
+    fn values(
+        &mut self,
+        selector: &mut Value,
+        path: &str,
+        label: &str,
+        name: &dyn Fn(&str) -> Name,
+    ) {
         let labels = selector.get_mut("matchLabels");
-        if let Some(value) = labels.and_then(|labels| labels.get_mut(NAMESPACE_NAME_LABEL)) {
-            self.value(value, &format!("{path}.matchLabels[{NAMESPACE_NAME_LABEL}]"));
+        if let Some(value) = labels.and_then(|labels| labels.get_mut(label)) {
+            self.value(value, &format!("{path}.matchLabels[{label}]"), name);
         }
         for (index, expression) in items(selector, "matchExpressions") {
-            if expression.get("key").and_then(Value::as_str) == Some(NAMESPACE_NAME_LABEL) {
+            if expression.get("key").and_then(Value::as_str) == Some(label) {
                 for (position, value) in items(expression, "values") {
                     let list = format!("{path}.matchExpressions[{index}].values");
-                    self.value(value, &format!("{list}[{position}]"));
+                    self.value(value, &format!("{list}[{position}]"), name);
                 }
             }
         }
     }
 
-    fn value(&mut self, value: &mut Value, path: &str) {
-        // The empty value is one that a selector may have and no namespace does.
+    fn value(&mut self, value: &mut Value, path: &str, name: &dyn Fn(&str) -> Name) {
+        // The empty value is one that a selector may have and no object does.
         let Some(written) = value.as_str().filter(|written| !written.is_empty()) else { return };
-        let name = self.naming.namespace(written);
+        let name = name(written);
         self.tell(path, written, &name);
         *value = Value::String(name.to_string());
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_saphyr::ser::Error;
 use textwrap::Options;
 
-use super::rbac::{Grant, grants};
+use super::rbac::{Extent, Grant, grants};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -24,6 +24,8 @@ pub struct Request {
     /// The namespace of a service account that is printed with the role and gets it;
     /// `None`: whoever applies the role binds it.
     pub namespace: Option<String>,
+    /// Whether runs may make policies of the cluster's scope.
+    pub cluster_scoped: bool,
     /// Namespace and name of the secret to pull the agent's image with.
     pub pull_secret: Option<(String, String)>,
 }
@@ -87,14 +89,21 @@ fn account(name: &str, namespace: &str) -> Subject {
 /// # Errors
 /// Where an object cannot be written as YAML.
 pub fn yaml(request: &Request) -> Result<String, Error> {
-    let Request { name, namespace, pull_secret } = request;
+    let Request { name, namespace, cluster_scoped, pull_secret } = request;
     let mut text = comment(
         "The least role for `ringfence run --on kubeconfig`. A run makes namespaces, whose names \
          nobody knows before, and works in those alone; so its rights are for all namespaces.",
     );
+    if *cluster_scoped {
+        text.push_str(&comment(
+            "With `--allow-cluster-scoped` it makes policies of the cluster as well, whose subjects \
+             are the pods of its own namespaces.",
+        ));
+    }
     text.push_str(&serde_saphyr::to_string(&cluster_role(name, Vec::new()))?);
     text.push_str("rules:\n");
-    for grant in grants(pull_secret.is_some()) {
+    let extent = Extent { pull_secret: pull_secret.is_some(), cluster_scoped: *cluster_scoped };
+    for grant in grants(extent) {
         text.push_str(&comment(&sentence(grant.why)));
         text.push_str(&serde_saphyr::to_string(&[rule(&grant)])?);
     }
@@ -159,11 +168,17 @@ mod tests {
     #[test]
     fn the_role_is_printed_with_reasons() {
         let name = "ringfence".to_owned();
-        let alone = Request { name: name.clone(), namespace: None, pull_secret: None };
+        let alone = Request {
+            name: name.clone(),
+            namespace: None,
+            cluster_scoped: false,
+            pull_secret: None,
+        };
         expect_file!["golden/role.yaml"].assert_eq(&yaml(&alone).unwrap());
         let account = Request {
             name,
             namespace: Some("testing".to_owned()),
+            cluster_scoped: true,
             pull_secret: Some(("infra".to_owned(), "registry".to_owned())),
         };
         expect_file!["golden/role-account.yaml"].assert_eq(&yaml(&account).unwrap());

@@ -46,6 +46,7 @@ impl Kubernetes {
         let slot = self.slot()?;
         slot.agents.allow_targets(allowed);
         let found = slot.agents.probe(planned.clone(), round.deadline).await;
+        self.undisturbed()?;
         let ailments = self.ailments();
         for ((number, attempt), observation) in numbers.into_iter().zip(&planned).zip(found) {
             // What ails an end now may have ailed it while it was dialled.

@@ -21,6 +21,7 @@ use super::owner::Owner;
 use super::secret;
 use super::site::Site;
 use super::start::{addresses, start};
+use super::tier::Tier;
 use super::trouble::runs;
 use crate::cluster::ClusterError;
 use crate::cluster::agents::{Agents, NotListening};
@@ -60,6 +61,7 @@ pub(super) struct Wanted {
 /// A slot with its namespaces and pods, which outlive a scenario.
 pub(super) struct Slot {
     pub(super) site: Arc<Site>,
+    pub(super) tier: Arc<Tier>,
     pub(super) owner: Owner,
     pub(super) naming: Naming,
     pub(super) agents: Agents,
@@ -80,10 +82,10 @@ impl Placed {
 
 impl Slot {
     /// An empty one.
-    pub(super) fn new(site: Arc<Site>, owner: Owner, naming: Naming) -> Self {
+    pub(super) fn new(site: Arc<Site>, tier: Arc<Tier>, owner: Owner, naming: Naming) -> Self {
         let agents = Agents::new(owner.run.to_string(), site.options.patience);
         let (namespaces, pods, leaving, leaving_pods) = Default::default();
-        Self { site, owner, naming, agents, namespaces, pods, leaving, leaving_pods }
+        Self { site, tier, owner, naming, agents, namespaces, pods, leaving, leaving_pods }
     }
 
     /// The namespaces that stand.
@@ -420,6 +422,7 @@ impl Slot {
     /// Deletes everything that carries the slot's labels, whether or not it is known to
     /// stand; waits until it is gone if asked to.
     pub(super) async fn abandon(&mut self, wait: bool) -> Result<(), ClusterError> {
+        self.lift_cluster_policies().await?;
         let site = &*self.site;
         let there: Vec<(Key, String)> = site.namespaces.look(|shown| {
             let ours = shown.iter().filter(|(_, it)| self.owner.owns(it.metadata.labels.as_ref()));

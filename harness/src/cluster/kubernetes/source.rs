@@ -20,8 +20,9 @@ use super::options::Options;
 use super::outside::{Externals, Outside};
 use super::owner::RunId;
 use super::pool::Pool;
-use super::prune::{Scope, prune_within};
+use super::prune::{Reach, Scope, prune_within};
 use super::site::Site;
+use super::tier::Tier;
 use crate::cluster::{Capabilities, Cluster, ClusterError, Source, Stages, TeardownError};
 use crate::model::{Protocol, Via};
 use crate::scenario::Scenario;
@@ -89,7 +90,8 @@ impl KubernetesSource {
         let calls = Calls::new(self.options.deadlines.call.min(FIRST_ANSWER));
         let pull_secret = self.options.pull_secret.as_ref();
         let ask = asked("create", "selfsubjectaccessreviews.authorization.k8s.io", "");
-        let missing = calls.call(ask, || access::missing(&self.client, pull_secret)).await;
+        let scoped = self.options.cluster_scoped();
+        let missing = calls.call(ask, || access::missing(&self.client, pull_secret, scoped)).await;
         let missing = missing.map_err(|failed| match failed.into() {
             ClusterError::Deadline { what, deadline } => ClusterError::Deadline {
                 what: format!(
@@ -106,7 +108,7 @@ impl KubernetesSource {
         }
     }
 
-    fn capabilities(&self, site: &Site, seen: &canary::Seen) -> Capabilities {
+    fn capabilities(&self, site: &Site, tier: &Tier, seen: &canary::Seen) -> Capabilities {
         let options = &self.options;
         let mut missing = Vec::new();
         if self.outside.is_none() {
@@ -129,6 +131,7 @@ impl KubernetesSource {
         if !options.host_network() {
             missing.push("no hostNetwork pods: they need `--allow-host-network`".to_owned());
         }
+        missing.extend(tier.missing(&self.run));
         let mut ways = BTreeSet::from([Via::Pod, Via::Service]);
         if options.ephemeral {
             ways.extend([Via::NodePort, Via::LocalNodePort]);
@@ -145,6 +148,7 @@ impl KubernetesSource {
             ways,
             host_network: options.host_network(),
             external_hosts: self.outside.is_some(),
+            cluster_policies: tier.kinds(),
             evidence: false,
             dataplane: Box::new(options.dataplane.clone()),
             missing,
@@ -170,14 +174,15 @@ impl Source for KubernetesSource {
         stages.stage("rights", "ask for the rights that a run needs", self.rights()).await?;
         let open = Site::open(self.client.clone(), self.options.clone(), &self.run);
         let site = Arc::new(stages.stage("api", "ask the API server for its nodes", open).await?);
-        let pool = Arc::new(Pool::new(site.clone(), self.run.clone()));
+        let tier = Arc::new(Tier::open(&site).await?);
+        let pool = Arc::new(Pool::new(site.clone(), tier.clone(), self.run.clone()));
         self.begun.store(true, Ordering::Relaxed);
         let pulse = Pulse::start(site.clone(), &self.run).await?;
         let mut slot = pool.take(false);
         let what = format!("start an agent on each of {} nodes", canary::count(&site));
         let seen = stages.stage("agents", what, canary::look(&mut slot)).await?;
         pool.give(slot);
-        let capabilities = self.capabilities(&site, &seen);
+        let capabilities = self.capabilities(&site, &tier, &seen);
         let raw_sctp = seen.sctp != Some(Sctp::Kernel);
         // It is prepared once.
         let _ = self.ready.set(Ready { pool, _pulse: pulse, capabilities, raw_sctp });
@@ -197,12 +202,13 @@ impl Source for KubernetesSource {
             capabilities.protocols.insert(Protocol::Sctp);
             capabilities.missing.retain(|sentence| !sentence.starts_with("no SCTP"));
         }
-        let tenancy = pool.enter(needs.exact_names).await;
+        let alone = needs.exact_names || needs.is_of_the_cluster();
+        let tenancy = pool.enter(alone).await;
         let nodes = match needs.is_on_nodes() {
             true => Some(pool.nodes_to_itself().await),
             false => None,
         };
-        if needs.exact_names || nodes.is_some() {
+        if alone || nodes.is_some() {
             pool.recover().await?;
         }
         let slot = pool.take(needs.exact_names);
@@ -220,8 +226,12 @@ impl Source for KubernetesSource {
             true => String::new(),
             false => format!("; `ringfence clusters prune --on {name} --run {run}` removes them"),
         };
+        let policies = match self.options.cluster_scoped() {
+            true => ", and policies of the cluster",
+            false => "",
+        };
         vec![format!(
-            "namespaces `rf-{run}-…` on `{name}`, with the label `{}={run}`{finds}",
+            "namespaces `rf-{run}-…`{policies} on `{name}`, with the label `{}={run}`{finds}",
             super::owner::RUN
         )]
     }
@@ -233,8 +243,12 @@ impl Source for KubernetesSource {
         if !self.begun.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let pruned =
-            prune_within(&self.client, &Scope::Run(self.run.clone()), self.options.deadlines).await;
+        let scope = Scope::Run(self.run.clone());
+        let reach = match self.options.cluster_scoped() {
+            true => Reach::Cluster,
+            false => Reach::Namespaces,
+        };
+        let pruned = prune_within(&self.client, &scope, self.options.deadlines, reach).await;
         if pruned.is_ok() {
             self.begun.store(false, Ordering::Relaxed);
         }

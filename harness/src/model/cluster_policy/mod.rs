@@ -5,6 +5,7 @@
 //! What they differ in beyond words is kept: the kind, and with it the version's text.
 //! Types and fields are those of kubernetes-sigs/network-policy-api, `apis/`.
 
+mod api;
 mod name;
 mod rule;
 
@@ -13,6 +14,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Direction, LabelSelector, Origin};
+pub use api::{ClusterPolicyApi, GROUP};
 pub use name::{ClusterPolicyKind, ClusterPolicyName, ParseClusterPolicyNameError};
 pub use rule::{ClusterAction, ClusterPeer, ClusterPort, ClusterRule};
 
@@ -80,6 +82,20 @@ pub struct ClusterPolicy {
 }
 
 impl ClusterPolicy {
+    /// The kind and version that it is written in.
+    pub const fn api(&self) -> ClusterPolicyApi {
+        match (self.name.kind, self.version) {
+            (ClusterPolicyKind::AdminNetworkPolicy, _) => ClusterPolicyApi::AdminV1alpha1,
+            (ClusterPolicyKind::BaselineAdminNetworkPolicy, _) => {
+                ClusterPolicyApi::BaselineV1alpha1
+            }
+            (ClusterPolicyKind::ClusterNetworkPolicy, ClusterPolicyVersion::V1beta1) => {
+                ClusterPolicyApi::ClusterV1beta1
+            }
+            (ClusterPolicyKind::ClusterNetworkPolicy, _) => ClusterPolicyApi::ClusterV1alpha2,
+        }
+    }
+
     /// Its rules for a direction.
     pub fn rules(&self, direction: Direction) -> &[ClusterRule] {
         match direction {

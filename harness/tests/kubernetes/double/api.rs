@@ -148,6 +148,12 @@ pub(super) fn patch(
     if store.get(&key).is_none() {
         admit(store, &key, &patch)?;
     }
+    if target.resource.is_tier() {
+        fits(target, &key.name, &patch)?;
+    }
+    if query.get("dryRun") == "All" {
+        return Ok(patch);
+    }
     let before = store.apply(&key, manager, &patch);
     store.update(&key, |found| {
         let mut object = found.cloned().unwrap_or_else(|| json!({ "metadata": {} }));
@@ -161,6 +167,21 @@ pub(super) fn patch(
             None => Ok(Some(object)),
         }
     })
+}
+
+/// Whether the schema of a policy of the cluster has every field: those of the standard channel
+/// do not have this one in `v1alpha1`.
+fn fits(target: &Target, name: &str, object: &Value) -> Result<(), Failure> {
+    let spec = object["spec"].to_string();
+    if target.resource.version == "v1alpha1" && spec.contains("\"namedPort\"") {
+        let of = target.resource.api_version().replace('/', "; ");
+        return Err(Failure::internal_error(format!(
+            "failed to create typed patch object (/{name}; {of}, Kind={}): \
+             .spec.ingress[0].ports[0].namedPort: field not declared in schema",
+            target.resource.kind
+        )));
+    }
+    Ok(())
 }
 
 /// What the real server looks at before an object is changed.

@@ -16,6 +16,9 @@
 //!   for, in their order: fast, and never out of step. A container starts in no time and
 //!   is this program again, with the container's arguments, so its file system, user
 //!   and capabilities are not those of the manifest. Only [`IMAGE`] can be pulled.
+//! - Policies of the cluster are served in `v1alpha1` and `v1alpha2`, and stop packets. Of
+//!   their schemas one thing is checked: `v1alpha1` has no `namedPort`, as in the standard
+//!   channel.
 //! - A Service is an object: its address leads nowhere.
 //! - A named port in a policy meets no pod, because the embedded cluster would open
 //!   the ports that it knows of, which are the agent's.
@@ -198,6 +201,11 @@ impl Double {
 
     fn command(&self, command: Command) {
         self.commands.send(command).expect("the cluster runs until it is dropped");
+    }
+
+    /// Serves policies of the cluster no longer, as a cluster without their definitions.
+    pub(crate) fn uninstall(&self) {
+        self.server.uninstall();
     }
 
     /// Every object of the kinds that runs make, as `namespace/name` or `name`, by plural.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use ringfence::cluster::Cluster;
 use ringfence::cluster::embedded::Embedded;
 use ringfence::model::{
-    Change, LabelChanges, Labels, Name, Namespace, Origin, Pod, PodName, PolicyName,
+    Change, ClusterPolicyKind, ClusterPolicyName, LabelChanges, Labels, Name, Namespace, Origin,
+    Pod, PodName, PolicyName,
 };
 use ringfence::scenario::{LoadOptions, parse_manifests};
 use ringfence_probe::agent::WATCH;
@@ -70,6 +71,9 @@ impl Machine {
             "namespaces" => self.namespace(&key, after.as_ref(), before.as_ref()).await,
             "pods" => self.pod(&key, before.as_ref(), after.as_ref()).await,
             "networkpolicies" => self.policy(&key, before.as_ref(), after.as_ref()).await,
+            _ if key.resource().is_tier() => {
+                self.cluster_policy(&key, before.as_ref(), after.as_ref()).await;
+            }
             _ => {}
         }
         let namespace = if key.plural == "namespaces" { &key.name } else { &key.namespace };
@@ -135,6 +139,31 @@ impl Machine {
         match bundle.policies.first() {
             Some(policy) if !bundle.has_errors() => {
                 self.change(Change::ApplyPolicy(policy.clone())).await;
+            }
+            _ => eprintln!("double: {text}: {:?}", bundle.diagnostics),
+        }
+    }
+
+    async fn cluster_policy(&mut self, key: &Key, before: Option<&Value>, after: Option<&Value>) {
+        let Some(after) = after else {
+            let mut kinds = ClusterPolicyKind::ALL.into_iter();
+            let kind = kinds.find(|kind| kind.as_str() == key.resource().kind);
+            let name = ClusterPolicyName::new(kind.expect("a kind that there is"), &key.name);
+            self.change(Change::DeleteClusterPolicy(name)).await;
+            return;
+        };
+        if before.is_some_and(|before| before["spec"] == after["spec"]) {
+            return;
+        }
+        let manifest = json!({
+            "apiVersion": after["apiVersion"], "kind": after["kind"], "spec": after["spec"],
+            "metadata": { "name": key.name },
+        });
+        let text = manifest.to_string();
+        let bundle = parse_manifests("double", &text, &LoadOptions::default());
+        match bundle.cluster_policies.first() {
+            Some(policy) if !bundle.has_errors() => {
+                self.change(Change::ApplyClusterPolicy(policy.clone())).await;
             }
             _ => eprintln!("double: {text}: {:?}", bundle.diagnostics),
         }

@@ -1,26 +1,35 @@
 //! The kinds of objects, and the paths by which they are called.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
 
 /// A kind of objects.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Resource {
     pub(super) group: &'static str,
+    pub(super) version: &'static str,
     pub(super) plural: &'static str,
     pub(super) kind: &'static str,
     pub(super) namespaced: bool,
 }
 
 const fn kind(group: &'static str, plural: &'static str, kind: &'static str) -> Resource {
-    Resource { group, plural, kind, namespaced: true }
+    Resource { group, version: "v1", plural, kind, namespaced: true }
 }
 
 const fn cluster(group: &'static str, plural: &'static str, kind: &'static str) -> Resource {
-    Resource { group, plural, kind, namespaced: false }
+    Resource { group, version: "v1", plural, kind, namespaced: false }
 }
 
-/// Every one of them has the version `v1` of its group.
-static RESOURCES: [Resource; 11] = [
+/// The group of the policies of the cluster.
+pub(super) const TIER: &str = "policy.networking.k8s.io";
+
+const fn tier(version: &'static str, plural: &'static str, kind: &'static str) -> Resource {
+    Resource { group: TIER, version, plural, kind, namespaced: false }
+}
+
+static RESOURCES: [Resource; 14] = [
     cluster("", "namespaces", "Namespace"),
     cluster("", "nodes", "Node"),
     kind("", "pods", "Pod"),
@@ -31,6 +40,9 @@ static RESOURCES: [Resource; 11] = [
     kind("", "resourcequotas", "ResourceQuota"),
     kind("", "limitranges", "LimitRange"),
     kind("networking.k8s.io", "networkpolicies", "NetworkPolicy"),
+    tier("v1alpha1", "adminnetworkpolicies", "AdminNetworkPolicy"),
+    tier("v1alpha1", "baselineadminnetworkpolicies", "BaselineAdminNetworkPolicy"),
+    tier("v1alpha2", "clusternetworkpolicies", "ClusterNetworkPolicy"),
     cluster("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview"),
 ];
 
@@ -38,10 +50,49 @@ pub(super) fn by_plural(plural: &str) -> Option<&'static Resource> {
     RESOURCES.iter().find(|resource| resource.plural == plural)
 }
 
+/// What `/apis` says of the groups, of which that of the tier may not be there.
+pub(super) fn groups(tier: bool) -> Value {
+    let mut groups: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let served = |resource: &&Resource| !resource.group.is_empty() && (tier || !resource.is_tier());
+    for resource in RESOURCES.iter().filter(served) {
+        groups.entry(resource.group).or_default().insert(resource.version);
+    }
+    let groups = groups.into_iter().map(|(group, versions)| {
+        let versions = versions.into_iter().map(
+            |version| json!({ "groupVersion": format!("{group}/{version}"), "version": version }),
+        );
+        json!({ "name": group, "versions": versions.collect::<Vec<Value>>() })
+    });
+    json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups.collect::<Vec<Value>>() })
+}
+
+/// What `/apis/GROUP/VERSION` says, by that path's end.
+pub(super) fn resources(group_version: &str) -> Value {
+    let resources = RESOURCES.iter().filter(|resource| resource.api_version() == group_version);
+    let resources = resources.map(|resource| {
+        json!({
+            "name": resource.plural, "singularName": resource.kind.to_lowercase(),
+            "namespaced": resource.namespaced, "kind": resource.kind, "verbs": ["list"],
+        })
+    });
+    json!({
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version,
+        "resources": resources.collect::<Vec<Value>>(),
+    })
+}
+
 impl Resource {
     /// `apiVersion`.
     pub(super) fn api_version(&self) -> String {
-        if self.group.is_empty() { "v1".to_owned() } else { format!("{}/v1", self.group) }
+        match self.group {
+            "" => self.version.to_owned(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+
+    /// Whether it is of the policies of the cluster.
+    pub(super) fn is_tier(&self) -> bool {
+        self.group == TIER
     }
 
     /// As messages name it: `pods`, `networkpolicies.networking.k8s.io`.
@@ -70,12 +121,12 @@ impl Target {
     /// Reads a path such as `/api/v1/namespaces/a/pods/b/exec`.
     pub(super) fn parse(path: &str) -> Option<Self> {
         let mut parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-        let group = match *parts.first()? {
-            "api" if parts.len() > 2 => {
-                parts.drain(..2);
-                ""
+        let (group, version) = match *parts.first()? {
+            "api" if parts.len() > 2 => ("", parts.drain(..2).nth(1)?),
+            "apis" if parts.len() > 3 => {
+                let mut head = parts.drain(..3).skip(1);
+                (head.next()?, head.next()?)
             }
-            "apis" if parts.len() > 3 => parts.drain(..3).nth(1)?,
             _ => return None,
         };
         let namespace = match parts.as_slice() {
@@ -88,7 +139,9 @@ impl Target {
         };
         let mut parts = parts.into_iter();
         let resource = by_plural(parts.next()?)?;
-        if resource.group != group || !resource.namespaced && namespace.is_some() {
+        if (resource.group, resource.version) != (group, version)
+            || !resource.namespaced && namespace.is_some()
+        {
             return None;
         }
         let name = parts.next().map(str::to_owned);

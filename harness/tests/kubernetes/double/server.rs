@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -26,7 +27,7 @@ use super::api::{self, Patch};
 use super::exec;
 use super::failure::Failure;
 use super::fault::{Effect, Faults};
-use super::resource::{Query, Target};
+use super::resource::{self, Query, Target};
 use super::store::Store;
 use super::watch as watching;
 
@@ -43,6 +44,8 @@ pub(super) struct Server {
     store: Arc<Store>,
     faults: Faults,
     helper: u32,
+    /// Whether it serves policies of the cluster.
+    tier: AtomicBool,
     address: SocketAddr,
     listening: Mutex<Option<Listening>>,
     sessions: Mutex<Vec<AbortHandle>>,
@@ -58,6 +61,7 @@ impl Server {
             store,
             faults: Faults::default(),
             helper,
+            tier: AtomicBool::new(true),
             address: listener.local_addr()?,
             listening: Mutex::default(),
             sessions: Mutex::default(),
@@ -77,6 +81,11 @@ impl Server {
 
     pub(super) fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// Serves policies of the cluster no longer.
+    pub(super) fn uninstall(&self) {
+        self.tier.store(false, Ordering::Relaxed);
     }
 
     /// The process that holds the pods' networks.
@@ -251,7 +260,16 @@ async fn call(
         });
         return Ok(full(200, &version));
     }
-    let target = Target::parse(path).ok_or_else(Failure::no_resource)?;
+    let tier = server.tier.load(Ordering::Relaxed);
+    match path.strip_prefix("/apis").map(|rest| rest.trim_start_matches('/')) {
+        Some("") => return Ok(full(200, &resource::groups(tier))),
+        Some(group_version) if group_version.matches('/').count() == 1 => {
+            return Ok(full(200, &resource::resources(group_version)));
+        }
+        _ => {}
+    }
+    let target = Target::parse(path).filter(|target| tier || !target.resource.is_tier());
+    let target = target.ok_or_else(Failure::no_resource)?;
     let method = request.method().clone();
     match target.subresource.as_str() {
         "" => {}

@@ -223,7 +223,7 @@ impl State {
                 metadata["creationTimestamp"] = now.into();
             }
         }
-        if matches!(key.plural, "pods" | "networkpolicies") {
+        if matches!(key.plural, "pods" | "networkpolicies") || key.resource().is_tier() {
             let generation =
                 before.map_or(0, |it| it["metadata"]["generation"].as_u64().unwrap_or(0));
             let changed = before.is_none_or(|before| before["spec"] != object["spec"]);
