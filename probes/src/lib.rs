@@ -9,6 +9,7 @@
 pub mod agent;
 mod correlate;
 mod diag;
+mod dialler;
 mod engine;
 pub mod exchange;
 pub mod frame;
@@ -19,6 +20,7 @@ mod traffic;
 pub mod wire;
 
 pub use correlate::correlate;
+pub use dialler::{Dialler, MOST_STRETCHES, MOST_TURNS, Order, Pace};
 pub use engine::{Environment, Held, Here, Prober, ProberOptions, Report, Servers, sctp_support};
 pub use half_open::{correlate_half_open, half_open, half_open_among};
 pub use handshake::HalfOpen;

@@ -15,7 +15,7 @@ use crate::{HalfOpen, Outcome, Protocol};
 
 /// The version of this protocol. Any change to a frame's meaning raises it. What never changes is
 /// that the first frame is a `hello` with a number as its `version`.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The longest frame that either side accepts, in bytes of JSON.
 pub const MAX_FRAME: usize = 64 << 20;
@@ -133,6 +133,66 @@ pub struct Whereabouts {
     pub unseen: Option<String>,
 }
 
+/// How an agent is to watch connections while something changes, and which.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchOrder {
+    /// From one turn to the next, at least, in microseconds.
+    pub interval_us: u64,
+    /// How long silence must last to count as a drop, in microseconds.
+    pub deadline_us: u64,
+    /// How long to watch before the order is answered, in microseconds.
+    pub before_us: u64,
+    /// How long to watch at most, in microseconds: the run may be gone.
+    pub limit_us: u64,
+    /// See [`Pace::nonce`](crate::Pace::nonce).
+    pub nonce: u64,
+    /// How many nonces each turn has.
+    pub stride: u32,
+    /// Connections to open once and to use in every turn.
+    pub held: Vec<Attempt>,
+    /// What to attempt anew in every turn.
+    pub tried: Vec<Attempt>,
+}
+
+/// What an agent is to watch from its first moment, before it is spoken with: it comes with the
+/// process (`RINGFENCE_WATCH`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ahead {
+    /// Every address that may be dialled.
+    pub allowed: Vec<IpAddr>,
+    /// The order, which a `begin-watch` of the same nonces takes over.
+    pub order: WatchOrder,
+}
+
+/// Turns that follow each other, in which an attempt saw the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// The first of the turns.
+    pub first: u32,
+    /// How many there are.
+    pub turns: u32,
+    /// What was seen; the latency is the longest.
+    pub seen: AttemptResult,
+}
+
+/// What an agent saw while it watched. Moments count from the start of its watch, in
+/// microseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sightings {
+    /// When it was asked to leave off.
+    pub asked_us: u64,
+    /// When it answered.
+    pub told_us: u64,
+    /// Whether the watch began with the process, in a network that had sent nothing yet.
+    pub from_start: bool,
+    /// When each turn began.
+    pub turns: Vec<u64>,
+    /// What was seen of each attempt, by its number.
+    pub seen: Vec<(u32, Vec<Stretch>)>,
+    /// Why it left off before it was asked to, where it did.
+    pub broken: Option<String>,
+}
+
 /// Why a side ends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -225,6 +285,30 @@ pub enum Message {
         /// One for each attempt, in order of `id`.
         results: Vec<AttemptResult>,
         /// Where the agent was when the last of them ended.
+        whereabouts: Whereabouts,
+    },
+    /// Watch these connections, turn after turn, until `end-watch` or the session's end. It
+    /// takes the place of a watch that is under way.
+    BeginWatch(WatchOrder),
+    /// It is watched: the connections are open, and the time before is over.
+    Watching {
+        /// How long it has been watched, in microseconds.
+        at_us: u64,
+        /// Where the agent was then.
+        whereabouts: Whereabouts,
+    },
+    /// Attempt these, too, from the next turn on. There is no answer.
+    WatchAlso {
+        /// The attempts.
+        attempts: Vec<Attempt>,
+    },
+    /// Leave off watching, and tell what was seen.
+    EndWatch,
+    /// What was seen.
+    Watched {
+        /// What was seen.
+        sightings: Sightings,
+        /// Where the agent was afterwards.
         whereabouts: Whereabouts,
     },
     /// Tell what arrived, and forget it.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use ringfence_probe::frame::{Decoder, FrameError, encode, read, write};
 use ringfence_probe::wire::{
     Arrival, Attempt, AttemptResult, Evidence, Listen, MAX_FRAME, Message, Reason, Round, Sctp,
-    VERSION, Whereabouts,
+    Sightings, Stretch, VERSION, WatchOrder, Whereabouts,
 };
 use ringfence_probe::{HalfOpen, Outcome, Protocol};
 
@@ -34,6 +34,16 @@ fn messages() -> Vec<(&'static str, Message)> {
         tries: 1,
         waited_us: 0,
     });
+    let first = AttemptResult {
+        id: 1,
+        outcome: Outcome::Connected,
+        latency_us: 20,
+        local: None,
+        seen_source: None,
+        evidence: None,
+        tries: 1,
+        waited_us: 0,
+    };
     let attempt = Attempt {
         id: 0,
         nonce: u64::MAX,
@@ -77,9 +87,50 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("listening", Message::Listening { failed: vec![(listen, "no SCTP".to_owned())] }),
         (
             "round",
-            Message::Round(Round { round: 3, deadline_us: 300_000, attempts: vec![attempt] }),
+            Message::Round(Round {
+                round: 3,
+                deadline_us: 300_000,
+                attempts: vec![attempt.clone()],
+            }),
         ),
-        ("results", Message::Results { round: 3, results: results.collect(), whereabouts }),
+        (
+            "results",
+            Message::Results {
+                round: 3,
+                results: results.collect(),
+                whereabouts: whereabouts.clone(),
+            },
+        ),
+        (
+            "begin-watch",
+            Message::BeginWatch(WatchOrder {
+                interval_us: 2_000,
+                deadline_us: 100_000,
+                before_us: 30_000,
+                limit_us: 60_000_000,
+                nonce: 7,
+                stride: 2,
+                held: vec![attempt.clone()],
+                tried: vec![Attempt { id: 1, ..attempt.clone() }],
+            }),
+        ),
+        ("watching", Message::Watching { at_us: 31_000, whereabouts: whereabouts.clone() }),
+        ("watch-also", Message::WatchAlso { attempts: vec![attempt] }),
+        ("end-watch", Message::EndWatch),
+        (
+            "watched",
+            Message::Watched {
+                sightings: Sightings {
+                    asked_us: 40_000,
+                    told_us: 41_000,
+                    from_start: true,
+                    turns: vec![10, 2_010],
+                    seen: vec![(1, vec![Stretch { first: 0, turns: 2, seen: first }])],
+                    broken: Some("it was not ended within 60 s".to_owned()),
+                },
+                whereabouts: whereabouts.clone(),
+            },
+        ),
         ("take-arrivals", Message::TakeArrivals),
         (
             "arrivals",
@@ -120,6 +171,11 @@ fn kind(message: &Message) -> &'static str {
         Message::Listening { .. } => "listening",
         Message::Round(_) => "round",
         Message::Results { .. } => "results",
+        Message::BeginWatch(_) => "begin-watch",
+        Message::Watching { .. } => "watching",
+        Message::WatchAlso { .. } => "watch-also",
+        Message::EndWatch => "end-watch",
+        Message::Watched { .. } => "watched",
         Message::TakeArrivals => "take-arrivals",
         Message::Arrivals { .. } => "arrivals",
         Message::Ping { .. } => "ping",

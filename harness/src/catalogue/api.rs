@@ -1,19 +1,15 @@
-//! The sentences of the API that cases test.
+//! The sentences of the API that cases test (kubernetes/api: `networking/v1/types.go` at
+//! 10b39a39b; kubernetes/apimachinery: `pkg/apis/meta/v1/types.go`; pages of the
+//! documentation in kubernetes/website).
 
 use super::axis::{Change, Path, Peer, Port, Rules, Stacking, Target, Types};
 use super::feature::Feature;
-use super::specification::ApiSentence;
+use super::specification::{ApiSentence, sentences};
 use super::topic::Topic;
 use crate::model::{Direction, Family, Protocol, Via};
 
 /// The page on which the concept is explained.
 const CONCEPT: &str = "concepts/services-networking/network-policies";
-
-macro_rules! sentences {
-    ($($name:ident: $source:expr, $text:literal;)+) => {
-        $(pub(super) static $name: ApiSentence = ApiSentence { text: $text, source: $source };)+
-    };
-}
 
 sentences! {
     ISOLATED_INGRESS: CONCEPT, "A pod is isolated for ingress if there is any NetworkPolicy that both selects the pod and has \"Ingress\" in its `policyTypes`";
@@ -31,7 +27,8 @@ sentences! {
     ITSELF: CONCEPT, "a pod cannot block access to itself";
     OWN_NODE: CONCEPT, "traffic to and from the node where a Pod is running is always allowed";
     EXTERNAL_IPS: CONCEPT, "These should be cluster-external IPs, since Pod IPs are ephemeral and unpredictable.";
-    BY_DEFAULT: CONCEPT, "By default, a pod is non-isolated for egress; all outbound connections are allowed.";
+    INGRESS_BY_DEFAULT: CONCEPT, "By default, a pod is non-isolated for ingress; all inbound connections are allowed.";
+    EGRESS_BY_DEFAULT: CONCEPT, "By default, a pod is non-isolated for egress; all outbound connections are allowed.";
     LOCAL_NODE: "NetworkPolicySpec.ingress", "Traffic is allowed to a pod if there are no NetworkPolicies selecting the pod (and cluster policy otherwise allows the traffic), OR if the traffic source is the pod's local node, OR if the traffic matches at least one ingress rule across all of the NetworkPolicy objects whose podSelector matches the pod.";
     NO_INGRESS_RULE: "NetworkPolicySpec.ingress", "If this field is empty then this NetworkPolicy does not allow any traffic (and serves solely to ensure that the pods it selects are isolated by default)";
     NO_EGRESS_RULE: "NetworkPolicySpec.egress", "If this field is empty then this NetworkPolicy limits all outgoing traffic (and serves solely to ensure that the pods it selects are isolated by default).";
@@ -91,7 +88,7 @@ impl Feature {
             },
             Self::Change(change) => of_change(change, ingress),
             Self::Via(Via::Pod | Via::Service | Via::NodePort | Via::LocalNodePort) => &BOTH_ENDS,
-            Self::Topic(topic) => of_topic(topic),
+            Self::Topic(topic) => of_topic(topic, ingress),
             Self::Cluster(feature) => feature.api(direction),
         }
     }
@@ -167,20 +164,22 @@ const fn of_change(change: Change, ingress: bool) -> &'static ApiSentence {
     }
 }
 
-const fn of_topic(topic: Topic) -> &'static ApiSentence {
+const fn of_topic(topic: Topic, ingress: bool) -> &'static ApiSentence {
     match topic {
         Topic::OneProtocol => &PROTOCOL,
         Topic::SamePortEachProtocol => &PORT,
         Topic::RulesOfOtherDirection => &TYPES,
         Topic::EmptyEgressByDefault => &TYPES_DEFAULT,
-        Topic::EverythingDenied | Topic::LastPolicyDeleted => &BY_DEFAULT,
+        Topic::EverythingDenied => of_rules(Rules::Absent, ingress),
+        Topic::LastPolicyDeleted if ingress => &INGRESS_BY_DEFAULT,
+        Topic::LastPolicyDeleted => &EGRESS_BY_DEFAULT,
         Topic::BothEndsDecide => &BOTH_ENDS,
         Topic::RepliesOfIsolated => &REPLIES,
         Topic::SelectorReplaced => &POD_SELECTOR,
         Topic::PodReplaced | Topic::AddressReused | Topic::IpBlockOnPod => &EXTERNAL_IPS,
         Topic::TerminatingTarget => &FIRST_INSTANT,
         Topic::NamespaceRemoved => &NAMESPACE,
-        Topic::SameRangeTwice => &LOCAL_NODE,
+        Topic::SameRangeTwice => of_rules(Rules::Several, ingress),
         Topic::OwnNode => &LOCAL_NODE,
         Topic::ToOwnNode => &OWN_NODE,
         Topic::Itself => &ITSELF,

@@ -1,11 +1,10 @@
 //! A feature: one value of one axis. A combination: one value of each.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use super::axis::{Change, Path, Peer, Port, Rules, Stacking, Target, Types};
+use super::cluster_tier;
 use super::space::space;
-use super::tier;
 use super::topic::Topic;
 use crate::model::{Direction, Family, Protocol, Via};
 
@@ -40,7 +39,7 @@ space! {
         /// What a case of a special family is about.
         Topic(Topic),
         /// What a case of the cluster tier tests.
-        Cluster(tier::Feature),
+        Cluster(cluster_tier::Feature),
     }
 }
 
@@ -48,13 +47,6 @@ const DIRECTIONS: [Direction; 2] = [Direction::Ingress, Direction::Egress];
 
 /// The ways that a cell may be judged by: by a node's port every source is rewritten.
 const WAYS: [Via; 2] = [Via::Pod, Via::Service];
-
-impl fmt::Display for Feature {
-    /// As in identifiers: `peer=namespace-and-pod`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.axis(), self.value())
-    }
-}
 
 impl Feature {
     /// Whether a cluster may be without it: SCTP, IPv6, port ranges, Services, hosts outside.
@@ -102,10 +94,6 @@ impl Combination {
 
     /// The identifier: the direction, and every feature that is not plain.
     pub fn id(&self) -> String {
-        let told = self.features().into_iter();
-        let told = told.filter(|f| !f.is_plain() && !matches!(f, Feature::Direction(_)));
-        let told: Vec<String> = told.map(|feature| feature.to_string()).collect();
-        let told = if told.is_empty() { "plain".to_owned() } else { told.join(",") };
-        format!("{}/{told}", self.direction)
+        format!("{}/{}", self.direction, self.told())
     }
 }

@@ -7,9 +7,9 @@ mod tiers;
 
 use std::collections::BTreeSet;
 
+use super::cluster_tier::{ClusterPolicy, Tier};
 use super::policy::{Policy, Rule};
 use super::selection::{Entry, Meant, Namespaces, Pods};
-use super::tier::{ClusterPolicy, Tier};
 use super::town::{self, Host, Listener, NEXT, OWN, Place, TARGET};
 use crate::model::{Cell, Direction, Endpoint, Family, Intent, Protocol, Via};
 

@@ -204,11 +204,13 @@ pub(super) fn like_target() -> (Value, Pods) {
     target(Target::Labels)
 }
 
-fn labels(key: &str, value: &str) -> Value {
+/// A selector by one label.
+pub(super) fn labels(key: &str, value: &str) -> Value {
     json!({ "matchLabels": { key: value } })
 }
 
-fn expression(key: &str, operator: &str, values: &[&str]) -> Value {
+/// A selector by one expression.
+pub(super) fn expression(key: &str, operator: &str, values: &[&str]) -> Value {
     let mut expression = json!({ "key": key, "operator": operator });
     if !values.is_empty() {
         expression["values"] = json!(values);

@@ -7,7 +7,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-/// Declares the axes of the space: [`Feature`], [`Combination`], [`Partial`].
+/// Declares the axes of a space, of which one is the direction: `Feature`, `Combination`,
+/// `Partial`.
 macro_rules! space {
     (
         axes { $($(#[$doc:meta])* $axis:ident $field:ident $text:literal $of:ty: $all:expr,)+ }
@@ -82,12 +83,28 @@ macro_rules! space {
             fn is_hidden(features: &std::collections::BTreeSet<Feature>, of: [Feature; 2]) -> bool {
                 Feature::is_hidden(features, of)
             }
-            }
+        }
 
         impl Combination {
             /// The value of every axis, in the order of the axes.
             pub(super) fn values(&self) -> Vec<Feature> {
                 vec![$(Feature::$axis(self.$field),)+]
+            }
+
+            /// What of it stands in an identifier behind the direction: every feature that is
+            /// not plain.
+            fn told(&self) -> String {
+                let told = self.features().into_iter();
+                let told = told.filter(|f| !f.is_plain() && !matches!(f, Feature::Direction(_)));
+                let told: Vec<String> = told.map(|feature| feature.to_string()).collect();
+                if told.is_empty() { "plain".to_owned() } else { told.join(",") }
+            }
+        }
+
+        impl std::fmt::Display for Feature {
+            /// As in identifiers: `peer=every-pod`.
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}={}", self.axis(), self.value())
             }
         }
 

@@ -4,23 +4,35 @@ use std::fmt;
 
 use super::kind::Kind;
 
+/// Declares what cases are about that stand outside a space's axes: an enum of topics, each
+/// with its name in identifiers and tags.
 macro_rules! topics {
-    ($($(#[$doc:meta])* $topic:ident = $text:literal,)+) => {
-        /// What a case of a special family is about.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Topic { $($(#[$doc])* $topic,)+ }
+    ($($(#[$of:meta])* $topic:ident = $text:literal,)+) => {
+        $crate::catalogue::axis::axis! {
+            #[doc = "What a case is about that stands outside the axes."]
+            Topic { $($(#[$of])* $topic = $text,)+ }
+        }
 
         impl Topic {
-            /// Every topic.
-            pub const ALL: &'static [Self] = &[$(Self::$topic,)+];
+            /// What stands in the place of an axis.
+            pub(in crate::catalogue) const fn axis(self) -> &'static str {
+                "topic"
+            }
 
-            /// Its name in identifiers and tags.
-            pub const fn text(self) -> &'static str {
-                match self { $(Self::$topic => $text,)+ }
+            /// Its name, as a feature's.
+            pub(in crate::catalogue) fn value(self) -> String {
+                self.to_string()
+            }
+
+            /// No topic is plain.
+            pub(in crate::catalogue) const fn is_plain(self) -> bool {
+                false
             }
         }
     };
 }
+
+pub(super) use topics;
 
 topics! {
     /// A rule for one protocol opens neither of the others.
@@ -119,28 +131,5 @@ impl Topic {
             | Self::TargetRelabelled => Kind::SwapWindow,
             _ => Kind::Matrix,
         }
-    }
-}
-
-impl Topic {
-    /// What stands in the place of an axis.
-    pub(super) const fn axis(self) -> &'static str {
-        "topic"
-    }
-
-    /// Its name, as a feature's.
-    pub(super) fn value(self) -> String {
-        self.to_string()
-    }
-
-    /// No topic is plain.
-    pub(super) const fn is_plain(self) -> bool {
-        false
-    }
-}
-
-impl fmt::Display for Topic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.text())
     }
 }

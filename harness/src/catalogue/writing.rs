@@ -32,26 +32,34 @@ type Labels = BTreeMap<&'static str, Option<&'static str>>;
 
 /// `scenario.yaml`.
 pub(super) fn scenario(id: &str, about: &str, tags: &[String], steps: &[Step]) -> String {
-    let mut text = format!("name: {}\nabout: {about}\n", quoted(id));
-    let _ = writeln!(text, "tags: [{}]", tags.join(", "));
+    let mut text = heading(id, about, tags);
     if let Some(first) = steps.first() {
         text.push_str("topology:\n");
         text.push_str(&topology(&first.scene));
     }
     text.push_str("steps:\n");
     for step in steps {
-        let _ = writeln!(text, "  - name: {}", step.name);
-        for action in &step.actions {
-            text.push_str(&indented(action, 4));
-        }
-        text.push_str("    expect:\n");
         let rules = match step.scene.cluster.as_slice() {
             [] => expect::rules(&step.scene),
             _ => expect::expected(&step.scene),
         };
-        for rule in rules {
-            let _ = writeln!(text, "      - {rule}");
-        }
+        text.push_str(&self::step(step.name, &step.actions, &rules));
+    }
+    text
+}
+
+/// The fields of `scenario.yaml` before `topology`.
+pub(super) fn heading(id: &str, about: &str, tags: &[String]) -> String {
+    format!("name: {}\nabout: {about}\ntags: [{}]\n", quoted(id), tags.join(", "))
+}
+
+/// One of `steps`.
+pub(super) fn step(name: &str, actions: &[String], expect: &[String]) -> String {
+    let mut text = format!("  - name: {name}\n");
+    actions.iter().for_each(|action| text.push_str(&indented(action, 4)));
+    text.push_str("    expect:\n");
+    for rule in expect {
+        let _ = writeln!(text, "      - {rule}");
     }
     text
 }
@@ -91,7 +99,8 @@ fn topology(scene: &Scene) -> String {
     text
 }
 
-fn indented(text: &str, by: usize) -> String {
+/// A text with every line moved to the right.
+pub(super) fn indented(text: &str, by: usize) -> String {
     let indent = " ".repeat(by);
     text.lines().flat_map(|line| [indent.as_str(), line, "\n"]).collect()
 }

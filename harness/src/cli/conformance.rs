@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 
 use super::conformance_args;
 use super::execution::{self, Chosen};
@@ -47,6 +47,8 @@ pub(super) fn conformance(args: conformance_args::Conformance) -> Result<ExitCod
         failed: args.failed,
         files: args.files,
     };
+    asked.reports_something().map_err(Failure::usage)?;
+    asked.files.writable().map_err(Failure::usage)?;
     let clusters = asked.settings.clusters.len();
     conformance_report::check(&asked.files, clusters).map_err(Failure::usage)?;
     let cases = asked.choose(catalogue::cases().map_err(Failure::untold)?)?;
@@ -67,6 +69,25 @@ pub(super) fn conformance(args: conformance_args::Conformance) -> Result<ExitCod
 }
 
 impl Asked {
+    /// Checks that there will be something to report, if a report is asked for.
+    ///
+    /// # Errors
+    /// Where nothing is to be run.
+    fn reports_something(&self) -> Result<()> {
+        let Some((report, _)) = self.files.named().next() else { return Ok(()) };
+        let only = [
+            ("--list", self.settings.list),
+            ("--write", self.write.is_some()),
+            ("--dry-run", self.settings.kind.dry_run),
+        ];
+        match only.into_iter().find(|(_, asked)| *asked) {
+            Some((only, _)) => bail!(
+                "expected a run for `{report}`, found `{only}`, which runs nothing: there is nothing to report"
+            ),
+            None => Ok(()),
+        }
+    }
+
     /// The cases that are asked for, of all parts.
     fn choose(&self, mut cases: Vec<Case>) -> Result<Vec<Case>, Failure> {
         for id in &self.cases {

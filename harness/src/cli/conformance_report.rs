@@ -1,5 +1,8 @@
 //! Where conformance reports go: to the terminal, and to files.
 
+use std::fs::OpenOptions;
+use std::path::Path;
+
 use anyhow::{Context as _, Result, bail};
 use k8s_openapi::jiff::Timestamp;
 
@@ -10,7 +13,56 @@ use crate::report::Run;
 use crate::report::conformance::upstream::{ConformanceReport, Implementation};
 use crate::report::conformance::{Conformance, markdown, terminal};
 
-/// Checks what can be checked before anything is run.
+impl ConformanceFiles {
+    /// The files that are asked for, with the options that name them.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let all = [
+            ("--markdown", &self.markdown),
+            ("--json", &self.json),
+            ("--report-output", &self.report_output),
+        ];
+        all.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?)))
+    }
+
+    /// Checks that they can be written, and are not one: a run may take long, and its report is
+    /// not to be lost at its end.
+    ///
+    /// # Errors
+    /// Where one cannot be written, or two options name the same.
+    pub(super) fn writable(&self) -> Result<()> {
+        let mut known: Vec<(&str, &Path)> = Vec::new();
+        for (option, path) in self.named() {
+            if let Some((other, _)) = known.iter().find(|(_, other)| *other == path) {
+                bail!(
+                    "expected a file of its own for `{option}`, found `{}`, which `{other}` names too",
+                    path.display()
+                );
+            }
+            writable(path).with_context(|| unwritable(option, path))?;
+            known.push((option, path));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file can be written, which leaves it as it is. What is neither a file nor a folder,
+/// such as a pipe, is opened once, when there is something to write.
+fn writable(path: &Path) -> std::io::Result<()> {
+    match path.metadata() {
+        Ok(known) if !known.is_file() && !known.is_dir() => Ok(()),
+        Ok(_) => OpenOptions::new().write(true).open(path).map(drop),
+        Err(_) => {
+            drop(OpenOptions::new().write(true).create_new(true).open(path)?);
+            std::fs::remove_file(path)
+        }
+    }
+}
+
+fn unwritable(option: &str, path: &Path) -> String {
+    format!("expected a file for `{option}`, found that `{}` cannot be written", path.display())
+}
+
+/// Checks what the network-policy-api project's report needs.
 ///
 /// # Errors
 /// Where the ConformanceReport cannot be about these clusters, or something of it is empty.
@@ -57,12 +109,7 @@ pub(super) fn write(
     ];
     for (option, path, text) in all {
         let Some(path) = path else { continue };
-        let written = std::fs::write(path, &text).with_context(|| {
-            format!(
-                "expected a file for `{option}`, found that `{}` cannot be written",
-                path.display()
-            )
-        });
+        let written = std::fs::write(path, &text).with_context(|| unwritable(option, path));
         written.map_err(Failure::untold)?;
     }
     Ok(())

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::cluster_kind::ClusterKind;
 use super::failure::Failure;
+use super::interrupts::Interrupts;
 use super::settings::{RunSettings, new_seed};
 use super::{kind, resumption, screen};
 use crate::cluster::Source;
@@ -71,8 +71,17 @@ pub(super) fn execute(
             suite.info.as_ref().map_or(0, |info| info.scenarios)
         )));
     }
+    let runtime = super::runtime()?;
+    // Before a record is begun in the place of another: here a command line can still be refused.
+    let sources = runtime.block_on(sources(settings)).map_err(Failure::usage)?;
     let mut run = Run::default();
     let mut seed = settings.seed.unwrap_or_else(new_seed);
+    if let Some(folder) = &settings.bundles {
+        let made = std::fs::create_dir_all(folder).with_context(|| {
+            format!("expected a folder for `--bundles`, found that `{}` is none", folder.display())
+        });
+        made.map_err(Failure::usage)?;
+    }
     let record = match (&settings.resume, &settings.record) {
         (Some(path), _) => {
             let resumed = resumption::resume(path, &suite, settings)?;
@@ -84,16 +93,8 @@ pub(super) fn execute(
         (None, Some(path)) => Some(RecordWriter::create(path).map_err(Failure::usage)?),
         (None, None) => None,
     };
-    if let Some(folder) = &settings.bundles {
-        let made = std::fs::create_dir_all(folder).with_context(|| {
-            format!("expected a folder for `--bundles`, found that `{}` is none", folder.display())
-        });
-        made.map_err(Failure::usage)?;
-    }
     let live = if screen::draws_bars() { Live::bars(look) } else { Live::plain(look) };
     let mut follower = Follower { run, live, record, broken_record: None, warnings };
-    let runtime = super::runtime()?;
-    let sources = runtime.block_on(sources(settings)).map_err(Failure::usage)?;
     let code = runtime.block_on(play(suite, sources, seed, settings, &mut follower));
     runtime.shutdown_background();
     let code = code?;
@@ -104,8 +105,8 @@ pub(super) fn execute(
 
 /// Runs the scenarios while the follower shows and keeps every line. Ctrl-C and
 /// SIGTERM tear everything down and report what was seen, which is said at once; a
-/// second one ends without, and says what is left. SIGHUP is left alone, since `nohup`
-/// has it ignored. Nothing of an embedded cluster outlives the process, whatever ends it.
+/// second one ends without, and says what is left. Nothing of an embedded cluster outlives
+/// the process, whatever ends it.
 async fn play(
     suite: Suite,
     sources: Vec<Arc<dyn Source>>,
@@ -126,12 +127,9 @@ async fn play(
         };
         tokio::spawn(async move { run_suite(suite, sources, jobs, &settings, &sink, &stop).await })
     };
-    let listen = |kind| signal(kind).context("signals cannot be listened to");
-    let mut interrupt = listen(SignalKind::interrupt()).map_err(Failure::untold)?;
-    let mut terminate = listen(SignalKind::terminate()).map_err(Failure::untold)?;
-    let mut signals = 0;
+    let mut interrupts = Interrupts::listen()?;
     loop {
-        let told = tokio::select! {
+        let signals = tokio::select! {
             line = lines.recv() => match line {
                 Some(line) => {
                     follower.take(&line)?;
@@ -139,10 +137,8 @@ async fn play(
                 }
                 None => break,
             },
-            told = interrupt.recv() => told,
-            told = terminate.recv() => told,
+            signals = interrupts.next() => signals,
         };
-        signals += usize::from(told.is_some());
         if signals > 1 {
             follower.live.clear();
             let left: Vec<String> = made.iter().flat_map(|source| source.standing()).collect();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::cluster_args::{Files, Kind};
 use super::cluster_kind::ClusterKind;
@@ -12,6 +12,7 @@ use super::screen;
 use crate::cluster::Source;
 use crate::cluster::cni::{Catalogue, CniChoice};
 use crate::cluster::kind::{DockerImage, KindOptions, KindSource};
+use crate::scenario::digest_of_text;
 
 impl Files {
     /// The CNIs that there are.
@@ -30,6 +31,18 @@ impl Files {
             })?;
         }
         Ok(catalogue)
+    }
+
+    /// The SHA-256 of the file of `--cni-file`.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub(super) fn cni_digest(&self) -> Result<Option<String>> {
+        let Some(file) = &self.cni_file else { return Ok(None) };
+        let text = std::fs::read_to_string(file).with_context(|| {
+            format!("expected a CNI file, found that `{}` cannot be read", file.display())
+        })?;
+        Ok(Some(digest_of_text(&text)))
     }
 
     /// What `CNI[@VERSION]` means.

@@ -16,6 +16,7 @@ mod execution;
 mod failure;
 mod image;
 mod input;
+mod interrupts;
 mod kind;
 mod lint;
 mod manifests;
@@ -30,7 +31,7 @@ mod scenario_folder;
 mod screen;
 mod selftest;
 mod selftest_args;
-mod selftest_bench;
+mod selftest_lab;
 mod settings;
 
 use std::ffi::OsString;

@@ -30,6 +30,7 @@ struct Merged {
 
 /// The report of the cases in records, however many they are.
 fn conformance(args: &ConformanceReport) -> Result<ExitCode, Failure> {
+    args.files.writable().map_err(Failure::usage)?;
     let Merged { run, code } = merged(&args.records, None)?;
     conformance_report::check(&args.files, clusters(&run)).map_err(Failure::usage)?;
     if !covers_catalogue(&run) {
@@ -51,13 +52,13 @@ fn merge(args: &Merge) -> Result<ExitCode, Failure> {
             own.display()
         )));
     }
+    args.files.writable().map_err(Failure::usage)?;
     let Merged { run, code } = merged(&args.records, args.record.as_deref())?;
     conformance_report::check(&args.files, clusters(&run)).map_err(Failure::usage)?;
     if covers_catalogue(&run) {
         conformance_report::write(&args.files, &run, &Conformance::of(&run, |_| None))?;
     } else {
-        let named = [&args.files.markdown, &args.files.json, &args.files.report_output];
-        if named.into_iter().any(Option::is_some) {
+        if args.files.named().next().is_some() {
             return Err(Failure::usage(anyhow!(
                 "expected records of `ringfence conformance` for a conformance report, found none of its cases in them"
             )));
@@ -82,6 +83,14 @@ fn is_same(one: &Path, other: &Path) -> bool {
 
 /// Reads records twice: first for what they say, then for the lines that stay.
 fn merged(paths: &[PathBuf], out: Option<&Path>) -> Result<Merged, Failure> {
+    for (number, one) in paths.iter().enumerate() {
+        if paths[..number].iter().any(|other| is_same(one, other)) {
+            return Err(Failure::usage(anyhow!(
+                "expected each record once, found `{}` twice",
+                one.display()
+            )));
+        }
+    }
     let mut records = Vec::with_capacity(paths.len());
     for path in paths {
         let mut record = Record::new(&path.display().to_string());

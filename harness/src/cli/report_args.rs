@@ -47,7 +47,8 @@ pub(super) struct ConformanceFiles {
     /// Write the report as JSON; `ringfence conformance --schema` prints its schema.
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
-    /// Write the ConformanceReport of the network-policy-api project as YAML.
+    /// Write the ConformanceReport of the network-policy-api project as YAML. It is about that
+    /// project's API, so it has the cases of ClusterNetworkPolicy alone.
     #[arg(long, value_name = "FILE", requires_all = ["organization", "project", "url", "version", "contact", "additional_info"])]
     pub(super) report_output: Option<PathBuf>,
     /// Of that report: the organization that maintains the implementation.
@@ -65,7 +66,8 @@ pub(super) struct ConformanceFiles {
     /// Of that report: its maintainers, as `@user` or `@team/name`, separated by commas.
     #[arg(long, value_name = "NAMES", requires = "report_output", value_delimiter = ',')]
     pub(super) contact: Vec<String>,
-    /// Of that report: a link to what shows how it was made.
-    #[arg(long, value_name = "URL", requires = "report_output")]
+    /// Of that report: how it was made, such as a link to the run that did. The project takes any
+    /// text but an empty one.
+    #[arg(long, value_name = "TEXT", requires = "report_output")]
     pub(super) additional_info: Option<String>,
 }

@@ -10,14 +10,14 @@ use super::failure::Failure;
 use super::screen;
 use super::settings::RunSettings;
 use crate::report::Run;
-use crate::run::record::RecordWriter;
-use crate::run::{Before, ScenarioInfo, Suite, SuiteInfo};
+use crate::run::record::{self, RecordWriter};
+use crate::run::{Before, Event, ScenarioInfo, Suite, SuiteInfo};
 
 /// At most so many scenarios that differ are named.
 const NAMED: usize = 3;
 
 /// A record that is gone on with.
-pub(super) struct Resumable {
+pub(super) struct Resumption {
     pub(super) writer: RecordWriter,
     /// What it says so far; `None` where it begins.
     pub(super) so_far: Option<Resumed>,
@@ -39,7 +39,7 @@ pub(super) fn resume(
     path: &Path,
     suite: &Suite,
     settings: &RunSettings,
-) -> Result<Resumable, Failure> {
+) -> Result<Resumption, Failure> {
     let mut run = Run::default();
     let (mut refused, mut ran) = (None, Duration::ZERO);
     let taken = RecordWriter::resume(path, |line| {
@@ -48,16 +48,17 @@ pub(super) fn resume(
             refused = run.fold(&line).err();
         }
     });
-    let (writer, whole) = taken.map_err(Failure::usage)?;
+    let resumable = taken.map_err(Failure::usage)?;
     if let Some(error) = refused {
         let error = anyhow::Error::new(error);
         return Err(Failure::usage(
             error.context(format!("the record `{}` cannot be read", path.display())),
         ));
     }
-    let Some(whole) = whole else {
+    let Some(whole) = resumable.whole else {
+        let writer = resumable.go_on().map_err(Failure::usage)?;
         screen::note(&format!("nothing to resume in `{}`: the run begins", path.display()));
-        return Ok(Resumable { writer, so_far: None });
+        return Ok(Resumption { writer, so_far: None });
     };
     let clusters: Vec<String> = settings.cluster_names();
     let seed = own(&run, suite, &clusters, settings.seed).map_err(|differing| {
@@ -67,7 +68,8 @@ pub(super) fn resume(
             differing.join("\n  ")
         ))
     })?;
-    let over = run.scenarios.iter().filter(|(_, scenario)| scenario.is_over());
+    let writer = resumable.go_on().map_err(Failure::usage)?;
+    let over = run.scenarios.iter().filter(|(_, scenario)| scenario.is_told());
     let over = over.filter_map(|(key, scenario)| Some((key.clone(), scenario.status?)));
     let before = Before {
         over: over.collect(),
@@ -75,14 +77,32 @@ pub(super) fn resume(
         cut: whole.cut,
         ran,
     };
+    let untold = run.scenarios.values().filter(|one| one.is_over() && !one.is_told()).count();
+    let again = match untold {
+        0 => String::new(),
+        1 => "; 1 that could not be told is run again".to_owned(),
+        more => format!("; {more} that could not be told are run again"),
+    };
     screen::note(&format!(
-        "resuming `{}`: {} of {} scenarios are over{}",
+        "resuming `{}`: {} of {} scenarios are over{again}{}",
         path.display(),
         before.over.len(),
         run.scenarios.len(),
         if whole.cut { "; its last line was cut and is dropped" } else { "" },
     ));
-    Ok(Resumable { writer, so_far: Some(Resumed { before, run, seed }) })
+    Ok(Resumption { writer, so_far: Some(Resumed { before, run, seed }) })
+}
+
+/// The seed of a record that is to be gone on with; `None` where it begins.
+///
+/// # Errors
+/// Where it is no record.
+pub(super) fn seed(path: &Path) -> Result<Option<u64>, Failure> {
+    let first = record::first(path).map_err(Failure::usage)?;
+    Ok(first.and_then(|line| match line.event {
+        Event::RunStarted { seed, .. } => Some(seed),
+        _ => None,
+    }))
 }
 
 /// The record's seed, if the record is that of this very run; else all that differs.

@@ -5,14 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, anyhow, bail};
-use tokio::signal::unix::{SignalKind, signal};
+use anyhow::{Result, anyhow, bail};
 
 use super::cluster_kind::ClusterKind;
 use super::execution::{self, Chosen};
 use super::failure::Failure;
+use super::interrupts::Interrupts;
 use super::settings::{RunSettings, new_seed};
-use super::{scenario_folder, screen};
+use super::{resumption, scenario_folder, screen};
 use crate::catalogue::Folder;
 use crate::cluster::{Source, Stages};
 use crate::exit::ExitCode;
@@ -34,7 +34,12 @@ pub(super) struct Asked {
 
 /// Draws cases, and runs, lists or writes them.
 pub(super) fn sample(asked: &Asked, mut settings: RunSettings) -> Result<ExitCode, Failure> {
-    let seed = settings.seed.unwrap_or_else(new_seed);
+    // A run that goes on draws the cases that it began with.
+    let begun = match (settings.seed, &settings.resume) {
+        (None, Some(record)) => resumption::seed(record)?,
+        (seed, _) => seed,
+    };
+    let seed = begun.unwrap_or_else(new_seed);
     settings.seed = Some(seed);
     let settings = &settings;
     let mut samples = Vec::new();
@@ -61,6 +66,8 @@ pub(super) fn sample(asked: &Asked, mut settings: RunSettings) -> Result<ExitCod
     }
     if let Some(root) = &asked.write {
         scenario_folder::vacant(root, "--write").map_err(Failure::usage)?;
+        let part = settings.partition;
+        samples.retain(|sample| part.is_none_or(|part| part.holds(&sample.id)));
         for sample in &samples {
             write(sample, &root.join(&sample.id)).map_err(Failure::usage)?;
         }
@@ -79,12 +86,15 @@ pub(super) fn sample(asked: &Asked, mut settings: RunSettings) -> Result<ExitCod
     let Some(executed) = execution::execute(chosen, settings)? else {
         return Ok(ExitCode::Passed);
     };
-    screen::print(format!("\n{}", terminal::render(&executed.run, screen::stdout())).as_bytes())?;
     let failed = failed(&executed.run, &samples);
+    // The first is shrunk, and most of the others show the same.
+    let first = failed.first().map(|first| (first.sample.id.as_str(), first.name.as_str()));
+    let report = terminal::brief(&executed.run, first, screen::stdout());
+    screen::print(format!("\n{report}").as_bytes())?;
     // Whoever interrupts a run wants it to end.
     if !executed.run.scenarios.values().any(|ran| ran.interrupted)
         && !failed.is_empty()
-        && let Err(failure) = report(&failed, asked, settings, seed)
+        && let Err(failure) = follow_up(&failed, asked, settings, seed)
     {
         // That nothing could be shrunk hides no fault.
         failure.report();
@@ -120,7 +130,7 @@ fn failed<'s>(run: &Run, samples: &'s [Sample]) -> Vec<Failed<'s>> {
 }
 
 /// Writes the cases that failed, shrinks the first of them, and prints what is left.
-fn report(
+fn follow_up(
     failed: &[Failed<'_>],
     asked: &Asked,
     settings: &RunSettings,
@@ -133,8 +143,17 @@ fn report(
     for one in failed {
         write(one.sample, &root.join(&one.sample.id)).map_err(Failure::untold)?;
     }
-    screen::note(&format!("{} in `{}`", count(failed.len()), root.display()));
     let Some(first) = failed.first() else { return Ok(()) };
+    let all = count(failed.len());
+    let again = match failed.last().filter(|_| failed.len() > 1) {
+        Some(last) => {
+            let cluster = &settings.clusters[last.cluster];
+            let command = command(cluster, settings, &root.join(&last.sample.id));
+            format!("; `{command}` shows one in full")
+        }
+        None => String::new(),
+    };
+    screen::note(&format!("{all} in `{}`{again}", root.display()));
     screen::note(&format!("shrinking `{}`, which failed on `{}`", first.sample.id, first.name));
     let runtime = super::runtime()?;
     let told = runtime.block_on(shrunk(first, &root, settings));
@@ -156,14 +175,9 @@ async fn shrunk(
     let mut sources = execution::sources(settings).await.map_err(Failure::untold)?;
     let source = sources.swap_remove(first.cluster);
     let (stopper, stop) = Stop::new();
-    let listen = |kind| signal(kind).context("signals cannot be listened to");
-    let mut interrupt = listen(SignalKind::interrupt()).map_err(Failure::untold)?;
-    let mut terminate = listen(SignalKind::terminate()).map_err(Failure::untold)?;
+    let mut interrupts = Interrupts::listen()?;
     let listening = tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        interrupts.next().await;
         stopper.stop();
         screen::note("interrupted: what is left so far is told");
     });

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use futures_util::stream::{self, StreamExt as _};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::Failure;
+use super::interrupts::Interrupts;
 use super::screen;
 use super::selftest_args::Selftest as Arguments;
-use super::selftest_bench::{Bench, Found, Until};
+use super::selftest_lab::{Found, Lab, Until};
 use super::settings::{default_jobs, new_seed};
 use crate::catalogue::{self, Case};
 use crate::cluster::embedded::{Delay, Fault};
@@ -86,19 +86,14 @@ struct Work {
 /// second one ends it without. Nothing of an embedded cluster outlives the process.
 async fn interruptible(work: &Work) -> Result<Selftest, Failure> {
     let (stopper, stop) = crate::run::Stop::new();
-    let listen = |kind| signal(kind).context("signals cannot be listened to");
-    let mut interrupt = listen(SignalKind::interrupt()).map_err(Failure::untold)?;
-    let mut terminate = listen(SignalKind::terminate()).map_err(Failure::untold)?;
+    let mut interrupts = Interrupts::listen()?;
     let tried = work.all(stop);
     tokio::pin!(tried);
-    let mut signals = 0;
     loop {
-        tokio::select! {
+        let signals = tokio::select! {
             found = &mut tried => return found.map_err(Failure::untold),
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        signals += 1;
+            signals = interrupts.next() => signals,
+        };
         if signals > 1 {
             return Err(Failure::untold(anyhow!("interrupted twice: ended without teardown")));
         }
@@ -120,19 +115,19 @@ impl Work {
                 of_trials.chain(&plan.fault_free).map(String::as_str).collect()
             }
         };
-        let bench = Bench::new(&self.cases, &wanted, self.seed, stop)?;
-        let faults = self.faults(&bench, &plan.trials).await?;
-        let fault_free = match bench.is_stopped() {
+        let lab = Lab::new(&self.cases, &wanted, self.seed, stop)?;
+        let faults = self.faults(&lab, &plan.trials).await?;
+        let fault_free = match lab.is_stopped() {
             true => None,
-            false => Some(self.fault_free(&bench, plan.fault_free).await?),
+            false => Some(self.fault_free(&lab, plan.fault_free).await?),
         };
         let caught: Vec<(Fault, String)> = faults
             .iter()
             .filter_map(|judged| Some((judged.fault, judged.sight()?.case.clone())))
             .collect();
-        let pairs = self.pairs(&bench, &Plan::pairs(&caught, self.seed)).await?;
-        let sweep = match self.full && !bench.is_stopped() {
-            true => Some(self.sweep(&bench).await?),
+        let pairs = self.pairs(&lab, &Plan::pairs(&caught, self.seed)).await?;
+        let sweep = match self.full && !lab.is_stopped() {
+            true => Some(self.sweep(&lab).await?),
             false => None,
         };
         Ok(Selftest {
@@ -150,13 +145,13 @@ impl Work {
     /// What became of trials, several at a time, in their order; each is told as it ends.
     async fn tried(
         &self,
-        bench: &Bench,
+        lab: &Lab,
         trials: &[Trial],
         until: Until,
         told: impl Fn(&Trial, &Found) -> String,
     ) -> Result<Vec<Found>> {
         let one = |(place, trial)| async move {
-            let found = bench.run(trial, None, 1, until).await;
+            let found = lab.run(trial, None, 1, until).await;
             (place, trial, found)
         };
         let mut running =
@@ -172,14 +167,14 @@ impl Work {
         Ok(ended.into_iter().map(|(_, found)| found).collect())
     }
 
-    async fn faults(&self, bench: &Bench, trials: &[Trial]) -> Result<Vec<Judged>> {
+    async fn faults(&self, lab: &Lab, trials: &[Trial]) -> Result<Vec<Judged>> {
         let word = |found: &Found| match verdict(&found.run, found.first.clone()) {
             Verdict::Caught(_) => "caught",
             Verdict::Survived { .. } => "SURVIVED",
             Verdict::Untold { .. } => "untold",
         };
         let told = |trial: &Trial, found: &Found| format!("{}  {}", word(found), names(trial));
-        let found = self.tried(bench, trials, Until::Seen, told).await?;
+        let found = self.tried(lab, trials, Until::Seen, told).await?;
         let judged = self.faults.iter().zip(found).map(|(fault, found)| Judged {
             fault: *fault,
             about: fault.sentence(),
@@ -190,31 +185,31 @@ impl Work {
         Ok(judged.collect())
     }
 
-    async fn fault_free(&self, bench: &Bench, cases: Vec<String>) -> Result<FaultFree> {
+    async fn fault_free(&self, lab: &Lab, cases: Vec<String>) -> Result<FaultFree> {
         screen::note(&format!("{} cases without a fault", cases.len()));
         let longest = Duration::from_millis(LONGEST_MS);
         let trial = Trial { faults: Vec::new(), cases, bound: BOUND + longest };
         let delay = Delay { seed: self.seed, longest_ms: LONGEST_MS };
-        let found = bench.run(&trial, Some(delay), self.jobs, Until::Over).await?;
+        let found = lab.run(&trial, Some(delay), self.jobs, Until::Over).await?;
         Ok(FaultFree::of(&found.run, longest))
     }
 
-    async fn pairs(&self, bench: &Bench, trials: &[Trial]) -> Result<Vec<Pair>> {
-        if bench.is_stopped() {
+    async fn pairs(&self, lab: &Lab, trials: &[Trial]) -> Result<Vec<Pair>> {
+        if lab.is_stopped() {
             return Ok(Vec::new());
         }
         let told = |trial: &Trial, found: &Found| {
             format!("{}  {}", if found.seen.is_empty() { "not seen" } else { "seen" }, names(trial))
         };
-        let found = self.tried(bench, trials, Until::Over, told).await?;
+        let found = self.tried(lab, trials, Until::Over, told).await?;
         let pairs = trials.iter().zip(&found);
         Ok(pairs.filter_map(|(trial, found)| Pair::of(trial, &found.run, &found.seen)).collect())
     }
 
-    async fn sweep(&self, bench: &Bench) -> Result<Sweep> {
+    async fn sweep(&self, lab: &Lab) -> Result<Sweep> {
         let mut sweep = Sweep::new(self.cases.iter().map(|case| case.id.clone()));
         for (place, trial) in Plan::sweep(&self.cases, &self.faults).iter().enumerate() {
-            let found = bench.run(trial, None, self.jobs, Until::Over).await?;
+            let found = lab.run(trial, None, self.jobs, Until::Over).await?;
             let caught = found.seen.len();
             screen::note(&format!(
                 "{} of {}  {} is caught by {caught} of {} cases",

@@ -120,6 +120,8 @@ pub(super) struct RunSettings {
     pub(super) on_kubernetes: KubernetesSettings,
     /// How kind clusters are made.
     pub(super) kind: Kind,
+    /// The SHA-256 of the CNI file of the user's own.
+    pub(super) cni_digest: Option<String>,
     /// Which scenarios.
     pub(super) selection: Selection,
     /// Which part of them.
@@ -173,10 +175,13 @@ impl RunSettings {
         let clusters = clusters(&args.on)?;
         declared::check(&clusters, &args.kubernetes_cluster.cni)?;
         only_embedded_is_faulty(&clusters, &args.fault)?;
+        heeded(&clusters, &args)?;
+        let cni_digest = args.kind.files.cni_digest()?;
         Ok(Self {
             clusters,
             on_kubernetes: KubernetesSettings::new(args.kubernetes_cluster)?,
             kind: args.kind,
+            cni_digest,
             selection: Selection { filter: args.filter, tags: args.tag },
             partition: args.partition,
             jobs: args.jobs.unwrap_or_else(|| default_jobs(evidence)),
@@ -219,6 +224,9 @@ impl RunSettings {
         if !cni.is_empty() {
             tell("--cni", cni.join(" "));
         }
+        if let Some(digest) = &self.cni_digest {
+            tell("--cni-file", format!("sha256:{digest}"));
+        }
         options
     }
 }
@@ -258,6 +266,30 @@ fn only_embedded_is_faulty(clusters: &[ClusterKind], faults: &[Fault]) -> Result
             "expected `--on embedded` alone beside `--fault {fault}`, found `--on {cluster}`: only \
              the embedded cluster's dataplane can be told to be wrong"
         );
+    }
+    Ok(())
+}
+
+/// Whether the clusters heed what is said of them.
+///
+/// # Errors
+/// Where an option is about clusters of which none is asked for.
+fn heeded(clusters: &[ClusterKind], args: &run_args::RunOptions) -> Result<()> {
+    let kind = clusters.iter().any(|cluster| matches!(cluster, ClusterKind::Kind(_)));
+    let existing = clusters.iter().any(|cluster| matches!(cluster, ClusterKind::Kubeconfig(_)));
+    let kubernetes = &args.kubernetes_cluster;
+    for (option, given, heeded, wanted) in [
+        ("--keep", args.kind.keep, kind, "kind:CNI"),
+        ("--agent-image", kubernetes.agent_image.is_some(), kind || existing, "kubeconfig"),
+        ("--agent-pull-secret", kubernetes.agent_pull_secret.is_some(), existing, "kubeconfig"),
+    ] {
+        if given && !heeded {
+            let found: Vec<String> = clusters.iter().map(|on| format!("`--on {on}`")).collect();
+            bail!(
+                "expected `--on {wanted}` for `{option}`, found {}: nothing else heeds it",
+                found.join(" and ")
+            );
+        }
     }
     Ok(())
 }
@@ -363,6 +395,18 @@ mod tests {
                 "expected `--on embedded` alone beside `--fault egress-ignored`, found `--on kind:calico`: only the embedded cluster's dataplane can be told to be wrong",
             ),
             (
+                ["--on=kubeconfig", "--keep", "."],
+                "expected `--on kind:CNI` for `--keep`, found `--on kubeconfig`: nothing else heeds it",
+            ),
+            (
+                ["--on=embedded", "--agent-image=agent:1", "."],
+                "expected `--on kubeconfig` for `--agent-image`, found `--on embedded`: nothing else heeds it",
+            ),
+            (
+                ["--on=kind:calico", "--agent-pull-secret=a/b", "."],
+                "expected `--on kubeconfig` for `--agent-pull-secret`, found `--on kind:calico`: nothing else heeds it",
+            ),
+            (
                 ["--strict", "nowhere", "never"],
                 "expected a file or a folder at `nowhere` and `never`, found nothing",
             ),
@@ -405,6 +449,25 @@ mod tests {
                 "--strict true"
             ]
         );
+    }
+
+    #[test]
+    fn a_cni_file_counts_by_what_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("own.yaml");
+        let told = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            let option = format!("--cni-file={}", file.display());
+            settings(&[&option, "."], folder.path()).unwrap().1.options()["--cni-file"].clone()
+        };
+        // printf a | sha256sum
+        let a = "sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
+        assert_eq!(told("a"), a);
+        assert_ne!(told("b"), a);
+        std::fs::remove_file(&file).unwrap();
+        let option = format!("--cni-file={}", file.display());
+        let error = settings(&[&option, "."], folder.path()).unwrap_err().to_string();
+        assert!(error.ends_with("own.yaml` cannot be read"), "{error}");
     }
 
     #[test]

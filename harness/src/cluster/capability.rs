@@ -152,7 +152,8 @@ impl Feature {
     }
 }
 
-/// What becomes of a connection: the two words of a policy.
+/// What becomes of connections: the two words of a policy; or, of one that was there before a
+/// change came that would deny it, whether it lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Seen {
@@ -160,6 +161,17 @@ pub enum Seen {
     Allow,
     /// It does not.
     Deny,
+    /// It was there before, and lasts.
+    Survive,
+    /// It was there before, and does not.
+    Cut,
+}
+
+impl Seen {
+    /// Whether it is said of connections that were there before a change.
+    pub const fn is_of_established(self) -> bool {
+        matches!(self, Self::Survive | Self::Cut)
+    }
 }
 
 /// A behaviour that is known of a dataplane: a deviation or a choice.
@@ -181,7 +193,7 @@ pub struct Known {
 /// Cells in which a known behaviour shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sighting {
-    /// The identifier of the scenario.
+    /// The identifier of the scenario; with `*` at its end, of all whose identifiers begin so.
     pub scenario: String,
     /// The cells, as an `expect` rule writes them without its intent: `a/b -> c/d:80`.
     pub cells: String,

@@ -11,6 +11,7 @@ pub mod embedded;
 pub mod kind;
 pub mod kubernetes;
 mod placement;
+mod sightings;
 mod source;
 mod watch;
 

@@ -1,6 +1,7 @@
 //! What connections do while something changes: those that are there already, and those
 //! that are attempted at every moment of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,17 @@ pub struct Timeline {
     pub held: Vec<Vec<Moment>>,
     /// What each tried cell saw, in the order of the watch; nothing where an end never came.
     pub tried: Vec<Vec<Moment>>,
+    /// How much later than said an attempt may have begun, where clocks are compared. No
+    /// attempt began earlier.
+    #[serde(default, with = "micros")]
+    pub blur: Duration,
+    /// Tried cells of which a part of the time was not seen that should have been, by their
+    /// numbers, and which part.
+    #[serde(default)]
+    pub unseen: BTreeMap<usize, String>,
+    /// What else is to be known of how it was watched, in sentences.
+    #[serde(default)]
+    pub remarks: Vec<String>,
 }
 
 /// One attempt, or one use of a connection.

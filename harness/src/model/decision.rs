@@ -71,6 +71,8 @@ pub enum Clause {
     RewrittenAddress,
     /// Policies of the cluster with one priority that disagree.
     EqualPriorities,
+    /// The same of two AdminNetworkPolicies, which are `v1alpha1`'s.
+    EqualAdminPriorities,
     /// Policies of the cluster of two versions of their API that disagree.
     MixedVersions,
     /// A pod that connects to itself, under a policy of `v1alpha1`.
@@ -105,6 +107,9 @@ impl Clause {
             }
             Self::EqualPriorities => {
                 "\"If two (or more) policies in the same tier with the same priority could match a connection, then the implementation can apply any of the matching policies to the connection\" (ClusterNetworkPolicySpec.priority)"
+            }
+            Self::EqualAdminPriorities => {
+                "\"If two (or more) policies with the same priority could both match a connection, then the implementation can apply any of the matching policies to the connection\" (AdminNetworkPolicySpec.priority)"
             }
             Self::MixedVersions => {
                 "ClusterNetworkPolicy \"combines the previously separate AdminNetworkPolicy and BaselineAdminNetworkPolicy resources\" (network-policy-api, CHANGELOG, v0.2.0), and how those of both are ordered where they meet is not said"
@@ -176,6 +181,23 @@ pub struct RuleRef {
     pub origin: Origin,
 }
 
+/// What keeps an address out of a rule that would else allow it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Exception {
+    /// The policy.
+    pub policy: PolicyName,
+    /// `ingress` or `egress`.
+    pub direction: Direction,
+    /// Which rule of that list, from 0.
+    pub rule: usize,
+    /// Which entry of `from` or `to` holds the ipBlock, from 0.
+    pub peer: usize,
+    /// The entry of its `except` that holds the address, as it was written.
+    pub range: String,
+    /// Where the entry of `from` or `to` starts.
+    pub origin: Origin,
+}
+
 /// A rule of a policy of the cluster, and where it was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClusterRuleRef {
@@ -209,7 +231,7 @@ pub struct ClusterRuleRef {
 pub enum Exemption {
     /// The end is no pod, so no policy selects it.
     NotAPod,
-    /// "Traffic to and from the node where a Pod is running is always allowed."
+    /// "traffic to and from the node where a Pod is running is always allowed"
     OwnNode,
 }
 
@@ -249,12 +271,21 @@ pub struct Side {
     /// effect is undefined or unknown, those that may match are among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster: Vec<ClusterRuleRef>,
+    /// Where no rule allows: the exceptions without which one would.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excepted: Vec<Exception>,
 }
 
 impl Side {
     /// A side on which no policy has a say.
     pub const fn of(effect: Effect) -> Self {
-        Self { effect, isolating: Vec::new(), rules: Vec::new(), cluster: Vec::new() }
+        Self {
+            effect,
+            isolating: Vec::new(),
+            rules: Vec::new(),
+            cluster: Vec::new(),
+            excepted: Vec::new(),
+        }
     }
 }
 

@@ -42,7 +42,8 @@ impl Requirement {
         let value = labels.get(&self.key);
         match self.operator {
             Operator::In => value.is_some_and(|value| self.values.contains(value)),
-            // "NotIn … and all resources with no labels with the key" (concepts/overview/labels).
+            // "values other than `frontend` and `backend`, and all resources with no labels with
+            // the `tier` key" (concepts/overview/working-with-objects/labels).
             Operator::NotIn => value.is_none_or(|value| !self.values.contains(value)),
             Operator::Exists => value.is_some(),
             Operator::DoesNotExist => value.is_none(),

@@ -24,8 +24,8 @@ pub use cluster_policy::{
     GROUP as CLUSTER_POLICY_GROUP, ParseClusterPolicyNameError, Tier,
 };
 pub use decision::{
-    Clause, ClusterRuleRef, Decision, Direction, Effect, Exemption, MissingFact, PolicyRef,
-    RuleRef, Side, Verdict,
+    Clause, ClusterRuleRef, Decision, Direction, Effect, Exception, Exemption, MissingFact,
+    PolicyRef, RuleRef, Side, Verdict,
 };
 pub use intent::Intent;
 pub use labels::{LabelSelector, Labels, NAMESPACE_NAME_LABEL, Operator, Requirement};

@@ -10,7 +10,7 @@ use tabled::settings::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::difference::Difference;
-use super::known::{Deviation, Lore, seen};
+use super::known::{Deviation, Lore, Shown, seen};
 use super::live;
 use super::look::{FAINT, Look, count};
 use super::summary::{Run, ScenarioRun};
@@ -215,7 +215,7 @@ fn known(scenario: &ScenarioRun, judgement: &CellJudgement) -> Vec<String> {
         Deviation::Known(known) => format!("deviation `{}`", known.id),
         Deviation::Possibly(known) => format!("possibly deviation `{}`", known.id),
     });
-    let choices = lore.choices(judgement).into_iter();
+    let choices = lore.choices(Shown::Cell(judgement)).into_iter();
     deviations.chain(choices.map(|known| format!("choice `{}`", known.id))).collect()
 }
 

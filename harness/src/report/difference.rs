@@ -46,6 +46,11 @@ pub(crate) fn name(finding: &Finding) -> &'static str {
     }
 }
 
+/// Where a finding that makes a step fail or err stands among them, the gravest first.
+pub(crate) fn rank(finding: &Finding) -> Option<usize> {
+    ORDER.iter().position(|one| one == finding)
+}
+
 /// The cells of a connection that tell the same in every family.
 pub(crate) struct Difference<'a> {
     cells: Vec<&'a CellJudgement>,

@@ -4,12 +4,13 @@
 //! A *sighting* says that cells of a scenario come out one way. For a deviation that
 //! concerns the cells of which the policies specify the other way: where one of them did
 //! come out so, the deviation is met, and where all of them are as specified it is news. For
-//! a choice it concerns the cells that the API leaves open: each that came out
-//! otherwise makes news. A sighting names no step, so it holds for all of them.
+//! a choice it concerns the cells that the API leaves open, or the connections that were
+//! held while a change came of which it leaves open whether it cuts them: each that came
+//! out otherwise makes news. A sighting names no step, so it holds for all of them.
 
 use crate::cluster::{Dataplane, Known, Seen, Sighting};
-use crate::model::Verdict;
-use crate::run::{CellJudgement, Finding, Status};
+use crate::model::{Cell, Intent, Verdict};
+use crate::run::{CellJudgement, Finding, Manner, Status, WatchedCell};
 use crate::scenario::CellPattern;
 
 use super::summary::ScenarioRun;
@@ -29,15 +30,53 @@ pub(crate) enum Deviation<'a> {
     Possibly(&'a Known),
 }
 
+/// What a sighting may be of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Shown<'a> {
+    /// A cell of a step that has settled.
+    Cell(&'a CellJudgement),
+    /// A connection that was held while the step's changes were made.
+    Connection(&'a WatchedCell),
+}
+
+impl<'a> Shown<'a> {
+    /// Between which ends it is.
+    pub(crate) const fn cell(self) -> &'a Cell {
+        match self {
+            Self::Cell(judgement) => &judgement.cell,
+            Self::Connection(held) => &held.cell,
+        }
+    }
+
+    /// What became of it; `None` where that could not be told.
+    pub(crate) fn seen(self) -> Option<Seen> {
+        match self {
+            Self::Cell(judgement) => seen(judgement),
+            Self::Connection(held) if held.finding == Finding::Inconclusive => None,
+            Self::Connection(held) => {
+                held.open.map(|open| if open { Seen::Survive } else { Seen::Cut })
+            }
+        }
+    }
+
+    /// Whether the API leaves open what becomes of it.
+    const fn is_left_open(self) -> bool {
+        match self {
+            Self::Cell(judgement) => matches!(judgement.specified.verdict, Verdict::Undefined(_)),
+            Self::Connection(held) => matches!(held.specified, Some(Intent::Any)),
+        }
+    }
+}
+
 /// What is to be said of one sighting.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Told<'a> {
     /// It was met, in so many cells.
     Met(usize),
     /// Its cells are as specified now, so many of them.
     Gone(usize),
     /// So many of its cells came out otherwise, for example this one.
-    Changed(usize, &'a CellJudgement),
+    Changed(usize, Shown<'a>),
     /// It says nothing here, for this reason.
     Unreadable(String),
 }
@@ -73,7 +112,7 @@ impl<'a> Lore<'a> {
         }
         let all = || self.dataplane.into_iter().flat_map(|dataplane| &dataplane.deviations);
         let known: Vec<_> = all()
-            .filter(|known| known.seen.iter().any(|sighting| self.covers(sighting, judgement)))
+            .filter(|known| self.is_known_by(known, Shown::Cell(judgement)))
             .map(Deviation::Known)
             .collect();
         if !known.is_empty() {
@@ -83,15 +122,17 @@ impl<'a> Lore<'a> {
         all().filter(|known| known.seen.is_empty()).filter(about).map(Deviation::Possibly).collect()
     }
 
-    /// The choices that a cell which the API leaves open is known for, and came out as.
-    pub(crate) fn choices(&self, judgement: &CellJudgement) -> Vec<&'a Known> {
-        if !matches!(judgement.specified.verdict, Verdict::Undefined(_)) {
+    /// The choices that what the API leaves open is known for, and came out as.
+    pub(crate) fn choices(&self, shown: Shown<'_>) -> Vec<&'a Known> {
+        if !shown.is_left_open() {
             return Vec::new();
         }
         let choices = self.dataplane.into_iter().flat_map(|dataplane| &dataplane.choices);
-        choices
-            .filter(|known| known.seen.iter().any(|sighting| self.covers(sighting, judgement)))
-            .collect()
+        choices.filter(|known| self.is_known_by(known, shown)).collect()
+    }
+
+    fn is_known_by(&self, known: &Known, shown: Shown<'_>) -> bool {
+        known.seen.iter().any(|sighting| self.covers(sighting, shown))
     }
 
     fn is_of(&self, sighting: &Sighting) -> bool {
@@ -99,10 +140,10 @@ impl<'a> Lore<'a> {
     }
 
     /// Whether a sighting covers a cell, with what was seen of it.
-    fn covers(&self, sighting: &Sighting, judgement: &CellJudgement) -> bool {
+    fn covers(&self, sighting: &Sighting, shown: Shown<'_>) -> bool {
         self.is_of(sighting)
-            && seen(judgement) == Some(sighting.outcome)
-            && CellPattern::parse(&sighting.cells).is_ok_and(|cells| cells.matches(&judgement.cell))
+            && shown.seen() == Some(sighting.outcome)
+            && CellPattern::parse(&sighting.cells).is_ok_and(|cells| cells.matches(shown.cell()))
     }
 
     /// What is to be said of every sighting of this scenario.
@@ -147,19 +188,34 @@ impl<'a> Lore<'a> {
     }
 
     fn choice(&self, pattern: &CellPattern, outcome: Seen) -> Option<Told<'a>> {
-        let open = |judgement: &&CellJudgement| {
-            matches!(judgement.specified.verdict, Verdict::Undefined(_))
+        let mut shown: Vec<Shown<'a>> = if outcome.is_of_established() {
+            self.connections(pattern)
+        } else {
+            self.cells(pattern).into_iter().map(Shown::Cell).collect()
         };
-        let cells: Vec<_> = self.cells(pattern).into_iter().filter(open).collect();
-        let other =
-            |judgement: &&&CellJudgement| seen(judgement).is_some_and(|seen| seen != outcome);
-        let changed = cells.iter().filter(other).count();
-        let met = cells.iter().filter(|c| seen(c) == Some(outcome)).count();
-        match (cells.iter().find(other), met) {
-            (Some(first), _) => Some(Told::Changed(changed, first)),
+        shown.retain(|shown| shown.is_left_open());
+        let other = |shown: &&Shown<'a>| shown.seen().is_some_and(|seen| seen != outcome);
+        let changed = shown.iter().filter(other).count();
+        let met = shown.iter().filter(|shown| shown.seen() == Some(outcome)).count();
+        match (shown.iter().find(other), met) {
+            (Some(first), _) => Some(Told::Changed(changed, *first)),
             (None, 1..) => Some(Told::Met(met)),
-            (None, 0) => self.nothing(cells.is_empty(), "the API leaves it open"),
+            (None, 0) if outcome.is_of_established() && !self.is_watched() => None,
+            (None, 0) => self.nothing(shown.is_empty(), "the API leaves it open"),
         }
+    }
+
+    /// The connections that were held.
+    fn connections(&self, pattern: &CellPattern) -> Vec<Shown<'a>> {
+        let watched = self.scenario.steps.values().filter_map(|step| step.watched.as_ref());
+        let held = watched.flat_map(|watched| &watched.cells);
+        let held = held.filter(|held| held.manner == Manner::Held && pattern.matches(&held.cell));
+        held.map(Shown::Connection).collect()
+    }
+
+    /// Whether anything was watched: a cluster that cannot says nothing of connections.
+    fn is_watched(&self) -> bool {
+        self.scenario.steps.values().any(|step| step.watched.is_some())
     }
 
     /// A sighting without a cell is a mistake in it, if the scenario was played to its end.
@@ -172,6 +228,11 @@ impl<'a> Lore<'a> {
 /// Whether a run calls the library's scenario so. One whose folder was given, and not the
 /// library that holds it, has an identifier without the library's folders.
 fn is_named(scenario: &str, id: &str) -> bool {
+    if let Some(beginning) = scenario.strip_suffix('*') {
+        let inner = beginning.match_indices('/').map(|(at, _)| &beginning[at + 1..]);
+        let mut names = [beginning].into_iter().chain(inner).filter(|name| !name.is_empty());
+        return names.any(|name| id.starts_with(name));
+    }
     let folders = scenario.strip_suffix(id);
     folders.is_some_and(|folders| folders.is_empty() || folders.ends_with('/'))
 }
@@ -200,5 +261,16 @@ mod tests {
         for id in ["ports", "other/named-ports", "api"] {
             assert!(!is_named("api/named-ports", id), "{id}");
         }
+    }
+
+    #[test]
+    fn scenarios_are_known_by_how_they_begin() {
+        for id in ["established/new-deny,ingress,tcp", "new-deny,ingress,tcp"] {
+            assert!(is_named("established/new-deny,ingress,*", id), "{id}");
+        }
+        for id in ["established/new-deny,egress,tcp", "established/policy-lifted,ingress,tcp"] {
+            assert!(!is_named("established/new-deny,ingress,*", id), "{id}");
+        }
+        assert!(!is_named("established/*", "api/named-ports"));
     }
 }

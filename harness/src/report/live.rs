@@ -16,6 +16,9 @@ use crate::run::{Event, Finding, Line, Status};
 /// How often the spinners of running scenarios turn.
 const TICK: Duration = Duration::from_millis(120);
 
+/// A scenario's name keeps at least so many columns beside what it is at.
+const LEAST_NAME: usize = 24;
+
 /// A reason of at most so many columns is given again, rather than referred to.
 const SHORT: usize = 60;
 
@@ -43,7 +46,10 @@ fn finished(
         Some(other) if reason.width() > SHORT => format!("for the same reason as {other}"),
         _ => reason.to_owned(),
     });
-    let mut text = format!("{} {}", word(scenario.status, look), scenario.info.id);
+    // Its word and a space stand before it.
+    let room = look.width.map_or(usize::MAX, |width| width.saturating_sub(6).max(LEAST_NAME));
+    let id = look.shorten(&scenario.info.id, room);
+    let mut text = format!("{} {id}", word(scenario.status, look));
     if let Some(cluster) = cluster {
         let _ = write!(text, " on {cluster}");
     }
@@ -152,17 +158,16 @@ impl Live {
         });
         let Some(bars) = &mut self.bars else {
             return match told {
-                Some((_, text)) => writeln!(out, "{text}").and_then(|()| out.flush()),
+                Some((_, text)) => {
+                    write!(out, "{}", lines(&text, self.look)).and_then(|()| out.flush())
+                }
                 None => Ok(()),
             };
         };
-        bars.follow(run, key, scenario, several);
+        bars.follow(run, key, scenario, several, self.look);
         match told {
             Some((status, text)) if status != Some(Status::Passed) => {
-                let text = match self.look.width {
-                    Some(_) => self.look.wrap("", "      ", &text),
-                    None => text + "\n",
-                };
+                let text = lines(&text, self.look);
                 bars.all.suspend(|| write!(out, "{text}").and_then(|()| out.flush()))
             }
             _ => Ok(()),
@@ -239,6 +244,7 @@ impl Bars {
         key: (String, String),
         scenario: Option<&ScenarioRun>,
         several: bool,
+        look: Look,
     ) {
         let counts = run.counts();
         let over = counts.passed + counts.failed + counts.errored + counts.skipped;
@@ -258,8 +264,19 @@ impl Bars {
             return self.remove(&key);
         }
         let on = if several { format!(" on {}", key.1) } else { String::new() };
-        let text = format!("{}{on}  {}", scenario.info.id, scenario.phrase());
+        // What does not fit is cut off at its end, and what it is at stands there.
+        let rest = format!("{on}  {}", scenario.phrase());
+        let room = look.width.map_or(usize::MAX, |width| width.saturating_sub(rest.width() + 2));
+        let text = format!("{}{rest}", look.shorten(&scenario.info.id, room.max(LEAST_NAME)));
         self.bar(key).set_message(tame(&text, false));
+    }
+}
+
+/// A line, broken where a terminal's width asks for it: files and pipes get it whole.
+fn lines(text: &str, look: Look) -> String {
+    match look.width {
+        Some(_) => look.wrap("", "      ", text),
+        None => format!("{text}\n"),
     }
 }
 
@@ -355,6 +372,39 @@ mod tests {
         assert!(last.contains("0/6 scenarios"), "{last}");
         live.clear();
         assert!(out.is_empty());
+    }
+
+    #[test]
+    fn a_long_name_gives_way_on_a_terminal_and_stays_whole_elsewhere() {
+        let id = format!("cluster-tier/{}special/end", "a-very-long-name,".repeat(6));
+        let mut lines = fixture::policy_fault();
+        for line in &mut lines {
+            if !line.scenario.is_empty() {
+                line.scenario.clone_from(&id);
+            }
+            if let Event::RunStarted { scenarios, .. } = &mut line.event {
+                scenarios[0].id.clone_from(&id);
+            }
+        }
+        let look = Look { width: Some(60), color: false };
+        for live in [Live::plain(look), Live::drawn(look, ProgressDrawTarget::hidden())] {
+            let text = shown(&lines, live);
+            assert!(text.lines().all(|line| line.width() <= 60), "{text}");
+            assert!(text.starts_with("FAIL  cluster-tier/a-very") && text.contains("…"), "{text}");
+        }
+        assert!(shown(&lines, Live::plain(Look::PLAIN)).contains(&id));
+        let term = InMemoryTerm::new(10, 60);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), 255);
+        let (mut live, mut run) = (Live::drawn(look, target), Run::default());
+        let begun = |line: &Line| matches!(line.event, Event::StepStarted { .. });
+        let until = lines.iter().position(begun).unwrap();
+        for line in &lines[..=until] {
+            run.fold(line).unwrap();
+            live.show(&run, line, &mut Vec::new()).unwrap();
+        }
+        let text = term.contents();
+        assert!(text.contains("/end  step 1 of 1: the database"), "{text}");
+        live.clear();
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! The section about what is known of dataplanes: what was met, and what is news.
 
-use super::known::{Deviation, Lore, Report, Told, seen};
+use super::known::{Deviation, Lore, Report, Shown, Told};
 use super::look::{DOUBTFUL, FAINT, KNOWN, Look, count};
 use super::summary::{Run, ScenarioRun};
 use crate::cluster::{Known, Seen};
-use crate::run::CellJudgement;
 
 /// How many pieces of news there are.
 pub(crate) fn news(run: &Run) -> usize {
@@ -43,10 +42,18 @@ pub(crate) fn deviation(deviation: Deviation<'_>) -> String {
     }
 }
 
-const fn word(seen: Seen) -> &'static str {
-    match seen {
-        Seen::Allow => "open",
-        Seen::Deny => "shut",
+/// What they are called of which this is said.
+const fn noun(outcome: Seen) -> &'static str {
+    if outcome.is_of_established() { "connection" } else { "cell" }
+}
+
+/// What they are said to do.
+const fn said(outcome: Seen) -> &'static str {
+    match outcome {
+        Seen::Allow => "be open",
+        Seen::Deny => "be shut",
+        Seen::Survive => "survive",
+        Seen::Cut => "be cut",
     }
 }
 
@@ -102,30 +109,48 @@ pub(crate) fn sentence(report: &Report<'_>) -> String {
     let Report { known: Known { what, link, .. }, sighting, told, .. } = report;
     let cells = &sighting.cells;
     match told {
-        Told::Met(n) => format!("{} as described: {what} ({link})", count(*n, "cell")),
+        Told::Met(n) => {
+            format!("{} as described: {what} ({link})", count(*n, noun(sighting.outcome)))
+        }
         Told::Gone(n) => format!(
-            "no longer seen: of `{cells}`, said to be {}, {} as specified ({link})",
-            word(sighting.outcome),
+            "no longer seen: of `{cells}`, said to {}, {} as specified ({link})",
+            said(sighting.outcome),
             count(*n, "cell") + if *n == 1 { " is" } else { " are" },
         ),
-        Told::Changed(n, first) => format!(
-            "changed: of `{cells}`, said to be {}, {} not, for example {} ({link})",
-            word(sighting.outcome),
-            count(*n, "cell") + if *n == 1 { " is" } else { " are" },
-            example(first),
-        ),
+        Told::Changed(n, first) => {
+            let verb = match (sighting.outcome, n) {
+                (Seen::Survive, 1) => "does",
+                (Seen::Survive, _) => "do",
+                (_, 1) => "is",
+                _ => "are",
+            };
+            format!(
+                "changed: of `{cells}`, said to {}, {} {verb} not, for example {} ({link})",
+                said(sighting.outcome),
+                count(*n, noun(sighting.outcome)),
+                example(*first),
+            )
+        }
         Told::Unreadable(why) => format!("`{cells}`: {why}"),
     }
 }
 
-fn example(judgement: &CellJudgement) -> String {
-    format!("{}, which is {}", judgement.cell, seen(judgement).map_or("neither", word))
+fn example(shown: Shown<'_>) -> String {
+    let does = match shown.seen() {
+        Some(Seen::Allow) => "is open",
+        Some(Seen::Deny) => "is shut",
+        Some(Seen::Survive) => "survives",
+        Some(Seen::Cut) => "is cut",
+        None => "is neither",
+    };
+    format!("{}, which {does}", shown.cell())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture;
+    use crate::cluster::Sighting;
+    use crate::report::{fixture, watched};
 
     /// The scenario's run on a cluster, of a record on several.
     fn scenario(change: impl Fn(&mut ScenarioRun)) -> ScenarioRun {
@@ -167,5 +192,71 @@ mod tests {
         assert_eq!((known_faults(&run), super::news(&run)), (1, 2));
         assert_eq!(run.counts().failed, 1);
         assert_eq!(run.finished.unwrap().exit_code, 1);
+    }
+
+    /// What is told of one choice about the connections that a run held.
+    fn told_of_connections(
+        cells: &str,
+        outcome: Seen,
+        change: fn(&mut ScenarioRun),
+    ) -> Vec<String> {
+        let mut run = Run::of(&watched::fixture::watched()).unwrap();
+        let (_, scenario) = run.scenarios.iter_mut().next().unwrap();
+        let known = Known {
+            id: "established".to_owned(),
+            feature: "established".to_owned(),
+            what: "what becomes of them".to_owned(),
+            seen: vec![Sighting {
+                scenario: "tiered-*".to_owned(),
+                cells: cells.to_owned(),
+                outcome,
+            }],
+            link: "https://example.org".to_owned(),
+        };
+        scenario.capabilities.as_mut().unwrap().dataplane.choices = vec![known];
+        change(scenario);
+        Lore::of(scenario).reports().iter().map(sentence).collect()
+    }
+
+    #[test]
+    fn connections_that_come_out_otherwise_than_declared_are_news() {
+        let told = |cells, outcome| told_of_connections(cells, outcome, |_| ());
+        let tcp = "prod/web -> prod/db:3306/TCP";
+        assert_eq!(
+            told(tcp, Seen::Survive),
+            ["1 connection as described: what becomes of them (https://example.org)"]
+        );
+        assert_eq!(
+            told(tcp, Seen::Cut),
+            [
+                "changed: of `prod/web -> prod/db:3306/TCP`, said to be cut, 1 connection is not, for example prod/web -> prod/db:3306/TCP over ipv4, which survives (https://example.org)"
+            ]
+        );
+        assert_eq!(
+            told("prod/web -> prod/db", Seen::Survive),
+            [
+                "changed: of `prod/web -> prod/db`, said to survive, 1 connection does not, for example prod/web -> prod/db:53/UDP over ipv4, which is cut (https://example.org)"
+            ]
+        );
+        // What is tried anew is no connection that was there before.
+        assert_eq!(
+            told("prod/dev -> prod/db", Seen::Survive),
+            ["`prod/dev -> prod/db`: it names no cell in which the API leaves it open"]
+        );
+    }
+
+    #[test]
+    fn what_was_not_watched_says_nothing_of_connections() {
+        let of = |change| told_of_connections("prod/web -> prod/db", Seen::Cut, change);
+        assert!(
+            of(|scenario| scenario.steps.values_mut().for_each(|step| step.watched = None))
+                .is_empty()
+        );
+        let untold = of(|scenario| {
+            let steps = scenario.steps.values_mut().filter_map(|step| step.watched.as_mut());
+            let cells = steps.flat_map(|watched| &mut watched.cells);
+            cells.for_each(|cell| cell.finding = crate::run::Finding::Inconclusive);
+        });
+        assert!(untold.is_empty(), "{untold:?}");
     }
 }

@@ -195,6 +195,12 @@ impl ScenarioRun {
         }
     }
 
+    /// Whether a run that goes on leaves it as it is: it is over, and could be told. What could
+    /// not may be told next time.
+    pub const fn is_told(&self) -> bool {
+        self.is_over() && !matches!(self.status, Some(Status::Errored))
+    }
+
     /// Whether it failed, or could not be told.
     pub const fn is_bad(&self) -> bool {
         matches!(self.status, Some(Status::Failed | Status::Errored))
@@ -304,12 +310,18 @@ impl Run {
             Event::Stage { .. } | Event::Noticed { .. } | Event::LeftBehind { .. } => {
                 self.clusters.entry(line.cluster.clone()).or_default().fold(&line.event);
             }
+            Event::ScenarioStarted => {
+                let scenario = self.scenario(line);
+                *scenario = ScenarioRun::new(scenario.info.clone());
+                scenario.stage = Stage::Deploying;
+            }
             event => self.scenario(line).fold(event),
         }
         Ok(())
     }
 
-    /// What is not over begins again: nothing that was seen of it counts.
+    /// What is not over begins again: nothing that was seen of it counts. What could not be told
+    /// stays so until it begins again.
     fn resume(&mut self) {
         for scenario in self.scenarios.values_mut().filter(|scenario| !scenario.is_over()) {
             *scenario = ScenarioRun::new(scenario.info.clone());
@@ -380,7 +392,6 @@ impl ClusterRun {
 impl ScenarioRun {
     fn fold(&mut self, event: &Event) {
         match event {
-            Event::ScenarioStarted => self.stage = Stage::Deploying,
             Event::Deployed { capabilities, .. } => {
                 self.capabilities = Some(capabilities.clone());
                 self.stage = Stage::Control;
@@ -428,6 +439,7 @@ impl ScenarioRun {
             | Event::Noticed { .. }
             | Event::LeftBehind { .. }
             | Event::RunStarted { .. }
+            | Event::ScenarioStarted
             | Event::Resumed { .. }
             | Event::Diagnosed { .. }
             | Event::RunFinished { .. } => {}

@@ -14,15 +14,63 @@ use crate::run::{CellJudgement, Finding, Status};
 
 /// The whole report.
 pub fn render(run: &Run, look: Look) -> String {
+    let mut sections = String::new();
+    for ((_, cluster), scenario) in &run.scenarios {
+        if totals::has_section(run, scenario) {
+            let _ = writeln!(sections, "{}", self::scenario(scenario, cluster, look));
+        }
+    }
+    report(run, &sections, look)
+}
+
+/// As [`render`], with one of the scenarios that failed or erred in full: this one, by id and
+/// cluster, or else the first. The others have a line each, since most of them show the same.
+pub fn brief(run: &Run, full: Option<(&str, &str)>, look: Look) -> String {
+    let told = run.scenarios.iter().filter(|(_, scenario)| totals::has_section(run, scenario));
+    let told: Vec<_> = told.collect();
+    let is_full = |key: &(String, String)| full == Some((key.0.as_str(), key.1.as_str()));
+    let full = told.iter().find(|(key, _)| is_full(key)).or(told.first()).copied();
+    let mut sections = String::new();
+    if let Some(((_, cluster), scenario)) = full {
+        let _ = writeln!(sections, "{}", self::scenario(scenario, cluster, look));
+    }
+    let others = told.into_iter().filter(|(key, _)| full.is_none_or(|(own, _)| own != *key));
+    let lines: Vec<String> =
+        others.map(|((_, cluster), scenario)| line(run, scenario, cluster, look)).collect();
+    if !lines.is_empty() {
+        let more = count(lines.len(), "more scenario");
+        let title = format!("{more} failed or could not be told");
+        let _ = writeln!(sections, "{}\n{}", look.heading(&title), lines.concat());
+    }
+    report(run, &sections, look)
+}
+
+/// One line for a scenario that failed or erred: what is worst of it, with an example.
+fn line(run: &Run, scenario: &ScenarioRun, cluster: &str, look: Look) -> String {
+    let cells = scenario.steps.values().flat_map(|step| &step.cells);
+    let worst = cells.filter_map(|cell| Some((difference::rank(&cell.finding)?, cell)));
+    let worst = worst.min_by_key(|(rank, _)| *rank).map(|(_, cell)| cell);
+    let told = match (worst, &scenario.reason) {
+        (Some(cell), _) if scenario.status == Some(Status::Failed) => {
+            let number = scenario.count(std::slice::from_ref(&cell.finding));
+            let of = difference::name(&cell.finding);
+            format!("{of}: {}, for example {}", count(number, "cell"), cell.cell)
+        }
+        (_, Some(reason)) => reason.clone(),
+        (Some(cell), None) => format!("{}: {}", difference::name(&cell.finding), cell.cell),
+        (None, None) => "no reason given".to_owned(),
+    };
+    let on = if run.is_on_several() { format!(" on {cluster}") } else { String::new() };
+    let text = format!("{} {}{on}  {told}", live::word(scenario.status, look), scenario.info.id);
+    look.wrap("  ", "        ", &text)
+}
+
+fn report(run: &Run, scenarios: &str, look: Look) -> String {
     let mut text = String::new();
     if let Some(section) = induced::render(run, look) {
         let _ = writeln!(text, "{section}");
     }
-    for ((_, cluster), scenario) in &run.scenarios {
-        if totals::has_section(run, scenario) {
-            let _ = writeln!(text, "{}", self::scenario(scenario, cluster, look));
-        }
-    }
+    text += scenarios;
     let several = run.is_on_several();
     let sections = [
         broken_claims(run, look),
@@ -203,6 +251,22 @@ mod tests {
         lines.insert(2, Line { at: lines[1].at, cluster, scenario: String::new(), event });
         let text = render(&Run::of(&lines).unwrap(), WIDE);
         assert_eq!(text.matches("embedded: nothing is enforced here\n").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn of_many_that_failed_one_is_told_in_full() {
+        let run = Run::of(&fixture::many()).unwrap();
+        let text = brief(&run, None, WIDE);
+        expect_file!["../../tests/golden/report/many-brief.txt"].assert_eq(&text);
+        let bad = |text: &str| {
+            let is_bad = |line: &&str| line.starts_with("FAIL ") && line.contains(" on embedded");
+            text.lines().filter(is_bad).count()
+        };
+        assert!(bad(&render(&run, WIDE)) > 1 && bad(&text) == 1, "{text}");
+        let other = run.scenarios.iter().rfind(|(_, one)| totals::has_section(&run, one));
+        let (id, cluster) = other.unwrap().0;
+        let text = brief(&run, Some((id, cluster)), WIDE);
+        assert!(text.contains(&format!("{id} on {cluster}\n")), "{text}");
     }
 
     #[test]

@@ -68,6 +68,7 @@ fn specified(cell: &WatchedCell) -> &'static str {
     match cell.specified {
         Some(Intent::Allow) => "allow all the time",
         Some(Intent::Deny) => "deny all the time",
+        Some(Intent::Any) if cell.manner == Manner::Tried => "may turn while it changes",
         Some(Intent::Any) => "left open",
         None => "not known",
     }
@@ -162,15 +163,17 @@ fn sentence(about: About, cells: &[&WatchedCell]) -> String {
         ),
         About::Coming | About::Turning => {
             let what = if about == About::Coming { "of pods that came" } else { "that changed" };
-            let turned: Vec<String> = [(true, "opened"), (false, "closed")]
-                .into_iter()
-                .filter(|(wanted, _)| open(*wanted).count() > 0)
-                .map(|(wanted, word)| {
-                    let last = duration(latest(open(wanted)).unwrap_or_default());
-                    format!("{} {word}, the last after {last}", open(wanted).count())
-                })
-                .collect();
-            format!("{} {what}: {}", count(cells.len(), "cell"), turned.join("; "))
+            let parts = [true, false].map(|end| {
+                let (of, kept): (Vec<_>, Vec<_>) = open(end).partition(|cell| turned(cell));
+                let (word, state) = if end { ("opened", "open") } else { ("closed", "shut") };
+                let last = duration(latest(of.iter().copied()).unwrap_or_default());
+                let of = format!("{} {word}, the last after {last}", of.len());
+                [of, format!("{} {state} from the first attempt on", kept.len())]
+            });
+            let parts: Vec<String> = parts.concat();
+            let told = parts.into_iter().filter(|part| !part.starts_with("0 "));
+            let told = told.collect::<Vec<_>>().join("; ");
+            format!("{} {what}: {told}", count(cells.len(), "cell"))
         }
         About::Throughout => {
             let wrong = |cell: &&&WatchedCell| cell.finding == Finding::EnforcementFault;
@@ -184,13 +187,18 @@ fn sentence(about: About, cells: &[&WatchedCell]) -> String {
     }
 }
 
+/// Whether it was seen both open and shut.
+fn turned(cell: &WatchedCell) -> bool {
+    cell.through.attempts > 0 && cell.stopped.attempts > 0
+}
+
 /// `, the last after 3.2 ms`.
 fn within(last: Option<Duration>) -> String {
     last.map(|last| format!(", the last after {}", duration(last))).unwrap_or_default()
 }
 
 #[cfg(test)]
-mod fixture;
+pub(super) mod fixture;
 
 #[cfg(test)]
 mod tests {

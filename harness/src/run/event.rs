@@ -35,16 +35,16 @@ pub const SCHEMA: u32 = 1;
 /// | `kind` | how often | about |
 /// |---|---|---|
 /// | `run-started` | once, the first line | schema, version, seed, clusters, scenarios, and what they were chosen from |
-/// | `resumed` | whenever a run that was killed or interrupted goes on | what of it was over; all other scenarios begin again |
+/// | `resumed` | whenever a run that was killed or interrupted goes on | what of it was over and could be told; all other scenarios begin again |
 /// | `stage` | two for each slow part of preparing a cluster | what it is, and how long it took |
 /// | `diagnosed` | at most once | warnings about the input |
-/// | `scenario-started` | once for each scenario | |
+/// | `scenario-started` | once for each scenario, and again where a run that goes on begins it again | what was said of it before counts no more |
 /// | `deployed` | at most once for each | capabilities, topology with addresses |
 /// | `round` | many | purpose, deadline, observations; the sentinel's cells and the witness's have a line of their own with the same `number` |
 /// | `step-started` | once for each step reached | its changes; later rounds of the step carry its number |
 /// | `step-judged` | once for each step started | a judgement for every cell, times, notes, what was not judged, what was watched; a step that needs the control of late pods is judged after the `lift` rounds, and so are all that follow it |
 /// | `bundled` | at most once for each scenario that failed or errored | where the failure bundle is |
-/// | `scenario-finished` | once for each scenario | status, reason |
+/// | `scenario-finished` | once for each `scenario-started`, unless the run was killed | status, reason |
 /// | `noticed` | seldom; about a cluster as a whole | what was found on the way, such as that it enforces nothing |
 /// | `left-behind` | at most once for each cluster | what could not be removed |
 /// | `run-finished` | once, the last line | counts, exit code |
@@ -192,6 +192,9 @@ pub struct Watched {
     /// When the cluster had accepted them.
     #[serde(with = "micros")]
     pub accepted: Duration,
+    /// How much later than said an attempt may have begun, where clocks are compared.
+    #[serde(default, with = "micros")]
+    pub blur: Duration,
     /// From one turn to the next, at least.
     #[serde(with = "micros")]
     pub interval: Duration,
@@ -353,11 +356,12 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         suite: Option<SuiteInfo>,
     },
-    /// A run that was killed or interrupted goes on: scenarios that are not over begin again.
+    /// A run that was killed or interrupted goes on: scenarios that are not over begin again, and
+    /// so do those that could not be told.
     Resumed {
         /// Ringfence's version.
         version: String,
-        /// How many scenarios were over, those of each cluster by themselves.
+        /// How many scenarios were over and could be told, those of each cluster by themselves.
         over: usize,
         /// Whether the record's last line was cut; it was dropped.
         cut: bool,

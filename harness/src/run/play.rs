@@ -265,6 +265,7 @@ impl Play<'_> {
             plan::plan(step, expectation, &self.world, &self.capabilities, is_shut);
         not_judged.extend(not_watched);
         notes.extend(not_judged.iter().map(ToString::to_string));
+        notes.extend(seen.iter().flat_map(|seen| seen.timeline.remarks.iter().cloned()));
         let questions: Vec<_> = questions
             .into_iter()
             .map(|question| {

@@ -84,27 +84,16 @@ impl RecordWriter {
         Ok(writer)
     }
 
-    /// A record that is gone on with, and its lines so far, each handed to a function. A last
-    /// line that was cut is dropped; `None` says that there was no other, or no file: the
-    /// record begins.
+    /// A record that may be gone on with, and its lines so far, each handed to a function. It
+    /// is left as it is until [`Resumable::go_on`].
     ///
     /// # Errors
     /// Where the file cannot be read or written, another process writes to it, or it is no
     /// record of this schema.
-    pub fn resume(
-        path: &Path,
-        take: impl FnMut(Line),
-    ) -> Result<(Self, Option<Whole>), RecordError> {
-        let mut writer = Self::open(path, "write")?;
-        let failed = |source| RecordError::Io { doing: "write", path: path.to_owned(), source };
-        if !has_line(path)? {
-            writer.file.set_len(0).map_err(failed)?;
-            return Ok((writer, None));
-        }
-        let whole = each(path, take)?;
-        writer.file.set_len(whole.end).map_err(failed)?;
-        writer.file.seek(SeekFrom::Start(whole.end)).map_err(failed)?;
-        Ok((writer, Some(whole)))
+    pub fn resume(path: &Path, take: impl FnMut(Line)) -> Result<Resumable, RecordError> {
+        let writer = Self::open(path, "write")?;
+        let whole = if has_line(path)? { Some(each(path, take)?) } else { None };
+        Ok(Resumable { writer, whole })
     }
 
     /// The file, for this process alone.
@@ -132,6 +121,29 @@ impl RecordWriter {
 
     fn failed(&self, source: std::io::Error) -> RecordError {
         RecordError::Io { doing: "write", path: self.path.clone(), source }
+    }
+}
+
+/// A record that a run may go on with, held for this process alone.
+#[derive(Debug)]
+pub struct Resumable {
+    writer: RecordWriter,
+    /// How its lines so far end; `None` says that there is none, or no file: the record begins.
+    pub whole: Option<Whole>,
+}
+
+impl Resumable {
+    /// Drops a last line that was cut: what is written now follows on whole lines.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn go_on(self) -> Result<RecordWriter, RecordError> {
+        let Self { mut writer, whole } = self;
+        let end = whole.map_or(0, |whole| whole.end);
+        let cut = writer.file.set_len(end);
+        let cut = cut.and_then(|()| writer.file.seek(SeekFrom::Start(end)));
+        cut.map_err(|error| writer.failed(error))?;
+        Ok(writer)
     }
 }
 
@@ -200,6 +212,25 @@ pub fn each(path: &Path, mut take: impl FnMut(Line)) -> Result<Whole, RecordErro
         return Err(RecordError::NoStart { path: path.to_owned() });
     }
     Ok(Whole { end, cut: false })
+}
+
+/// The first line of a record; `None` where there is no file, or no whole line in it: a run that
+/// goes on with it begins.
+///
+/// # Errors
+/// As [`each`].
+pub fn first(path: &Path) -> Result<Option<Line>, RecordError> {
+    let failed = |source| RecordError::Io { doing: "read", path: path.to_owned(), source };
+    if !path.try_exists().map_err(failed)? || !has_line(path)? {
+        return Ok(None);
+    }
+    let mut text = Vec::new();
+    BufReader::new(File::open(path).map_err(failed)?)
+        .read_until(b'\n', &mut text)
+        .map_err(failed)?;
+    check_schema(path, &text)?;
+    let malformed = |source| RecordError::Malformed { path: path.to_owned(), line: 1, source };
+    serde_json::from_slice(&text).map(Some).map_err(malformed)
 }
 
 /// Whether a file has a whole line: a run that was killed at once has written none.
@@ -279,6 +310,18 @@ mod tests {
     }
 
     #[test]
+    fn the_first_line_is_read_alone() {
+        let file = written(&[started(SCHEMA), line(Event::ScenarioStarted)]);
+        assert_eq!(first(file.path()).unwrap(), Some(started(SCHEMA)));
+        let text = std::fs::read(file.path()).unwrap();
+        std::fs::write(file.path(), &text[..20]).unwrap();
+        assert_eq!(first(file.path()).unwrap(), None);
+        assert_eq!(first(&file.path().with_extension("nowhere")).unwrap(), None);
+        std::fs::write(file.path(), "my notes\n").unwrap();
+        assert!(matches!(first(file.path()), Err(RecordError::NoStart { .. })));
+    }
+
+    #[test]
     fn a_cut_last_line_is_told() {
         let lines = vec![started(SCHEMA), line(Event::ScenarioStarted)];
         let file = written(&lines);
@@ -297,10 +340,12 @@ mod tests {
         for length in [first, first + 1, text.len() - 1, text.len()] {
             std::fs::write(file.path(), &text[..length]).unwrap();
             let mut found = Vec::new();
-            let (mut writer, whole) =
-                RecordWriter::resume(file.path(), |line| found.push(line)).unwrap();
+            let resumable = RecordWriter::resume(file.path(), |line| found.push(line)).unwrap();
             let cut = length != first && length != text.len();
-            assert_eq!(whole.map(|whole| whole.cut), Some(cut));
+            assert_eq!(resumable.whole.map(|whole| whole.cut), Some(cut));
+            // Whose record it is, is for the caller to say.
+            assert_eq!(std::fs::read(file.path()).unwrap(), text[..length]);
+            let mut writer = resumable.go_on().unwrap();
             let own = if length == text.len() { 2 } else { 1 };
             assert_eq!(found, lines[..own]);
             writer.append(&lines[1]).unwrap();
@@ -314,8 +359,11 @@ mod tests {
         let text = std::fs::read(file.path()).unwrap();
         for length in [0, 1, 4, 40, text.len() - 1] {
             std::fs::write(file.path(), &text[..length]).unwrap();
-            let (_, whole) = RecordWriter::resume(file.path(), |_| ()).unwrap();
-            assert_eq!((whole, std::fs::read(file.path()).unwrap().len()), (None, 0), "{length}");
+            let resumable = RecordWriter::resume(file.path(), |_| ()).unwrap();
+            assert_eq!(resumable.whole, None, "{length}");
+            assert_eq!(std::fs::read(file.path()).unwrap(), text[..length]);
+            resumable.go_on().unwrap();
+            assert_eq!(std::fs::read(file.path()).unwrap().len(), 0, "{length}");
         }
         // What is no record at all is left alone.
         std::fs::write(file.path(), "my notes").unwrap();

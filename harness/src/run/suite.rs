@@ -60,7 +60,7 @@ impl Suite {
 /// What an earlier part of a run has done, as its record says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Before {
-    /// The scenarios that are over, by id and cluster, and how they ended.
+    /// The scenarios that are over and could be told, by id and cluster, and how they ended.
     pub over: BTreeMap<(String, String), Status>,
     /// Whether some of a cluster could not be removed.
     pub left_behind: bool,

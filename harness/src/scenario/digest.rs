@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 of a text, in hexadecimal digits.
-pub(super) fn of_text(text: &str) -> String {
+pub fn digest_of_text(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes()))
 }
 
@@ -31,7 +31,7 @@ mod tests {
     #[test]
     fn a_digest_is_that_of_sha256sum() {
         let files = [("scenario.yaml", "name: a\n"), ("policy.yaml", "")];
-        let files = files.map(|(name, text)| (name.to_owned(), of_text(text)));
+        let files = files.map(|(name, text)| (name.to_owned(), digest_of_text(text)));
         let own = "2bc58217ca817085330ceaf377fe06ad1ce1dee6b6c6f45cee91f3c1055a71ac";
         assert_eq!(digest_of_list(&files.into()), own);
     }

@@ -35,7 +35,7 @@ pub(super) fn scenario(
             let root = Field::root(&document.root);
             scenario = read(&mut reader, root, &mut manifests, id, folder, options);
             let mut digests = std::mem::take(&mut manifests.digests);
-            digests.insert(SCENARIO_FILE.to_owned(), digest::of_text(&source.text));
+            digests.insert(SCENARIO_FILE.to_owned(), digest::digest_of_text(&source.text));
             scenario.iter_mut().for_each(|read| read.digest = digest::digest_of_list(&digests));
             diagnostics.append(&mut reader.diagnostics);
             diagnostics.append(&mut manifests.diagnostics);

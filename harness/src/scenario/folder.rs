@@ -128,7 +128,7 @@ impl<'f> Manifests<'f> {
 
     fn source(&mut self, name: &str) -> Result<Source, String> {
         let source = self.folder.read(name)?;
-        self.digests.insert(name.to_owned(), digest::of_text(&source.text));
+        self.digests.insert(name.to_owned(), digest::digest_of_text(&source.text));
         Ok(source)
     }
 

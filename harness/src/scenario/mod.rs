@@ -39,7 +39,7 @@ pub(crate) mod yaml;
 pub use bundle::{Bundle, load_manifests, parse_manifests};
 pub use cells::{CellPattern, ParsePatternError};
 pub use diagnostic::{Diagnostic, Excerpt, Severity};
-pub use digest::digest_of_list;
+pub use digest::{digest_of_list, digest_of_text};
 pub use expectation::{Expectation, Expected, Limits, resolve};
 pub(crate) use folder::SCENARIO_FILE;
 pub use library::{Loaded, load_scenarios, parse_folder, parse_scenario};

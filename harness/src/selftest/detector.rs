@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::catalogue::tier::{self, Action, Beside, Tier};
+use crate::catalogue::cluster_tier::{self, Action, Beside, Tier};
 use crate::catalogue::{Case, Change, Feature, Level, Path, Peer, Port, Rules, Stacking, Target};
 use crate::catalogue::{Topic, Types};
 use crate::cluster::embedded::Fault;
@@ -60,29 +60,29 @@ impl Detector {
 const INGRESS: Feature = Feature::Direction(Direction::Ingress);
 const EGRESS: Feature = Feature::Direction(Direction::Egress);
 const BETWEEN_NODES: Feature = Feature::Path(Path::OtherNode);
-const BASELINE: Feature = Feature::Cluster(tier::Feature::Tier(Tier::Baseline));
-const DENY: Feature = Feature::Cluster(tier::Feature::Action(Action::Deny));
-const PASS: Feature = Feature::Cluster(tier::Feature::Action(Action::Pass));
+const BASELINE: Feature = Feature::Cluster(cluster_tier::Feature::Tier(Tier::Baseline));
+const DENY: Feature = Feature::Cluster(cluster_tier::Feature::Action(Action::Deny));
+const PASS: Feature = Feature::Cluster(cluster_tier::Feature::Action(Action::Pass));
 
 /// What is meant to catch a fault. There is no fault without.
 pub fn detector(fault: Fault) -> Detector {
     use Detector as D;
     use Fault as F;
     use Feature::Cluster as C;
-    use tier::Feature as T;
+    use cluster_tier::Feature as T;
     match fault {
         F::PoliciesIgnored | F::IngressIgnored => D::must(&[&[INGRESS]]),
         F::EgressIgnored => D::must(&[&[EGRESS]]),
         F::PolicyDeleteIgnored => D::must(&[
             &[Feature::Change(Change::Delete)],
             &[Feature::Topic(Topic::LastPolicyDeleted)],
-            &[C(T::Change(tier::Change::Delete))],
-            &[C(T::Topic(tier::Topic::LastPolicyDeleted))],
+            &[C(T::Change(cluster_tier::Change::Delete))],
+            &[C(T::Topic(cluster_tier::Topic::LastPolicyDeleted))],
         ]),
         F::PolicyUpdateKeepsOldSelector => D::must(&[
             &[Feature::Change(Change::Replace)],
             &[Feature::Topic(Topic::SelectorReplaced)],
-            &[C(T::Change(tier::Change::Replace))],
+            &[C(T::Change(cluster_tier::Change::Replace))],
         ]),
         F::PodLabelChangeIgnored => D::must(&[
             &[Feature::Change(Change::RelabelPeer)],
@@ -143,7 +143,7 @@ pub fn detector(fault: Fault) -> Detector {
         F::PriorityInverted => D::must(&[
             &[C(T::Beside(Beside::PriorityBelow))],
             &[C(T::Beside(Beside::PriorityAbove))],
-            &[C(T::Change(tier::Change::Priority))],
+            &[C(T::Change(cluster_tier::Change::Priority))],
         ]),
         F::TiersInverted => D::must(&[
             &[C(T::Beside(Beside::NetworkPolicyAllows))],
@@ -152,15 +152,19 @@ pub fn detector(fault: Fault) -> Detector {
             &[C(T::Beside(Beside::OtherTierDenies))],
         ]),
         F::UnknownPeerFailsOpen => D::if_declared(&[
-            &[DENY, C(T::Peer(tier::Peer::Node))],
-            &[DENY, C(T::Peer(tier::Peer::EveryNode))],
+            &[DENY, C(T::Peer(cluster_tier::Peer::Node))],
+            &[DENY, C(T::Peer(cluster_tier::Peer::EveryNode))],
         ]),
         F::BaselineOverNetworkPolicy => D::must(&[
             &[BASELINE, C(T::Beside(Beside::NetworkPolicyAllows))],
             &[BASELINE, C(T::Beside(Beside::NetworkPolicyDenies))],
         ]),
-        F::ClusterPolicyWithoutRulesIsolates => D::must(&[&[C(T::Topic(tier::Topic::NoRules))]]),
-        F::HostNetworkPodIsSubject => D::must(&[&[C(T::Topic(tier::Topic::HostNetworkSubject))]]),
+        F::ClusterPolicyWithoutRulesIsolates => {
+            D::must(&[&[C(T::Topic(cluster_tier::Topic::NoRules))]])
+        }
+        F::HostNetworkPodIsSubject => {
+            D::must(&[&[C(T::Topic(cluster_tier::Topic::HostNetworkSubject))]])
+        }
         F::TerminatingPodUnfiltered => D::must(&[&[Feature::Topic(Topic::TerminatingTarget)]]),
         F::Ipv6Unfiltered => D::if_declared(&[&[Feature::Family(Family::Ipv6)]]),
         F::CrossNodeUnfiltered | F::NodeNeverUpdated => D::must(&[&[BETWEEN_NODES]]),

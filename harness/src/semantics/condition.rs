@@ -1,11 +1,15 @@
 //! Peers and ports: what one entry of a rule says of a connection.
 
-use crate::model::{Cidr, Clause, Direction, MissingFact, PolicyPort, PortRef, Via};
+use std::net::IpAddr;
+
+use crate::model::{
+    Cidr, Clause, Direction, Family, MissingFact, Origin, PolicyPort, PortRef, Via,
+};
 
 use super::Engine;
 use super::answer::Answer;
 use super::coverage::{Coverage, coverage, names_port, of_family};
-use super::engine::PeerSet;
+use super::engine::{PeerSet, ReadyRule};
 use super::flow::{End, Flow, same_node};
 
 impl Engine {
@@ -33,7 +37,7 @@ impl Engine {
                 // (`NetworkPolicyPeer`): nothing else has labels to select by.
                 End::External(_) | End::Node(_) => Answer::No,
             },
-            PeerSet::Block { cidr, except } => self.block_answer(flow, direction, cidr, except),
+            PeerSet::Block { cidr, except, .. } => self.block_answer(flow, direction, cidr, except),
         }
     }
 
@@ -94,6 +98,31 @@ impl Engine {
             }
             (Coverage::Always | Coverage::Here, End::External(_) | End::Node(_)) => Answer::Yes,
         }
+    }
+
+    /// The entry of a rule's peers whose exception alone keeps the other end out, and the
+    /// exception. "except is a slice of CIDRs that should not be included within an IPBlock"
+    /// (`IPBlock.except`).
+    pub(super) fn exception<'r>(
+        &self,
+        flow: &Flow<'_>,
+        direction: Direction,
+        rule: &'r ReadyRule,
+    ) -> Option<(usize, &'r Cidr, &'r Origin)> {
+        let peers = rule.peers.as_ref()?;
+        let family = flow.cell.family;
+        let known = self.addresses(flow.peer(direction)).iter();
+        let known: Vec<&IpAddr> = known.filter(|ip| Family::of(**ip) == family).collect();
+        let found = peers.iter().enumerate().find_map(|(number, peer)| {
+            let PeerSet::Block { cidr, except, origin } = peer else { return None };
+            let inside = |hole: &&Cidr| known.iter().any(|ip| hole.contains(**ip));
+            let holds = known.iter().any(|ip| cidr.contains(**ip));
+            let hole = except.iter().find(inside).filter(|_| holds)?;
+            Some((number, hole, origin))
+        })?;
+        let covers = |entry| self.port_answer(flow, direction, entry) != Answer::No;
+        let asked = rule.ports.as_ref().is_none_or(|ports| ports.iter().any(covers));
+        asked.then_some(found)
     }
 
     /// Whether an entry of `ports` covers the destination's port.

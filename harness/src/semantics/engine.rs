@@ -59,7 +59,7 @@ pub(super) enum PeerSet {
     /// The pods that its selectors match.
     Pods(FixedBitSet),
     /// A range of addresses.
-    Block { cidr: Cidr, except: Vec<Cidr> },
+    Block { cidr: Cidr, except: Vec<Cidr>, origin: Origin },
 }
 
 impl Engine {
@@ -159,9 +159,11 @@ impl Preparation<'_, '_> {
                 pod_selector.as_ref(),
                 namespace_selector.as_ref(),
             )),
-            Peer::IpBlock { cidr, except, .. } => {
-                PeerSet::Block { cidr: cidr.clone(), except: except.clone() }
-            }
+            Peer::IpBlock { cidr, except, origin } => PeerSet::Block {
+                cidr: cidr.clone(),
+                except: except.clone(),
+                origin: origin.clone(),
+            },
         }
     }
 

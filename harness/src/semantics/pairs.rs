@@ -153,7 +153,7 @@ impl Engine {
         for peer in peers {
             match peer {
                 PeerSet::Pods(pods) => reach.yes.union_with(pods),
-                PeerSet::Block { cidr, except } => {
+                PeerSet::Block { cidr, except, .. } => {
                     for (index, pod) in self.pods.iter().enumerate() {
                         match coverage(cidr, except, &pod.addresses, family) {
                             Coverage::Always | Coverage::Here => reach.on_pod.insert(index),

@@ -1,8 +1,8 @@
 //! One direction of a cell, and both taken together.
 
 use crate::model::{
-    Cell, Clause, Decision, Direction, Effect, Exemption, MissingFact, Pod, PolicyRef, RuleRef,
-    Side, Tier, Verdict,
+    Cell, Clause, Decision, Direction, Effect, Exception, Exemption, MissingFact, Pod, PolicyRef,
+    RuleRef, Side, Tier, Verdict,
 };
 
 use super::Engine;
@@ -54,6 +54,7 @@ impl Engine {
         let isolating = isolating.iter().map(|policy| self.policies[*policy].reference()).collect();
         let mut certain = Vec::new();
         let mut hanging = Vec::new();
+        let mut excepted = Vec::new();
         let mut cluster = Vec::new();
         let told = |ready: &ReadyClusterPolicy, found| {
             cluster.extend(ready.reference(direction, found));
@@ -70,7 +71,16 @@ impl Engine {
             match found.answer {
                 Answer::Yes => certain.push(reference),
                 Answer::Open(_) | Answer::Missing(_) => hanging.push(reference),
-                Answer::No => {}
+                Answer::No => excepted.extend(self.exception(flow, direction, rule).map(
+                    |(peer, range, origin)| Exception {
+                        policy: reference.policy,
+                        direction,
+                        rule: index,
+                        peer,
+                        range: range.to_string(),
+                        origin: origin.clone(),
+                    },
+                )),
             }
         };
         let effect = self.effect(flow, direction, weigh, told);
@@ -83,7 +93,10 @@ impl Engine {
             | Effect::AcceptedBy(_)
             | Effect::DeniedBy(_) => Vec::new(),
         };
-        Side { effect, isolating, rules, cluster }
+        if effect != Effect::Denied {
+            excepted.clear();
+        }
+        Side { effect, isolating, rules, cluster, excepted }
     }
 
     /// The policies that isolate the direction's pod; none where that end is no pod.
@@ -219,7 +232,7 @@ fn beyond_rules(flow: &Flow<'_>, direction: Direction, by_rules: Effect) -> Effe
     }
     let (together, undefined) = match peer {
         End::External(_) => return by_rules,
-        // "Traffic to and from the node where a Pod is running is always allowed" (there),
+        // "traffic to and from the node where a Pod is running is always allowed" (there),
         // while the API reference says so of ingress only; [`Engine::effect`] has let
         // ingress from the own node in already.
         End::Node(node) => {

@@ -137,7 +137,7 @@ async fn arrives(socket: &UdpSocket) {
 }
 
 /// Kills the agent's process, and starts another in its place.
-fn restart(agent: &mut Agent) {
+pub(crate) fn restart(agent: &mut Agent) {
     agent.child.kill().unwrap();
     agent.child.wait().unwrap();
     agent.child = Agent::spawn(&agent.name, &agent.socket, agent.port);

@@ -6,6 +6,7 @@
 mod faults;
 mod process;
 mod rounds;
+mod watching;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -29,6 +30,13 @@ fn main() -> ExitCode {
             faults::destination_restarted,
         ),
         trial("an_agent_that_stays_away_is_inconclusive", faults::agent_killed),
+        trial("what_is_watched_is_seen_in_turns", watching::in_turns),
+        trial("a_watch_goes_on_while_its_session_is_cut", watching::cut),
+        trial("a_source_restarted_during_a_watch_is_inconclusive", watching::source_lost),
+        trial("a_destination_restarted_during_a_watch_is_inconclusive", watching::destination_lost),
+        trial("an_order_that_is_out_of_date_is_not_followed", watching::out_of_date),
+        trial("a_watch_that_is_given_up_ends", watching::given_up),
+        trial("a_watch_dials_what_is_allowed_and_nothing_else", watching::only_allowed),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }

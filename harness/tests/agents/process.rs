@@ -54,9 +54,21 @@ impl Agent {
     }
 
     pub(crate) fn spawn(name: &str, socket: &str, port: u16) -> Child {
+        Self::spawn_with(name, socket, port, &[])
+    }
+
+    /// The same, with these variables.
+    pub(crate) fn spawn_with(
+        name: &str,
+        socket: &str,
+        port: u16,
+        variables: &[(&str, &str)],
+    ) -> Child {
         let (identity, listen) = (format!("a/{name}"), format!("{port}/TCP,{port}/UDP"));
         let arguments = ["serve", "--identity", &identity, "--socket", socket, "--listen", &listen];
-        command(&arguments).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
+        let mut command = command(&arguments);
+        command.envs(variables.iter().copied()).stdin(Stdio::null()).stdout(Stdio::null());
+        command.spawn().unwrap()
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {

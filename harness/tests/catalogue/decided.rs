@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use ringfence::catalogue::{Case, Decider, Deciding, Feature, Reason, Stacking};
-use ringfence::model::{
-    Direction, Effect, Exemption, Intent, LabelSelector, NetworkPolicy, PolicyType, Rule, Side,
-    Verdict, World,
-};
-use ringfence::semantics::Engine;
+use ringfence::model::{Direction, Intent, LabelSelector, NetworkPolicy, PolicyType, Rule, World};
 
+use super::judged::{Judged, is_free};
 use super::tiers;
 use super::worlds::{CASES, scenario, worlds};
 
@@ -81,10 +78,6 @@ fn relaxation(reason: Reason) -> Option<Relaxation> {
     }
 }
 
-fn is_free(side: &Side) -> bool {
-    matches!(side.effect, Effect::NotIsolated | Effect::Exempt(Exemption::NotAPod))
-}
-
 /// How many policies isolate the deciding pod, where it is isolated.
 fn isolating(case: &Case) -> usize {
     let stacked = [Stacking::Deny, Stacking::OtherRule].map(Feature::Stacking);
@@ -96,22 +89,13 @@ fn proven(case: &Case, deciding: &Deciding, world: &World) -> Result<(), String>
         Decider::Policy(name) => name,
         Decider::ClusterPolicy(name) => return tiers::proven(deciding, name, world),
     };
-    let decision = Engine::new(world).decide(&deciding.cell);
-    let (side, other) = match deciding.direction {
-        Direction::Ingress => (&decision.ingress, &decision.egress),
-        Direction::Egress => (&decision.egress, &decision.ingress),
-    };
-    let expect = |holds: bool, what: &str| {
-        if holds { Ok(()) } else { Err(format!("{what}: {decision:#?}")) }
-    };
+    let judged = Judged::of(deciding, world);
     if deciding.reason == Reason::Open {
-        return expect(
-            deciding.intent == Intent::Any && matches!(decision.verdict, Verdict::Undefined(_)),
-            "the API does not leave it open",
-        );
+        return judged.is_open();
     }
-    let verdict = if deciding.intent == Intent::Allow { Verdict::Allow } else { Verdict::Deny };
-    expect(decision.verdict == verdict, "another verdict")?;
+    judged.is_as_meant()?;
+    let (side, other) = judged.sides();
+    let expect = |holds: bool, what: &str| judged.expect(holds, what);
     expect(is_free(other), "the other direction is isolated too")?;
     let names: Vec<_> = side.isolating.iter().map(|policy| &policy.name).collect();
     match deciding.reason {
@@ -145,9 +129,7 @@ fn proven(case: &Case, deciding: &Deciding, world: &World) -> Result<(), String>
             expect(stacked <= 1, "more than one policy beside it")?;
         }
     }
-    let turned = Engine::new(&changed).verdict(&deciding.cell);
-    let wanted = if verdict == Verdict::Allow { Verdict::Deny } else { Verdict::Allow };
-    if turned == wanted { Ok(()) } else { Err(format!("does not turn over: {turned:?}")) }
+    judged.turns_over(&deciding.cell, &changed)
 }
 
 #[test]

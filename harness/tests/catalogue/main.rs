@@ -3,6 +3,7 @@
 mod coverage;
 mod decided;
 mod in_tree;
+mod judged;
 mod tiers;
 mod watched;
 mod worlds;

@@ -66,11 +66,34 @@ pub(crate) fn a_report_that_cannot_be_is_refused_before_anything_is_made() {
         assert_eq!((ended.code, ended.out.as_str()), (2, ""));
         ended.err
     };
-    assert!(theirs(&[]).contains("--additional-info <URL>"), "{}", theirs(&[]));
+    assert!(theirs(&[]).contains("--additional-info <TEXT>"), "{}", theirs(&[]));
     expect![[r#"
         error: expected a text for `--additional-info`, found none: the ConformanceReport needs it
     "#]]
     .assert_eq(&theirs(&["--additional-info="]));
+    for (arguments, told) in [
+        (
+            ["--list", "--json=r.json"],
+            "error: expected a run for `--json`, found `--list`, which runs nothing: there is nothing to report\n",
+        ),
+        (
+            ["--json=r.json", "--markdown=r.json"],
+            "error: expected a file of its own for `--json`, found `r.json`, which `--markdown` names too\n",
+        ),
+        (
+            ["--jobs=1", "--markdown=nowhere/r.md"],
+            "error: expected a file for `--markdown`, found that `nowhere/r.md` cannot be written\n  because: No such file or directory (os error 2)\n",
+        ),
+        (
+            ["--jobs=1", "--json=."],
+            "error: expected a file for `--json`, found that `.` cannot be written\n  because: Is a directory (os error 21)\n",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let ended = ringfence_in(folder.path(), &[&["conformance"][..], &arguments].concat());
+        assert_eq!((ended.code, ended.err.as_str()), (2, told));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
+    }
     expect![[r#"
         error: expected one cluster for `--report-output`, found 2: the report is about one implementation; run them apart, or use `--json`
     "#]]
@@ -155,11 +178,21 @@ pub(crate) fn parts_are_put_together() {
     let again = merge(&["all.jsonl"]);
     assert_eq!((again.code, again.out), (0, ended.out));
 
-    let ended = merge(&["1.jsonl", "1.jsonl"]);
+    let ended = merge(&["1.jsonl"]);
     assert_eq!(ended.code, 3);
     let told = "warning: no record has `hash:2/2` on `embedded`: 1 of 2 parts are there\n";
-    assert!(ended.err.starts_with(told), "{}", ended.err);
-    assert!(ended.err.contains(" in both `1.jsonl` and `1.jsonl`, "), "{}", ended.err);
+    assert_eq!(ended.err, told);
+    std::fs::copy(folder.path().join("1.jsonl"), folder.path().join("copy.jsonl")).unwrap();
+    for (again, told) in [
+        ("./1.jsonl", "error: expected each record once, found `./1.jsonl` twice\n"),
+        (
+            "copy.jsonl",
+            "error: expected each record once, found the same run in `1.jsonl` and `copy.jsonl`: the longer of them has all\n",
+        ),
+    ] {
+        let ended = merge(&["1.jsonl", again]);
+        assert_eq!((ended.code, ended.err.as_str()), (2, told));
+    }
     let ended = merge(&["1.jsonl", "--record=./1.jsonl"]);
     assert_eq!(ended.code, 2);
     expect![[r#"

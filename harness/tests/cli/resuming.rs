@@ -139,6 +139,42 @@ pub(crate) fn an_interrupted_run_goes_on() {
     whole(&record);
 }
 
+pub(crate) fn what_could_not_be_told_is_run_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("r.jsonl");
+    let library = crate::process::root().join("scenarios");
+    let run = |option: &str| -> Ended {
+        let start = ["run", "--filter", "default-deny", "--seed", "7", option];
+        command(BINARY).args(start).arg(&record).arg(&library).output().unwrap().into()
+    };
+    assert_eq!(run("--record").code, 0);
+    // As if one scenario had met an overloaded machine.
+    let text = std::fs::read_to_string(&record).unwrap();
+    let mut untold = None;
+    let changed = text.lines().map(|line| {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        if line["event"]["kind"] == "scenario-finished" && untold.is_none() {
+            line["event"]["status"] = "errored".into();
+            line["event"]["reason"] = "its rounds were void".into();
+            untold = line["scenario"].as_str().map(str::to_owned);
+        }
+        format!("{line}\n")
+    });
+    let changed: String = changed.collect();
+    std::fs::write(&record, changed).unwrap();
+    let before = read(&record).unwrap().lines.len();
+    let ended = run("--resume");
+    assert_eq!(ended.code, 0, "{}\n{}", ended.out, ended.err);
+    let told = " are over; 1 that could not be told is run again\n";
+    assert!(ended.err.ends_with(told), "{}", ended.err);
+    let lines = read(&record).unwrap().lines;
+    let again: Vec<&str> = ids(&lines[before..], begins).into_keys().collect();
+    assert_eq!(again, [untold.as_deref().unwrap()]);
+    let run = Run::of(&lines).unwrap();
+    let finished = run.finished.as_ref().unwrap();
+    assert_eq!((finished.counts, finished.counts.errored), (run.counts(), 0));
+}
+
 pub(crate) fn a_record_of_another_run_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let copy = crate::process::changed("default-deny", "scenario.yaml", |text| text);

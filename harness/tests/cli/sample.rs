@@ -20,6 +20,19 @@ pub(crate) fn random_cases_are_listed_and_written() {
     assert_eq!((ended.code, ended.err.as_str()), (0, "2 cases in `cases`\n"));
     let ended = ringfence_in(folder.path(), &["run", "--list", "cases"]);
     assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{}", ended.out);
+    let written = |part: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let part = format!("--partition=hash:{part}");
+        let write = ["conformance", "--sample=6", "--seed=7", "--write=cases", &part];
+        assert_eq!(ringfence_in(folder.path(), &write).code, 0);
+        let names = std::fs::read_dir(folder.path().join("cases")).unwrap();
+        names.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>()
+    };
+    let mut parts = [written("1/2"), written("2/2")].concat();
+    parts.sort();
+    let mut whole = written("1/1");
+    whole.sort();
+    assert_eq!((parts.len(), &parts), (6, &whole));
     let again = ringfence_in(folder.path(), &write);
     assert_eq!(again.code, 2);
     assert!(again.err.contains("expected an empty folder for `--write`"), "{}", again.err);
@@ -36,6 +49,24 @@ pub(crate) fn random_cases_that_hold_leave_nothing_behind() {
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
     assert!(ended.out.contains("3 scenarios: 3 passed"), "{}", ended.out);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+pub(crate) fn a_sample_goes_on_with_the_seed_of_its_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |more: &[&str]| {
+        let start = ["conformance", "--sample=2"];
+        ringfence_in(folder.path(), &[&start[..], more].concat())
+    };
+    let ended = run(&["--record=r.jsonl"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    let ended = run(&["--resume=r.jsonl"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert_eq!(ended.err, "resuming `r.jsonl`: 2 of 2 scenarios are over\n");
+    std::fs::write(folder.path().join("notes"), "mine\n").unwrap();
+    let ended = run(&["--resume=notes"]);
+    assert_eq!(ended.code, 2);
+    let told = "error: expected `notes` to start with the line of a run's start; is it a record?\n";
+    assert_eq!(ended.err, told);
 }
 
 pub(crate) fn a_random_case_that_fails_is_shrunk_to_a_folder_that_fails() {

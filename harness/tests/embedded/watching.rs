@@ -54,7 +54,7 @@ pub(crate) async fn a_new_deny() -> Trial {
     let town = topology([pod("a", "one", PORTS), pod("a", "two", PORTS)]);
     cluster.deploy(&town, 2, &[]).await?;
     let wanted = watch(both("a/one", "a/two"), both("a/two", "a/one"));
-    let Timeline { asked, accepted, held, tried, topology } =
+    let Timeline { asked, accepted, held, tried, topology, .. } =
         cluster.watch(&wanted, &[apply(deny_all("a"))]).await?;
     assert!(asked >= wanted.before && accepted > asked, "{asked:?} {accepted:?}");
     assert_eq!(topology.pods.len(), 2);

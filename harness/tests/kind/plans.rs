@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ringfence::catalogue::{Level, cases};
 use ringfence::cluster::cni::{Catalogue, CniChoice};
 use ringfence::cluster::kind::{Plan, PlanOptions, kind_name};
 use ringfence::scenario::CellPattern;
@@ -53,11 +54,24 @@ pub(crate) fn every_sighting_is_of_cells_of_a_scenario() {
     let known = dataplanes.flat_map(|found| [found.deviations, found.choices].concat());
     let sightings: Vec<_> = known.flat_map(|known| known.seen).collect();
     assert!(!sightings.is_empty());
+    let cases = cases().unwrap();
     for sighting in sightings {
-        let file = library.join(&sighting.scenario).join("scenario.yaml");
-        assert!(file.is_file(), "expected a scenario `{}`", sighting.scenario);
-        if let Err(error) = CellPattern::parse(&sighting.cells) {
-            panic!("`{}` of `{}`: {error}", sighting.cells, sighting.scenario);
+        let named = &sighting.scenario;
+        let cells = match CellPattern::parse(&sighting.cells) {
+            Ok(cells) => cells,
+            Err(error) => panic!("`{}` of `{named}`: {error}", sighting.cells),
+        };
+        if library.join(named).join("scenario.yaml").is_file() {
+            continue;
+        }
+        let of = |id: &str| named.strip_suffix('*').map_or(id == named, |all| id.starts_with(all));
+        let mut cases = cases.iter().filter(|case| of(&case.id)).peekable();
+        assert!(cases.peek().is_some(), "expected a scenario or a case `{named}`");
+        for case in cases {
+            // Only choices are seen in cases so far.
+            assert_eq!(case.level, Level::Undefined, "{}", case.id);
+            let shows = case.deciding.iter().any(|deciding| cells.matches(&deciding.cell));
+            assert!(shows, "`{}` is no cell of `{}`", sighting.cells, case.id);
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::bed::{Bed, close, ended, leave, share};
 use crate::town::*;
 
 /// Why a trial does not run on a cluster that enforces nothing.
-fn enforcing(bed: &Bed) -> Result<(), ClusterError> {
+pub(crate) fn enforcing(bed: &Bed) -> Result<(), ClusterError> {
     if bed.enforces {
         return Ok(());
     }

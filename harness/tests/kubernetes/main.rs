@@ -14,6 +14,7 @@ mod server;
 mod sign;
 mod tier;
 mod town;
+mod watching;
 mod ways;
 
 use std::future::Future;
@@ -86,6 +87,15 @@ fn main() -> ExitCode {
         artifacts_tell_of_everything,
         a_pull_secret_is_copied,
     );
+    macro_rules! watching_on_both {
+        ($($name:ident),* $(,)?) => {$(
+            let test = || async { watching::$name(Bed::double().await?).await };
+            trials.push(trial(concat!("double::", stringify!($name)), test));
+            let test = || async { watching::$name(Bed::real().await?).await };
+            trials.push(trial(concat!("real::", stringify!($name)), test));
+        )*};
+    }
+    watching_on_both!(a_policy_is_watched_while_it_comes_and_goes, a_pod_that_comes_is_watched);
     macro_rules! on_a_real_one {
         ($($name:ident),* $(,)?) => {$(
             let test = || async { ways::$name(Bed::real().await?).await };

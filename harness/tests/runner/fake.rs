@@ -73,6 +73,8 @@ pub(crate) struct Fake {
     rewritten: Vec<String>,
     watches: bool,
     turn: Option<usize>,
+    blur: Duration,
+    unseen: Option<String>,
     pub(crate) log: Arc<Mutex<Log>>,
 }
 
@@ -107,6 +109,8 @@ impl Fake {
             rewritten: vec![],
             watches: true,
             turn: None,
+            blur: Duration::ZERO,
+            unseen: None,
             log: Arc::default(),
         }
     }
@@ -197,6 +201,18 @@ impl Fake {
     /// Cannot watch connections while something changes.
     pub(crate) fn without_watches(mut self) -> Self {
         self.watches = false;
+        self
+    }
+
+    /// Knows no better when something was seen in a watch.
+    pub(crate) fn blurred(mut self, blur: Duration) -> Self {
+        self.blur = blur;
+        self
+    }
+
+    /// Did not see, for this reason, the whole time of the first cell that a watch tries.
+    pub(crate) fn unseen(mut self, why: &str) -> Self {
+        self.unseen = Some(why.to_owned());
         self
     }
 
@@ -416,7 +432,16 @@ impl Cluster for Fake {
         let accepted = begun.elapsed();
         self.look(watch, begun, accepted + watch.after, &mut held, &mut tried).await;
         self.turn = None;
-        Ok(Timeline { topology, asked, accepted, held, tried })
+        Ok(Timeline {
+            topology,
+            asked,
+            accepted,
+            held,
+            tried,
+            blur: self.blur,
+            unseen: self.unseen.iter().map(|why| (0, why.clone())).collect(),
+            remarks: Vec::new(),
+        })
     }
 
     fn rewritten(&mut self) -> Vec<String> {

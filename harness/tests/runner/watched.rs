@@ -1,11 +1,15 @@
 //! What connections do while a step's changes are made.
 
-use ringfence::model::{Cell, Change, Intent, Outcome, PodName};
+use std::time::Duration;
+
+use ringfence::model::{Cell, Change, Intent, Outcome, PodName, PolicyType};
 use ringfence::run::{Event, Finding, Manner, NotJudged, Status, Watched, WatchedCell};
 use ringfence::scenario::{Scenario, Step};
 
 use crate::fake::{Fake, Scene};
-use crate::script::{Told, X_TO_Y, Y_TO_X, add, fence, run, scenario, step, unfence, watched};
+use crate::script::{
+    Told, X_TO_Y, Y_TO_X, add, fence, fence_with, run, scenario, step, unfence, watched,
+};
 
 /// How often the cluster was changed before the step of [`unrelated`] that is watched: the run's
 /// own pods, the first step, and the sentinel's flip, since time stands still and nobody knows
@@ -232,13 +236,148 @@ async fn what_is_wanted_all_the_time_is_compared_with_what_is_specified() {
         assert_eq!(told.status, Status::Failed, "{attempt}");
         assert_eq!(one(&told, 1, Manner::Tried, cell).finding, finding, "{attempt}");
     }
-    // That a change is never late is more than the API says.
+    // What the step turns cannot stay as it is, whatever the cluster does.
     let opened = step(vec![unfence("y")], &["allow * -> *"]);
     let steps = vec![
         step(vec![fence("y")], &["deny * -> y", "allow * -> *"]),
         watched(opened, &[], &["allow x -> y"]),
     ];
     let told = run(&scenario(steps), &mut Fake::honest()).await;
-    assert_eq!(told.status, Status::Passed, "{:?}", told.reason);
+    assert_eq!(told.status, Status::Failed, "{:?}", told.reason);
+    let turns = one(&told, 1, Manner::Tried, X_TO_Y);
+    assert_eq!((turns.specified, turns.finding), (Some(Intent::Any), Finding::PolicyFault));
+    let why = turns.why.unwrap();
+    assert!(why.contains(", and the policies deny it before the changes: "), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_step_turns_cannot_hold_all_the_time() {
+    let fenced = || step(vec![fence("y")], &["deny * -> y", "allow * -> *"]);
+    let allow = ", and the policies allow it before the changes: ";
+    let deny = ", and the policies deny it after the changes: ";
+    for (attempt, told_as) in [("deny x -> y", allow), ("allow x -> y", deny)] {
+        let steps = vec![watched(fenced(), &[], &[attempt])];
+        let told = run(&scenario(steps), &mut Fake::honest()).await;
+        assert_eq!(told.status, Status::Failed, "{attempt}");
+        let turns = one(&told, 0, Manner::Tried, X_TO_Y);
+        assert_eq!(turns.finding, Finding::PolicyFault, "{attempt}");
+        let why = turns.why.unwrap();
+        assert!(why.contains(told_as), "{attempt}: {why}");
+    }
+    // A pod that comes is not there before the changes: it may be open from its start.
+    for (attempt, finding) in
+        [("allow x -> z", Finding::NotPortable), ("deny x -> z", Finding::PolicyFault)]
+    {
+        let comes = step(vec![add("z")], &["allow * -> *"]);
+        let told = run(&scenario(vec![watched(comes, &[], &[attempt])]), &mut Fake::honest()).await;
+        let cell = "a/x -> a/z:80/TCP over ipv4";
+        assert_eq!(one(&told, 0, Manner::Tried, cell).finding, finding, "{attempt}");
+    }
+    // A connection may survive a new deny: to want that is not portable, and no more.
+    let steps = vec![watched(fenced(), &["allow x -> y"], &[])];
+    let told = run(&scenario(steps), &mut Fake::honest()).await;
+    assert_eq!(one(&told, 0, Manner::Held, X_TO_Y).finding, Finding::NotPortable);
+    // And a cluster may pass over what lies between the ends.
+    let between = step(vec![unfence("y"), fence("y")], &["deny * -> y", "allow * -> *"]);
+    let steps = vec![fenced(), watched(between, &[], &["deny x -> y"])];
+    let told = run(&scenario(steps), &mut Fake::honest()).await;
     assert_eq!(one(&told, 1, Manner::Tried, X_TO_Y).finding, Finding::NotPortable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_gets_through_is_a_fault_though_its_path_never_opened() {
+    // Nothing answers without policies; under the fence one attempt does.
+    let lie = |scene: &Scene<'_>| {
+        let own = scene.cell.to_string() == X_TO_Y;
+        own.then_some(match scene.turn {
+            Some(turn) if scene.changes > BEFORE && turn == 3 => Outcome::Connected,
+            _ => Outcome::Dropped,
+        })
+    };
+    let scenario = unrelated(&[], &["deny x -> y"]);
+    let told = run(&scenario, &mut Fake::honest().lie(lie)).await;
+    assert_eq!(told.status, Status::Failed, "{:?}", told.reason);
+    let one = one(&told, 1, Manner::Tried, X_TO_Y);
+    assert_eq!(one.finding, Finding::EnforcementFault, "{:?}", one.why);
+}
+
+/// One attempt that meets silence between others that got through may be a packet that was
+/// lost; two in a row are not.
+#[tokio::test(start_paused = true)]
+async fn silence_that_one_attempt_meets_alone_is_no_fault() {
+    let scenario = unrelated(&[], &["allow y -> x"]);
+    for (turns, outcome, status, finding) in [
+        (&[3][..], Outcome::Dropped, Status::Errored, Finding::Inconclusive),
+        (&[3, 5, 7], Outcome::Dropped, Status::Errored, Finding::Inconclusive),
+        // What arrived may be answered late by a busy pod.
+        (&[3, 4], Outcome::ReplyLost, Status::Errored, Finding::Inconclusive),
+        (&[3, 4], Outcome::Dropped, Status::Failed, Finding::EnforcementFault),
+    ] {
+        let seen = outcome.clone();
+        let lie = move |scene: &Scene<'_>| {
+            let moment = scene.turn.is_some_and(|turn| turns.contains(&turn));
+            (moment && scene.changes > BEFORE && scene.cell.to_string() == Y_TO_X)
+                .then_some(seen.clone())
+        };
+        let told = run(&scenario, &mut Fake::honest().lie(lie)).await;
+        assert_eq!(told.status, status, "{turns:?}");
+        let one = one(&told, 1, Manner::Tried, Y_TO_X);
+        assert_eq!(one.finding, finding, "{turns:?}");
+        let (why, told) = (one.why.unwrap(), finding == Finding::Inconclusive);
+        assert_eq!(why.contains("a single packet that is lost"), told, "{why}");
+    }
+}
+
+/// A refusal is no packet that was lost.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_one_attempt_meets_alone_is_a_fault() {
+    let lie = |scene: &Scene<'_>| {
+        (scene.turn == Some(3) && scene.changes > BEFORE && scene.cell.to_string() == Y_TO_X)
+            .then_some(Outcome::Refused)
+    };
+    let told = run(&unrelated(&[], &["allow y -> x"]), &mut Fake::honest().lie(lie)).await;
+    assert_eq!(told.status, Status::Failed);
+    assert_eq!(one(&told, 1, Manner::Tried, Y_TO_X).finding, Finding::EnforcementFault);
+}
+
+/// Who saw the witness may have another clock than who saw the cell.
+#[tokio::test(start_paused = true)]
+async fn a_stall_lasts_as_much_longer_as_clocks_are_not_known() {
+    let scenario = unrelated(&[], &["allow y -> x"]);
+    let lie = |scene: &Scene<'_>| {
+        let (cell, turn) = (scene.cell.to_string(), scene.turn.unwrap_or_default());
+        let stalls = match cell.starts_with("ringfence-witness/") {
+            true => (3..=4).contains(&turn),
+            false => cell == Y_TO_X && (5..=6).contains(&turn),
+        };
+        (stalls && scene.changes > BEFORE).then_some(Outcome::Dropped)
+    };
+    let told = run(&scenario, &mut Fake::honest().lie(lie)).await;
+    assert_eq!(one(&told, 1, Manner::Tried, Y_TO_X).finding, Finding::EnforcementFault);
+    let blurred = Fake::honest().blurred(Duration::from_secs(1));
+    let told = run(&scenario, &mut blurred.lie(lie)).await;
+    let one = one(&told, 1, Manner::Tried, Y_TO_X);
+    assert_eq!((told.status, &one.finding), (Status::Passed, &Finding::Agrees), "{one:?}");
+    assert!(one.told.starts_with("none of "), "{}", one.told);
+}
+
+/// What was not looked at has not passed; what was seen in the rest is a fault all the same.
+#[tokio::test(start_paused = true)]
+async fn time_that_was_not_seen_is_no_pass() {
+    const Z_TO_Y: &str = "a/z -> a/y:80/TCP over ipv4";
+    let comes = step(vec![add("z")], &["deny z -> *", "allow * -> *"]);
+    let shut = fence_with("z", PolicyType::Egress);
+    let scenario =
+        scenario(vec![step(vec![shut], &["allow * -> *"]), watched(comes, &[], &["deny z -> y"])]);
+    let why = "what it could send before is not known";
+    let told = run(&scenario, &mut Fake::honest().unseen(why)).await;
+    let seen = one(&told, 1, Manner::Tried, Z_TO_Y);
+    assert_eq!((told.status, &seen.finding), (Status::Errored, &Finding::Inconclusive));
+    assert!(seen.why.unwrap().contains(why));
+    let leak = |scene: &Scene<'_>| {
+        let moment = scene.turn.is_some_and(|turn| turn <= 2);
+        (moment && scene.cell.to_string() == Z_TO_Y).then_some(Outcome::Connected)
+    };
+    let told = run(&scenario, &mut Fake::honest().unseen(why).lie(leak)).await;
+    assert_eq!(one(&told, 1, Manner::Tried, Z_TO_Y).finding, Finding::EnforcementFault);
 }

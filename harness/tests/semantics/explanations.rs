@@ -26,6 +26,37 @@ fn tiers() -> Vec<Value> {
     ]
 }
 
+/// What an exception alone keeps out is told with it, and nothing else is.
+#[test]
+fn an_exception_that_decides_is_named() {
+    let specs = [json!({
+        "podSelector": { "matchLabels": { "app": "db" } },
+        "policyTypes": ["Egress"],
+        "egress": [{
+            "to": [
+                { "podSelector": {} },
+                { "ipBlock": { "cidr": "192.168.0.0/16", "except": ["192.168.5.0/24"] } },
+            ],
+            "ports": [{ "port": 80 }],
+        }],
+    })];
+    told(
+        &specs,
+        "prod/db -> backup:80",
+        &expect![
+            "`prod/db` is isolated for egress by `prod/p0` (p0.yaml:1:1), and no rule of it allows `backup` on 80/TCP; `backup` is left out by `192.168.5.0/24` in the except of `egress[0].to[1]` of `prod/p0` (p0.yaml:4:1)"
+        ],
+    );
+    // Its port is not the rule's either.
+    told(
+        &specs,
+        "prod/db -> backup:443",
+        &expect![
+            "`prod/db` is isolated for egress by `prod/p0` (p0.yaml:1:1), and no rule of it allows `backup` on 443/TCP"
+        ],
+    );
+}
+
 #[test]
 fn a_sentence_names_policy_rule_and_line() {
     let cases: [(&str, Expect); 10] = [
@@ -179,7 +210,7 @@ fn near_misses_are_pointed_out() {
     "#]].assert_eq(&trace(&world, &cell("dev/web -> prod/db:54/UDP")).to_string());
     expect![[r#"
         deny: backup -> prod/db:53/UDP over ipv4
-          `prod/db` is isolated for ingress by `prod/p0` (p0.yaml:1:1), and no rule of it allows `backup` on 53/UDP
+          `prod/db` is isolated for ingress by `prod/p0` (p0.yaml:1:1), and no rule of it allows `backup` on 53/UDP; `backup` is left out by `192.168.5.0/24` in the except of `ingress[0].from[3]` of `prod/p0` (p0.yaml:6:1)
 
         egress of backup: no pod, so no policy is asked
 

@@ -7,7 +7,7 @@ use lexopt::{Arg, Parser, ValueExt};
 use crate::wire::Listen;
 
 use super::network::NetworkPlan;
-use super::{SOCKET, ServeOptions};
+use super::{SOCKET, ServeOptions, WATCH};
 
 /// The text of `--help`.
 pub const HELP: &str = "\
@@ -24,6 +24,7 @@ ringfence-agent network PLAN
 
 The environment can say the same: RINGFENCE_IDENTITY, RINGFENCE_LISTEN (such as
 80/TCP,53/UDP), RINGFENCE_SOCKET (by default `ringfence-agent`, an abstract Unix socket).
+RINGFENCE_WATCH is JSON by which a run has a new pod watch from its first moment.
 ";
 
 /// What to do.
@@ -62,6 +63,9 @@ pub enum ArgumentError {
     /// No plan.
     #[error("expected a plan after `network`, found nothing")]
     NoPlan,
+    /// An order to watch that is none.
+    #[error("expected an order to watch in `RINGFENCE_WATCH`, in JSON")]
+    Watch(#[source] serde_json::Error),
     /// An agent answers with its identity, so it needs one.
     #[error("expected `--identity` or `RINGFENCE_IDENTITY`, such as `prod/db`, found neither")]
     Identity,
@@ -99,7 +103,10 @@ pub fn parse(
             let identity = identity.or_else(|| filled("RINGFENCE_IDENTITY"));
             let identity = identity.ok_or(ArgumentError::Identity)?;
             let listen = listen.or_else(|| filled("RINGFENCE_LISTEN")).unwrap_or_default();
-            Ok(Command::Serve(ServeOptions { identity, socket, listen: ports(&listen)? }))
+            let listen = ports(&listen)?;
+            let watch = filled(WATCH).map(|order| serde_json::from_str(&order));
+            let watch = watch.transpose().map_err(ArgumentError::Watch)?;
+            Ok(Command::Serve(ServeOptions { identity, socket, listen, watch }))
         }
         Some("bridge") => Ok(Command::Bridge { socket }),
         Some("network") => {
@@ -147,7 +154,7 @@ mod tests {
     ) -> Result<Command, String> {
         let listen = listen.iter().map(|&(port, protocol)| Listen { protocol, port }).collect();
         let (identity, socket) = (identity.to_owned(), socket.to_owned());
-        Ok(Command::Serve(ServeOptions { identity, socket, listen }))
+        Ok(Command::Serve(ServeOptions { identity, socket, listen, watch: None }))
     }
 
     #[test]
@@ -176,6 +183,13 @@ mod tests {
             ..NetworkPlan::default()
         };
         assert_eq!(read(plan, &[]), Ok(Command::Network(expected)));
+        let order = r#"{"allowed":["10.0.0.1"],"order":{"interval_us":1,"deadline_us":2,"before_us":0,"limit_us":3,"nonce":4,"stride":5,"held":[],"tried":[]}}"#;
+        let Ok(Command::Serve(options)) =
+            read("serve --identity a/b", &[("RINGFENCE_WATCH", order)])
+        else {
+            panic!("expected `serve`")
+        };
+        assert_eq!(options.watch.map(|watch| watch.order.nonce), Some(4));
         assert_eq!(read("--help", &[]), Ok(Command::Help));
         assert_eq!(read("serve -V", &[]), Ok(Command::Version));
     }
@@ -205,5 +219,8 @@ mod tests {
         for (arguments, expected) in cases {
             assert_eq!(read(arguments, &[]), Err(expected), "{arguments}");
         }
+        let words = "expected an order to watch in `RINGFENCE_WATCH`, in JSON";
+        let found = read("serve --identity a/b", &[("RINGFENCE_WATCH", "{")]);
+        assert_eq!(found, Err(words.to_owned()));
     }
 }

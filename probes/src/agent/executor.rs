@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::wire::{AttemptResult, Listen, Message, Round};
+use crate::wire::{Ahead, AttemptResult, Listen, Message, Round, WatchOrder};
 use crate::{Here, Outcome, Prober, ProberOptions, Servers, half_open};
 
+use super::fresh::mark;
 use super::session::{LONGEST_DEADLINE, Work};
+use super::vigil::Vigil;
 use super::whereabouts::whereabouts;
 
 /// The most arrivals in one answer, so that it fits a frame: about 12 MB.
@@ -19,6 +22,12 @@ pub(super) struct Executor {
     identity: String,
     servers: Servers,
     prober: Prober,
+    /// What may be dialled.
+    allowed: Vec<IpAddr>,
+    /// What is watched.
+    vigil: Option<Vigil>,
+    /// Whether a session was begun.
+    begun: bool,
     open: BTreeSet<Listen>,
     /// Whether a port is missing that should be open.
     incomplete: bool,
@@ -33,6 +42,9 @@ impl Executor {
             identity,
             servers: Servers::start()?,
             prober: Prober::new(ProberOptions::default())?,
+            allowed: Vec::new(),
+            vigil: None,
+            begun: false,
             open: BTreeSet::new(),
             incomplete: false,
             lost: 0,
@@ -43,14 +55,20 @@ impl Executor {
     pub(super) fn perform(&mut self, work: Work) -> Option<Message> {
         match work {
             Work::Begin => {
+                self.allowed.clear();
                 self.prober.allow_targets([]);
-                // What arrived before belongs to nobody who is still there.
-                drop(self.servers.take_arrivals());
-                self.lost = self.servers.lost_arrivals();
+                // Before the first session it may have been watched and dialled already; what
+                // was before another one belongs to nobody who is still there.
+                if std::mem::replace(&mut self.begun, true) {
+                    self.vigil = None;
+                    drop(self.servers.take_arrivals());
+                    self.lost = self.servers.lost_arrivals();
+                }
                 None
             }
             Work::AllowTargets(addresses) => {
-                self.prober.allow_targets(addresses);
+                self.prober.allow_targets(addresses.iter().copied());
+                self.allowed = addresses;
                 None
             }
             Work::Listen(ports) => Some(Message::Listening { failed: self.listen(&ports) }),
@@ -60,6 +78,50 @@ impl Executor {
                 Some(Message::Results { round: round.round, results, whereabouts })
             }
             Work::TakeArrivals => Some(self.arrivals()),
+            Work::BeginWatch(order) => {
+                let vigil = self.vigil(order);
+                let vigil = self.vigil.insert(vigil);
+                Some(Message::Watching { at_us: vigil.at_us(), whereabouts: whereabouts() })
+            }
+            Work::WatchAlso(attempts) => {
+                if let Some(vigil) = &self.vigil {
+                    vigil.also(attempts, self.allowed.clone());
+                }
+                None
+            }
+            Work::EndWatch => {
+                let sightings = match self.vigil.take() {
+                    Some(vigil) => vigil.end(),
+                    None => Vigil::none(),
+                };
+                Some(Message::Watched { sightings, whereabouts: whereabouts() })
+            }
+        }
+    }
+
+    /// Begins to watch before anybody has spoken with it.
+    ///
+    /// # Errors
+    /// Where it is not the network's first moment: a container that is started anew has an
+    /// order that is out of date, and must not dial whoever has those addresses by now.
+    pub(super) fn watch_ahead(&mut self, Ahead { allowed, order }: Ahead) -> io::Result<()> {
+        mark()?;
+        self.vigil = Some(Vigil::from_start(order, allowed));
+        Ok(())
+    }
+
+    /// The watch of an order: the one that began with the process, where it is its own.
+    fn vigil(&mut self, order: WatchOrder) -> Vigil {
+        match self.vigil.take() {
+            Some(vigil) if vigil.is_for(&order) => {
+                vigil.also(order.tried, self.allowed.clone());
+                vigil
+            }
+            // It ends first: two would not know each other's connections.
+            other => {
+                drop(other);
+                Vigil::begin(order, self.allowed.clone())
+            }
         }
     }
 

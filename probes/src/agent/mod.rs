@@ -12,22 +12,27 @@
 pub mod arguments;
 mod bridge;
 mod executor;
+mod fresh;
 pub mod network;
 mod server;
 pub mod session;
+mod vigil;
 mod whereabouts;
 
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
 
-use crate::wire::Listen;
+use crate::wire::{Ahead, Listen};
 
 pub use bridge::bridge;
 pub use server::serve;
 
 /// The abstract socket's name where no other is given.
 pub const SOCKET: &str = "ringfence-agent";
+
+/// The variable of the environment that says what to watch from the start.
+pub const WATCH: &str = "RINGFENCE_WATCH";
 
 /// What an agent is told before any session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +43,8 @@ pub struct ServeOptions {
     pub socket: String,
     /// The ports that are open from the start.
     pub listen: Vec<Listen>,
+    /// What to watch from the start.
+    pub watch: Option<Ahead>,
 }
 
 /// The address of an abstract socket.

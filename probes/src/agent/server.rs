@@ -88,6 +88,11 @@ pub fn serve(options: &ServeOptions) -> io::Result<()> {
             listen.port, listen.protocol
         );
     }
+    if let Some(ahead) = &options.watch
+        && let Err(error) = executor.watch_ahead(ahead.clone())
+    {
+        eprintln!("ringfence-agent: it does not watch from its start: {error}");
+    }
     // The socket comes last: whoever can connect finds the ports open.
     let address = abstract_socket(&options.socket)?;
     let listener = UnixListener::bind_addr(&address).map_err(|error| {

@@ -130,7 +130,7 @@ fn another_version_and_a_stranger_are_refused_with_words() {
     stream.write_all(&encode(&hello).unwrap()).unwrap();
     match last_words(&mut stream) {
         Message::Error { reason: Reason::Version, message } => {
-            assert!(message.contains("version 1") && message.contains("version 2"), "{message}");
+            assert!(message.contains("version 1") && message.contains("version 3"), "{message}");
         }
         other => panic!("{other:?}"),
     }

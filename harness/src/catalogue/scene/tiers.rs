@@ -2,8 +2,8 @@
 //! hand beside it, and here the sets are only put in their order.
 
 use super::Scene;
+use crate::catalogue::cluster_tier::{Action, ClusterPolicy, Entry, Meant, Rule, Subjects, Tier};
 use crate::catalogue::selection::{Namespaces, Pods};
-use crate::catalogue::tier::{Action, ClusterPolicy, Entry, Meant, Rule, Subjects, Tier};
 use crate::catalogue::town::Place;
 use crate::model::{Cell, Direction, Endpoint, Intent};
 

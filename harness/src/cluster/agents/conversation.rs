@@ -9,7 +9,9 @@ use std::time::Duration;
 use anyhow::Context;
 use ringfence_probe::agent::session::{ClientSession, Event, Frame};
 use ringfence_probe::frame::FrameError;
-use ringfence_probe::wire::{Attempt, AttemptResult, Listen, Reason, Round, Sctp, Whereabouts};
+use ringfence_probe::wire::{
+    Attempt, AttemptResult, Listen, Reason, Round, Sctp, Sightings, WatchOrder, Whereabouts,
+};
 use tokio::sync::watch;
 
 use super::request::{Arrivals, Reply, Request, Said};
@@ -30,6 +32,8 @@ enum Pending {
     ListenAgain,
     Round(u32, Reply<Vec<AttemptResult>>),
     TakeArrivals(Reply<Arrivals>),
+    BeginWatch(Reply<Duration>),
+    EndWatch(Reply<Sightings>),
 }
 
 /// What has happened in a conversation.
@@ -138,17 +142,44 @@ impl Conversation {
                 Ok(()) => self.pending.push_back(Pending::TakeArrivals(reply)),
                 Err(error) => refuse(reply, &error),
             },
+            Request::BeginWatch(order, reply) => match self.ask_watch(order) {
+                Ok(()) => self.pending.push_back(Pending::BeginWatch(reply)),
+                Err(error) => refuse(reply, &error),
+            },
+            // Attempts that cannot be sent are never seen, which is how nobody knows of them.
+            Request::WatchAlso(attempts) => drop(self.ask_also(attempts)),
+            Request::EndWatch(reply) => match client.end_watch() {
+                Ok(()) => self.pending.push_back(Pending::EndWatch(reply)),
+                Err(error) => refuse(reply, &error),
+            },
         }
     }
 
-    /// Asks for a round, and says before whom it may dial, where that is new to the session.
-    fn ask_round(&mut self, deadline: Duration, attempts: Vec<Attempt>) -> Result<u32, FrameError> {
-        let Some(client) = &mut self.client else { return Ok(0) };
+    fn ask_watch(&mut self, order: WatchOrder) -> Result<(), FrameError> {
+        self.tell_targets()?;
+        self.client.as_mut().map_or(Ok(()), |client| client.begin_watch(order))
+    }
+
+    fn ask_also(&mut self, attempts: Vec<Attempt>) -> Result<(), FrameError> {
+        self.tell_targets()?;
+        self.client.as_mut().map_or(Ok(()), |client| client.watch_also(attempts))
+    }
+
+    /// Says whom the agent may dial, where that is new to the session.
+    fn tell_targets(&mut self) -> Result<(), FrameError> {
+        let Some(client) = &mut self.client else { return Ok(()) };
         let targets = Arc::clone(&self.targets.borrow_and_update());
         if !self.told.as_ref().is_some_and(|told| Arc::ptr_eq(told, &targets)) {
             client.allow_targets(targets.to_vec())?;
             self.told = Some(targets);
         }
+        Ok(())
+    }
+
+    /// Asks for a round, and says before whom it may dial, where that is new to the session.
+    fn ask_round(&mut self, deadline: Duration, attempts: Vec<Attempt>) -> Result<u32, FrameError> {
+        self.tell_targets()?;
+        let Some(client) = &mut self.client else { return Ok(0) };
         self.rounds += 1;
         let deadline_us = u64::try_from(deadline.as_micros()).unwrap_or(u64::MAX);
         client.round(Round { round: self.rounds, deadline_us, attempts })?;
@@ -273,8 +304,19 @@ impl Conversation {
                 let arrivals = Arrivals { arrivals, lost, half_open, half_open_unseen };
                 self.tell(reply, arrivals);
             }
+            (Some(Pending::BeginWatch(reply)), Event::Watching { at_us, whereabouts }) => {
+                self.find(whereabouts);
+                self.tell(reply, Duration::from_micros(at_us));
+            }
+            (Some(Pending::EndWatch(reply)), Event::Watched { sightings, whereabouts }) => {
+                let seen = sightings.seen.iter().flat_map(|(_, stretches)| stretches);
+                self.counter.attempts(seen.map(|stretch| stretch.turns as usize).sum());
+                self.find(whereabouts);
+                self.tell(reply, sightings);
+            }
             (_, answer) => {
                 let found = match answer {
+                    Event::Watching { .. } | Event::Watched { .. } => "what is watched",
                     Event::Results { .. } => "results",
                     Event::Arrivals { .. } => "arrivals",
                     _ => "ports",
@@ -307,6 +349,8 @@ impl Conversation {
                 Pending::ListenAgain => {}
                 Pending::Round(_, reply) => drop(reply.send(Err(reason.to_owned()))),
                 Pending::TakeArrivals(reply) => drop(reply.send(Err(reason.to_owned()))),
+                Pending::BeginWatch(reply) => drop(reply.send(Err(reason.to_owned()))),
+                Pending::EndWatch(reply) => drop(reply.send(Err(reason.to_owned()))),
             }
         }
     }

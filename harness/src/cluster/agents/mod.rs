@@ -21,6 +21,8 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod vigil;
+mod watch;
 mod window;
 
 pub use dial::{BoxStream, Dial, DialError, Stream};
@@ -28,3 +30,5 @@ pub use listening::NotListening;
 pub use planned::Planned;
 pub use roster::{Agents, NotReady, Patience};
 pub use traffic::Traffic;
+pub use vigil::Vigil;
+pub use watch::{Ended, Plan, Watched};

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringfence_probe::HalfOpen;
-use ringfence_probe::wire::{Arrival, Attempt, AttemptResult, Listen, Whereabouts};
+use ringfence_probe::wire::{
+    Arrival, Attempt, AttemptResult, Listen, Sightings, WatchOrder, Whereabouts,
+};
 use tokio::sync::oneshot;
 
 /// An answer, and the session in which it was given.
@@ -44,6 +46,12 @@ pub(super) enum Request {
     Round(Duration, Vec<Attempt>, Reply<Vec<AttemptResult>>),
     /// Tell what arrived, and forget it.
     TakeArrivals(Reply<Arrivals>),
+    /// Watch these; answered, when it does, by how long it has.
+    BeginWatch(WatchOrder, Reply<Duration>),
+    /// Attempt these, too, where it watches. There is no answer.
+    WatchAlso(Vec<Attempt>),
+    /// Leave off watching, and tell what was seen.
+    EndWatch(Reply<Sightings>),
 }
 
 impl Request {
@@ -53,6 +61,9 @@ impl Request {
             Self::Listen(_, reply) => reply.is_closed(),
             Self::Round(_, _, reply) => reply.is_closed(),
             Self::TakeArrivals(reply) => reply.is_closed(),
+            Self::BeginWatch(_, reply) => reply.is_closed(),
+            Self::WatchAlso(_) => false,
+            Self::EndWatch(reply) => reply.is_closed(),
         }
     }
 }

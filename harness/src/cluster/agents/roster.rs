@@ -22,6 +22,7 @@ use super::planned::Planned;
 use super::round::Window;
 use super::session::{Session, Unanswered};
 use super::traffic::{Counter, Traffic};
+use super::vigil::Vigil;
 use super::window::windows;
 use crate::model::{Endpoint, Observation};
 
@@ -67,11 +68,13 @@ fn each(failures: &BTreeMap<Endpoint, String>) -> String {
 /// It belongs on a tokio runtime: each session is a task of it, which ends when this is dropped.
 pub struct Agents {
     run: String,
-    patience: Patience,
-    targets: watch::Sender<Targets>,
-    sessions: BTreeMap<Endpoint, Session>,
+    pub(super) patience: Patience,
+    pub(super) targets: Arc<watch::Sender<Targets>>,
+    pub(super) sessions: BTreeMap<Endpoint, Session>,
     /// The addresses that agents must have for their answers to count.
-    places: BTreeMap<Endpoint, Vec<IpAddr>>,
+    pub(super) places: BTreeMap<Endpoint, Vec<IpAddr>>,
+    /// What is watched: agents that come have a share in it.
+    pub(super) vigil: Option<Vigil>,
     dials: Arc<Semaphore>,
     counter: Arc<Counter>,
 }
@@ -88,9 +91,10 @@ impl Agents {
         Self {
             run,
             patience,
-            targets: watch::Sender::new(Arc::from([])),
+            targets: Arc::new(watch::Sender::new(Arc::from([]))),
             sessions: BTreeMap::new(),
             places: BTreeMap::new(),
+            vigil: None,
             dials: Arc::new(Semaphore::new(MOST_DIALS)),
             counter: Arc::default(),
         }
@@ -114,6 +118,9 @@ impl Agents {
             self.patience.connect,
             Arc::clone(&self.counter),
         );
+        if let Some(vigil) = &self.vigil {
+            vigil.ask(&endpoint, session.requests());
+        }
         self.places.remove(&endpoint);
         self.sessions.insert(endpoint, session);
     }

@@ -17,7 +17,7 @@ use crate::model::{Endpoint, Observation};
 
 /// The last nonce that was given. All agents of a process share it: a packet that strays to
 /// another cluster's pod is then nobody else's attempt.
-static NONCE: AtomicU64 = AtomicU64::new(0);
+pub(super) static NONCE: AtomicU64 = AtomicU64::new(0);
 
 /// What more an agent is given for each attempt of a round, beyond the deadline: launching takes
 /// time, and a busy machine more of it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringfence_probe::agent::session::{Frame, HEARTBEAT};
-use ringfence_probe::wire::{Attempt, AttemptResult, Listen, Sctp, Whereabouts};
+use ringfence_probe::wire::{Attempt, AttemptResult, Listen, Sctp, Sightings, Whereabouts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -129,6 +129,16 @@ impl Session {
         limit: Duration,
     ) -> Result<Said<Arrivals>, Unanswered> {
         self.ask(limit, Request::TakeArrivals).await
+    }
+
+    /// Has the agent leave off watching; what it saw.
+    pub(super) async fn end_watch(&self, limit: Duration) -> Result<Said<Sightings>, Unanswered> {
+        self.ask(limit, Request::EndWatch).await
+    }
+
+    /// Where to ask the agent something, whoever holds the session.
+    pub(super) fn requests(&self) -> &mpsc::UnboundedSender<Request> {
+        &self.requests
     }
 
     async fn ask<T>(

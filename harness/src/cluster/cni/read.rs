@@ -1,5 +1,7 @@
 //! A CNI file: from text to a checked entry, with all that is wrong at once.
 
+mod known;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +11,7 @@ use serde_json::Value as Json;
 use super::{
     Asset, Chart, Cni, Install, KindCluster, KubeProxy, Place, Rollout, Version, Workload,
 };
-use crate::cluster::{Feature, Known, Seen, Sighting};
+use crate::cluster::Feature;
 use crate::scenario::field::{Field, Object, Reader};
 use crate::scenario::nearby::near_or_all;
 use crate::scenario::source::Source;
@@ -132,8 +134,8 @@ impl Reading<'_> {
             let names = Feature::ALL.map(Feature::as_str);
             reading.word(item, "a feature", &names, &Feature::ALL)
         });
-        let deviations = self.items(object, "deviations", Self::known);
-        let choices = self.items(object, "choices", Self::known);
+        let deviations = self.items(object, "deviations", Self::deviation);
+        let choices = self.items(object, "choices", Self::choice);
         let features = features.into_iter().collect();
         Some(Install { kind: kind?, default, versions, ready, features, deviations, choices })
     }
@@ -325,35 +327,6 @@ impl Reading<'_> {
                 None
             }
         }
-    }
-
-    fn known(&mut self, field: Field<'_>) -> Option<Known> {
-        let object = self.reader.object(field, &["id", "feature", "what", "seen", "link"])?;
-        Some(Known {
-            id: self.required(&object, "id"),
-            feature: self.required(&object, "feature"),
-            what: self.required(&object, "what"),
-            seen: self.items(&object, "seen", Self::sighting),
-            link: self.required(&object, "link"),
-        })
-    }
-
-    fn sighting(&mut self, field: Field<'_>) -> Option<Sighting> {
-        let object = self.reader.object(field, &["scenario", "cells", "outcome"])?;
-        let outcome = match object.get("outcome") {
-            Some(field) => {
-                self.word(field, "an outcome", &["allow", "deny"], &[Seen::Allow, Seen::Deny])
-            }
-            None => {
-                self.missing(&object, "outcome");
-                None
-            }
-        };
-        Some(Sighting {
-            scenario: self.required(&object, "scenario"),
-            cells: self.required(&object, "cells"),
-            outcome: outcome?,
-        })
     }
 
     /// One of some words, as the value in the same place.

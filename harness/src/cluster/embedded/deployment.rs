@@ -15,7 +15,7 @@ use ringfence_probe::{Prober, ProberOptions, Servers};
 use super::EmbeddedOptions;
 use super::addresses::AddressPlan;
 use super::dataplane::{LocalPod, NodeView};
-use super::fault::{Impairment, Order};
+use super::fault::{Impairment, Instruction};
 use super::filter::Filter;
 use super::network::{Network, Slot};
 use super::protocol::Demand;
@@ -224,7 +224,7 @@ impl Deployment {
         };
         let new = newcomers.iter().map(|newcomer| &newcomer.name).collect();
         let orders = impairment.orders(&self.world, &views, &new);
-        install(&mut self.filters, at_once, &orders, &|filter, orders: &Vec<Order>| {
+        install(&mut self.filters, at_once, &orders, &|filter, orders: &Vec<Instruction>| {
             filter.obey(orders)
         })
     }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use ringfence_probe::Report;
 
 use super::dataplane::{self, Dataplane, DropLog, NodeView, Service};
-use super::fault::Order;
+use super::fault::Instruction;
 use super::installer::Installer;
 use super::obstacle::{Obstacle, Part};
 use crate::model::{Name, World};
@@ -38,8 +38,8 @@ impl Filter {
     }
 
     /// Carries out orders of a dataplane that is late or wrong, the earliest first.
-    pub(super) fn obey(&mut self, orders: &[Order]) -> anyhow::Result<()> {
-        for Order { world, view, flaws, after } in orders {
+    pub(super) fn obey(&mut self, orders: &[Instruction]) -> anyhow::Result<()> {
+        for Instruction { world, view, flaws, after } in orders {
             let ruleset = flaws.compile(world, view, self.evidence);
             match after.is_zero() {
                 true => self.installer.install(ruleset)?,

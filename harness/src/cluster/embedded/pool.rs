@@ -48,12 +48,18 @@ pub(super) struct Idle {
 pub(super) struct Pool(Mutex<VecDeque<Idle>>);
 
 impl Pool {
-    /// Takes a cluster of this shape where there is one, else one that can be made so.
+    /// Takes a cluster of this shape where there is one, else one that can be made so. One whose
+    /// helper process has ended meanwhile is let go of.
     pub(super) fn take(&self, shape: &Shape) -> Option<Idle> {
         let mut idle = self.0.lock().expect("no holder panics");
-        let same = idle.iter().rposition(|idle| idle.shape == *shape);
-        let found = same.or_else(|| idle.iter().rposition(|idle| idle.shape.is_like(shape)))?;
-        idle.remove(found)
+        loop {
+            let same = idle.iter().rposition(|idle| idle.shape == *shape);
+            let found = same.or_else(|| idle.iter().rposition(|idle| idle.shape.is_like(shape)))?;
+            let mut taken = idle.remove(found)?;
+            if taken.process.runs() {
+                return Some(taken);
+            }
+        }
     }
 
     /// Keeps a cluster, and hands out one that is too many.
@@ -71,5 +77,43 @@ impl Pool {
     /// Hands out every cluster.
     pub(super) fn drain(&self) -> Vec<Idle> {
         self.0.lock().expect("no holder panics").drain(..).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use tokio::process::Command;
+
+    use super::super::{EmbeddedOptions, facts};
+    use super::*;
+
+    fn shape() -> Shape {
+        Shape { topology: Topology::default(), nodes: Vec::new() }
+    }
+
+    /// `cat` runs until its connection ends, and `true` does not.
+    fn idle(program: &str) -> Idle {
+        let process = Process::of(Command::new(program)).unwrap();
+        let capabilities = facts::capabilities(&EmbeddedOptions::default());
+        Idle { shape: shape(), process, capabilities }
+    }
+
+    #[tokio::test]
+    async fn a_cluster_whose_helper_ended_is_not_handed_out() {
+        let (pool, mut ended) = (Pool::default(), idle("true"));
+        pool.keep(idle("cat"));
+        let running = pool.0.lock().unwrap()[0].process.id();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while ended.process.runs() {
+            assert!(Instant::now() < deadline, "expected `true` to end within 10 s");
+            tokio::task::yield_now().await;
+        }
+        pool.keep(ended);
+        assert_eq!(pool.len(), 2);
+        let taken = pool.take(&shape()).unwrap();
+        assert_eq!((taken.process.id(), pool.len()), (running, 0));
+        assert!(pool.take(&shape()).is_none());
     }
 }

@@ -104,12 +104,17 @@ impl Process {
     }
 
     fn spawn() -> anyhow::Result<Self> {
+        let mut own = Command::new(OWN_PROGRAM);
+        own.arg0(NAME).env(MARKER, "1");
+        Self::of(own)
+    }
+
+    /// A program at the other end of a connection.
+    pub(super) fn of(mut program: Command) -> anyhow::Result<Self> {
         let (ours, theirs) = BlockingStream::pair()?;
         ours.set_nonblocking(true)?;
         let stream = UnixStream::from_std(ours)?;
-        let mut child = Command::new(OWN_PROGRAM)
-            .arg0(NAME)
-            .env(MARKER, "1")
+        let mut child = program
             // The connection is the standard input: the only descriptor that a helper
             // inherits besides the other two.
             .stdin(Stdio::from(OwnedFd::from(theirs)))
@@ -131,6 +136,11 @@ impl Process {
     /// The helper's process id, while it runs.
     pub(super) fn id(&self) -> Option<u32> {
         self.child.id()
+    }
+
+    /// Whether it still runs. One that has ended is reaped.
+    pub(super) fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Asks for something and waits for the answer. A refusal is the error.

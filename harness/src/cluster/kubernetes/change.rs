@@ -95,9 +95,7 @@ impl Kubernetes {
                 services.raze(slot, |pod| gone.contains(pod)).await?;
                 slot.raze_pods(&gone).await
             }
-            Some(change @ (Change::EndPod(_) | Change::TerminatePod(_))) => Err(
-                ClusterError::Unsupported(format!("pods here neither end nor linger: {change:?}")),
-            ),
+            Some(change @ (Change::EndPod(_) | Change::TerminatePod(_))) => Err(no_end(change)),
             Some(Change::LabelPod { .. }) => {
                 for change in batch {
                     if let Change::LabelPod { pod, labels } = change {
@@ -124,4 +122,14 @@ impl Kubernetes {
         self.rewritten.extend(sentences.into_iter().flatten());
         Ok(())
     }
+}
+
+/// Whether a change lets a pod end, or go and stay for a while.
+pub(super) fn lingers(change: &Change) -> bool {
+    matches!(change, Change::EndPod(_) | Change::TerminatePod(_))
+}
+
+/// That such a change is not made here.
+pub(super) fn no_end(change: &Change) -> ClusterError {
+    ClusterError::Unsupported(format!("pods here neither end nor linger: {change:?}"))
 }

@@ -20,7 +20,9 @@ use super::service::Services;
 use super::slot::{Slot, Wanted};
 use crate::cluster::agents::{NotListening, Traffic};
 use crate::cluster::placement::Placement;
-use crate::cluster::{Artifact, Beside, Capabilities, Cluster, ClusterError, Round, TeardownError};
+use crate::cluster::{
+    Artifact, Beside, Capabilities, Cluster, ClusterError, Round, TeardownError, Timeline, Watch,
+};
 use crate::model::{
     Change, Endpoint, Labels, Name, Namespace, Observation, Origin, Pod, PodName, Protocol,
     Topology, World,
@@ -364,6 +366,13 @@ impl Cluster for Kubernetes {
         self.make(changes).await?;
         self.whole = true;
         self.topology()
+    }
+
+    async fn watch(&mut self, watch: &Watch, changes: &[Change]) -> Result<Timeline, ClusterError> {
+        self.whole = false;
+        let timeline = self.make_watched(watch, changes).await?;
+        self.whole = true;
+        Ok(timeline)
     }
 
     async fn probe(&mut self, round: &Round) -> Result<Vec<Observation>, ClusterError> {

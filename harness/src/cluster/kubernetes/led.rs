@@ -16,11 +16,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::cluster::Kubernetes;
 use super::round::exposure;
 use super::service::Way;
-use crate::model::{Cell, Endpoint, Observation, Via};
+use crate::cluster::Moment;
+use crate::model::{Cell, Observation, Via};
 
 impl Kubernetes {
     /// Takes note of the Services that led to their pods in a round, and makes of silence at
@@ -38,12 +40,8 @@ impl Kubernetes {
         }
         let Some(slot) = &self.slot else { return };
         let way = |number: usize| -> Option<Way> {
-            let node = match &cells[number].source {
-                Endpoint::Pod(pod) => slot.pods.get(pod)?.node().cloned(),
-                Endpoint::Node(node) => Some(node.clone()),
-                Endpoint::External(_) => None,
-            };
-            Some((node, *targets.get(&number)?, cells[number].protocol))
+            let cell = &cells[number];
+            Some((slot.node_of(&cell.source), *targets.get(&number)?, cell.protocol))
         };
         let is = |number: usize, what: fn(&Observation) -> bool| {
             seen.get(number).and_then(Option::as_ref).is_some_and(what)
@@ -80,6 +78,40 @@ impl Kubernetes {
                      the Service was made or its pod was restarted: the node's proxy may not know \
                      it yet",
                     seen.outcome
+                ));
+            }
+        }
+    }
+    /// Makes of silence at Services what it is, in what was watched: it only counts at those
+    /// that led to their pods before the changes were asked for.
+    pub(super) fn weigh_watched(
+        &self,
+        cells: &[Cell],
+        targets: &BTreeMap<u32, SocketAddr>,
+        asked: Duration,
+        seen: &mut BTreeMap<u32, Vec<Moment>>,
+    ) {
+        for (id, moments) in seen {
+            let cell = &cells[*id as usize];
+            let mut before = moments.iter().take_while(|moment| moment.at < asked);
+            let led = || {
+                let (pod, exposure) = (cell.destination.as_pod()?, exposure(cell.via)?);
+                let (slot, target) = (self.slot.as_ref()?, *targets.get(id)?);
+                let way = (slot.node_of(&cell.source), target, cell.protocol);
+                let lost = slot.agents.lost(&cell.destination);
+                Some(self.services.led(pod, exposure, &way, lost))
+            };
+            if cell.via == Via::Pod
+                || before.any(|moment| moment.seen.outcome.is_connected())
+                || led() == Some(true)
+            {
+                continue;
+            }
+            for moment in moments.iter_mut().filter(|it| it.seen.outcome.is_stopped()) {
+                moment.seen = Observation::broken(format!(
+                    "{} at the Service of `{}`, by which nothing came through before the changes: \
+                     the node's proxy may not know it yet",
+                    moment.seen.outcome, cell.destination
                 ));
             }
         }

@@ -58,6 +58,7 @@ mod start;
 mod stored;
 mod tier;
 mod trouble;
+mod watch;
 mod whereabouts;
 
 pub use call::Denied;

@@ -60,7 +60,7 @@ impl Kubernetes {
     }
 
     /// What is wrong with the pods that stand, by whose agent they hold.
-    fn ailments(&self) -> BTreeMap<Endpoint, String> {
+    pub(super) fn ailments(&self) -> BTreeMap<Endpoint, String> {
         let pods = self.slot.iter().flat_map(|slot| slot.pods.iter().map(move |pod| (slot, pod)));
         pods.filter_map(|(slot, (name, placed))| {
             Some((placed.endpoint.clone(), slot.ailment(name)?))
@@ -70,7 +70,7 @@ impl Kubernetes {
 
     /// The addresses that attempts may target: those of the slot's own pods and Services,
     /// and of nodes where agents of the slot listen.
-    fn own_addresses(&mut self) -> Result<Vec<IpAddr>, ClusterError> {
+    pub(super) fn own_addresses(&mut self) -> Result<Vec<IpAddr>, ClusterError> {
         let nodes = self.needs.nodes || self.capabilities.ways.iter().any(|way| way.is_node_port());
         let nodes: Vec<IpAddr> = match nodes {
             true => self.nodes.values().flat_map(|node| node.addresses.clone()).collect(),
@@ -83,7 +83,7 @@ impl Kubernetes {
         Ok(own.into_iter().chain(self.externals.addresses().iter().copied()).collect())
     }
 
-    async fn raise_services(&mut self, cells: &[Cell]) -> Result<(), ClusterError> {
+    pub(super) async fn raise_services(&mut self, cells: &[Cell]) -> Result<(), ClusterError> {
         let wanted: BTreeSet<(&PodName, Exposure)> = cells
             .iter()
             .filter_map(|cell| Some((cell.destination.as_pod()?, exposure(cell.via)?)))
@@ -99,7 +99,10 @@ impl Kubernetes {
         services.raise(slot, pods.iter().map(|(pod, way)| (pod, *way)).collect()).await
     }
 
-    fn plan(&mut self, cells: &[Cell]) -> Result<Vec<Result<Planned, String>>, ClusterError> {
+    pub(super) fn plan(
+        &mut self,
+        cells: &[Cell],
+    ) -> Result<Vec<Result<Planned, String>>, ClusterError> {
         let (nodes, externals) = (&self.nodes, &self.externals);
         let outside = &self.world.topology.externals;
         let (slot, services) = match &self.slot {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1 as core;
@@ -100,6 +101,15 @@ impl Slot {
             addresses: placed.addresses.clone(),
             ..placed.wanted.pod.clone()
         })
+    }
+
+    /// The node from which an endpoint dials; `None` where that is outside, or not known.
+    pub(super) fn node_of(&self, end: &Endpoint) -> Option<Name> {
+        match end {
+            Endpoint::Pod(pod) => self.pods.get(pod)?.node().cloned(),
+            Endpoint::Node(node) => Some(node.clone()),
+            Endpoint::External(_) => None,
+        }
     }
 
     /// A pod's namespace and name in the cluster.
@@ -201,7 +211,13 @@ impl Slot {
                 let (site, owner) = (self.site.clone(), self.owner.clone());
                 let object = pod_object::object(&wanted.pod, &wanted.agent, &self.naming, &owner);
                 let old = (self.key(&wanted.pod.name), self.vacate(&wanted.pod.name));
+                let ahead = self.agents.ahead(&wanted.endpoint);
                 async move {
+                    let mut object = object;
+                    if let Some(ahead) = ahead {
+                        let given = pod_object::watch_from_start(&mut object, &ahead);
+                        given.context("expected to write down what a new pod is to watch")?;
+                    }
                     // Only a pod of the same name is in its way.
                     if let (key, Some(uid)) = old {
                         delete_pod(&site, &key, &uid).await?;

@@ -5,8 +5,8 @@ use crate::cluster::Seen;
 use crate::model::Verdict;
 use crate::report::ScenarioRun;
 use crate::report::difference::Difference;
-use crate::report::known::{Lore, seen};
-use crate::run::{CaseInfo, CellJudgement, Level, Manner, Reason};
+use crate::report::known::{Lore, Shown, seen};
+use crate::run::{CaseInfo, CellJudgement, Level, Manner, Reason, WatchedCell};
 
 /// The choices that a case was made to show: of a case about something else, none.
 pub(super) fn choice(case: &CaseInfo, scenario: &ScenarioRun) -> Option<Choice> {
@@ -30,7 +30,8 @@ pub(super) fn choice(case: &CaseInfo, scenario: &ScenarioRun) -> Option<Choice> 
     };
     let lore = Lore::of(scenario);
     let mut known: Vec<String> = Vec::new();
-    for choice in cells.iter().flat_map(|cell| lore.choices(cell)) {
+    let shown = cells.iter().copied().map(Shown::Cell).chain(held(scenario).map(Shown::Connection));
+    for choice in shown.flat_map(|shown| lore.choices(shown)) {
         let told = format!("choice `{}`: {} ({})", choice.id, choice.what, choice.link);
         if !known.contains(&told) {
             known.push(told);
@@ -52,13 +53,23 @@ pub(super) fn choice(case: &CaseInfo, scenario: &ScenarioRun) -> Option<Choice> 
     })
 }
 
+fn watched_cells(scenario: &ScenarioRun) -> impl Iterator<Item = &WatchedCell> {
+    let watched = scenario.steps.values().filter_map(|step| step.watched.as_ref());
+    watched.flat_map(|watched| &watched.cells)
+}
+
+/// The connections that were held.
+fn held(scenario: &ScenarioRun) -> impl Iterator<Item = &WatchedCell> {
+    watched_cells(scenario).filter(|cell| cell.manner == Manner::Held)
+}
+
 /// What became of the connections that were watched.
 pub(super) fn watched(scenario: &ScenarioRun) -> Vec<String> {
-    let watched = scenario.steps.values().filter_map(|step| step.watched.as_ref());
     let word = |manner: Manner| match manner {
         Manner::Held => "held",
         Manner::Tried => "tried",
     };
-    let cells = watched.flat_map(|watched| &watched.cells);
-    cells.map(|cell| format!("{} {}: {}", word(cell.manner), cell.cell, cell.told)).collect()
+    watched_cells(scenario)
+        .map(|cell| format!("{} {}: {}", word(cell.manner), cell.cell, cell.told))
+        .collect()
 }

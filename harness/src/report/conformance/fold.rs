@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::broken::{Failed, broken};
 use super::choice::{choice, watched};
 use super::model::{
-    ClusterReport, Conformance, FeatureRow, Known, KnownKind, Measured, SCHEMA, Skipped, Tally,
-    Unjudged, Verdict,
+    Broken, BrokenCase, ClusterReport, Conformance, FeatureRow, Known, KnownKind, Measured, SCHEMA,
+    Skipped, Tally, Unjudged, Verdict,
 };
 use super::outcome::Outcome;
 use super::profile::profiles;
@@ -121,6 +121,7 @@ fn cluster(
         cluster: name,
         folder: folder(&scenario.info.id),
     });
+    let broken = broken(failed);
     ClusterReport {
         cluster: name.to_owned(),
         platform: can.map(|can| can.name.clone()),
@@ -135,8 +136,8 @@ fn cluster(
         cases: tally,
         cells: cases.iter().map(|(_, scenario, _)| scenario.cells()).sum(),
         profiles: profiles(cases.iter().map(|(case, _, outcome)| (*case, *outcome)), whole),
-        features: features(cases),
-        broken: broken(failed),
+        features: features(cases, &broken),
+        broken,
         choices: cases.iter().filter_map(|(case, scenario, _)| choice(case, scenario)).collect(),
         known: cases.iter().flat_map(|(_, scenario, _)| known(scenario)).collect(),
         measured: cases.iter().filter_map(|(case, scenario, _)| measured(case, scenario)).collect(),
@@ -146,14 +147,28 @@ fn cluster(
 }
 
 /// By feature, those with the largest share of failures first.
-fn features(cases: &[CaseRun<'_>]) -> Vec<FeatureRow> {
+fn features(cases: &[CaseRun<'_>], broken: &[Broken]) -> Vec<FeatureRow> {
     let mut features = BTreeMap::<&str, Tally>::new();
     for (case, _, outcome) in cases {
         for feature in &case.features {
             outcome.count(features.entry(feature).or_default());
         }
     }
-    let row = |(feature, cases): (&str, Tally)| FeatureRow { feature: feature.to_owned(), cases };
+    let of: BTreeMap<&str, &[String]> = cases
+        .iter()
+        .map(|(case, scenario, _)| (scenario.info.id.as_str(), case.features.as_slice()))
+        .collect();
+    let row = |(feature, cases): (&str, Tally)| {
+        let has = |case: &&BrokenCase| {
+            of.get(case.case.as_str()).is_some_and(|all| all.iter().any(|one| one == feature))
+        };
+        let failed = |broken: &Broken| broken.cases.iter().find(has).map(|case| case.case.clone());
+        let found = broken.iter().enumerate();
+        let found = found.filter_map(|(place, broken)| Some((place + 1, failed(broken)?)));
+        let (broken, first): (Vec<usize>, Vec<String>) = found.unzip();
+        let first_failed = first.into_iter().next();
+        FeatureRow { feature: feature.to_owned(), cases, broken, first_failed }
+    };
     let mut rows: Vec<FeatureRow> = features.into_iter().map(row).collect();
     // In thousandths, so that equal shares stay in the order of their names.
     let share = |row: &FeatureRow| row.cases.failed * 1000 / row.cases.judged().max(1);

@@ -15,7 +15,7 @@ const NAMED: usize = 20;
 pub fn render(report: &Conformance) -> String {
     let mut text = String::from("# Conformance\n");
     for why in &report.incomplete {
-        let _ = write!(text, "\n> Not the whole catalogue: {}.\n", prose(why));
+        let _ = write!(text, "\n> Not the whole catalogue: {}\n", sentence(why));
     }
     for cluster in &report.clusters {
         text += &self::cluster(cluster);
@@ -50,6 +50,11 @@ fn prose(text: &str) -> String {
     escaped
 }
 
+/// A text with one full stop at its end, whether it comes with one or not.
+fn sentence(text: &str) -> String {
+    prose(text.trim_end().trim_end_matches('.')) + "."
+}
+
 /// A name as code.
 fn code(text: &str) -> String {
     let text: String = text.chars().filter(|c| !c.is_control()).collect();
@@ -74,10 +79,10 @@ fn cluster(cluster: &ClusterReport) -> String {
         text += "A negative control, declared to enforce nothing: none of this is conformance.\n\n";
     }
     for induced in &cluster.induced {
-        let _ = writeln!(text, "- **Faulty on purpose**, {}.", prose(induced));
+        let _ = writeln!(text, "- **Faulty on purpose**, {}", sentence(induced));
     }
     for sentence in &cluster.lacks {
-        let _ = writeln!(text, "- It has {}.", prose(sentence));
+        let _ = writeln!(text, "- It has {}", self::sentence(sentence));
     }
     if !cluster.lacks.is_empty() || !cluster.induced.is_empty() {
         text.push('\n');
@@ -85,8 +90,8 @@ fn cluster(cluster: &ClusterReport) -> String {
     text += &profiles(cluster);
     if !cluster.broken.is_empty() {
         text += "\n### Broken\n";
-        for broken in &cluster.broken {
-            text += &self::broken(broken);
+        for (place, broken) in cluster.broken.iter().enumerate() {
+            text += &self::broken(place + 1, broken);
         }
     }
     text += &choices(cluster);
@@ -126,9 +131,9 @@ fn profiles(cluster: &ClusterReport) -> String {
     text
 }
 
-fn broken(broken: &Broken) -> String {
+fn broken(number: usize, broken: &Broken) -> String {
     let mut text = format!(
-        "\n#### {}\n\n> {}\n>\n> {}\n",
+        "\n#### Broken {number}: {}\n\n> {}\n>\n> {}\n",
         count(broken.cases.len(), "case"),
         prose(&broken.sentence.text),
         prose(&broken.sentence.source)
@@ -285,10 +290,30 @@ fn unjudged(cluster: &ClusterReport) -> String {
 
 fn features(cluster: &ClusterReport) -> String {
     let mut text = String::from(
-        "\n### Features\n\n| feature | passed | failed | inconclusive | skipped |\n|---|--:|--:|--:|--:|\n",
+        "\n### Features\n\n| feature | passed | failed | inconclusive | skipped | broken | for example |\n|---|--:|--:|--:|--:|---|---|\n",
     );
     for row in &cluster.features {
-        let _ = writeln!(text, "| {} | {} |", code(&row.feature), numbers(&row.cases));
+        let places: Vec<String> = row.broken.iter().map(usize::to_string).collect();
+        let example = row.first_failed.as_deref().map(code).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {example} |",
+            code(&row.feature),
+            numbers(&row.cases),
+            places.join(", ")
+        );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_ends_once() {
+        for text in ["it has `no *SCTP*`", "it has `no *SCTP*`.", "it has `no *SCTP*`. "] {
+            assert_eq!(sentence(text), "it has `no *SCTP*`.");
+        }
+    }
 }

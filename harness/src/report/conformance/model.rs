@@ -132,6 +132,12 @@ pub struct FeatureRow {
     pub feature: String,
     /// Its cases.
     pub cases: Tally,
+    /// What is broken in those that failed: places in `broken`, from 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<usize>,
+    /// The plainest of its cases that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_failed: Option<String>,
 }
 
 /// A sentence of the API.

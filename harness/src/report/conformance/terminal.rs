@@ -167,8 +167,9 @@ fn features(cluster: &ClusterReport, look: Look) -> String {
     if !bad.is_empty() {
         let row = |row: &&super::FeatureRow| {
             let all = row.cases.failed == row.cases.judged() && row.cases.failed > 0;
-            let note = if all { "every judged case" } else { "" };
-            (row.feature.clone(), note.to_owned())
+            let every = all.then(|| "every judged case".to_owned());
+            let note: Vec<String> = causes(&row.broken).into_iter().chain(every).collect();
+            (row.feature.clone(), note.join("; "))
         };
         let named: Vec<(String, String)> = bad.iter().map(row).collect();
         let rows: Vec<_> = named
@@ -195,6 +196,13 @@ fn features(cluster: &ClusterReport, look: Look) -> String {
     text
 }
 
+/// `broken 1, 3, …`: the numbers of what is told above.
+fn causes(broken: &[usize]) -> Option<String> {
+    let named: Vec<String> = broken.iter().take(NAMED).map(usize::to_string).collect();
+    let more = if broken.len() > NAMED { ", …" } else { "" };
+    (!named.is_empty()).then(|| format!("broken {}{more}", named.join(", ")))
+}
+
 /// Lines of a shell, which are not wrapped: they are copied.
 fn command(text: &str) -> String {
     format!("       {text}\n")
@@ -202,8 +210,8 @@ fn command(text: &str) -> String {
 
 fn broken(all: &[Broken], look: Look) -> String {
     let mut text = String::new();
-    for broken in all {
-        let title = format!("broken: {}", count(broken.cases.len(), "case"));
+    for (place, broken) in all.iter().enumerate() {
+        let title = format!("broken {}: {}", place + 1, count(broken.cases.len(), "case"));
         let _ = writeln!(text, "{}", look.paint(BAD, &title));
         text += &look.wrap("  ", "  ", &look.heading(&format!("“{}”", broken.sentence.text)));
         text += &look.wrap("  ", "  ", &look.paint(FAINT, &broken.sentence.source));

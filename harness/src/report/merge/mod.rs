@@ -16,6 +16,9 @@ use crate::scenario::Diagnostic;
 /// A scenario on a cluster.
 type Key = (String, String);
 
+/// So many lines tell runs apart.
+const OPENING: usize = 16;
+
 /// A record that is to be put together with others.
 #[derive(Debug, Default)]
 pub struct Record {
@@ -25,6 +28,8 @@ pub struct Record {
     /// The line with which the last attempt at each scenario begins, from 0.
     begins: BTreeMap<Key, usize>,
     lines: usize,
+    /// The first of them: moments and durations in microseconds are of one run alone.
+    opening: Vec<Line>,
     /// Whether its last line was cut.
     pub cut: bool,
 }
@@ -42,6 +47,11 @@ pub enum MergeError {
         "expected parts of one suite, found `{1}` in `{0}` and `{3}` in `{2}`: a scenario may be in both or in neither"
     )]
     Parts(String, Partition, String, Partition),
+    /// They are the same one, or one of them is an earlier state of the other.
+    #[error(
+        "expected each record once, found the same run in `{0}` and `{1}`: the longer of them has all"
+    )]
+    SameRun(String, String),
 }
 
 impl Record {
@@ -59,7 +69,18 @@ impl Record {
             self.begins.insert((line.scenario.clone(), line.cluster.clone()), self.lines);
         }
         self.lines += 1;
+        if self.opening.len() < OPENING {
+            self.opening.push(line.clone());
+        }
         self.run.fold(line)
+    }
+
+    /// Whether both were written by the same run. The first line alone says nothing: runs of
+    /// one command line share it.
+    fn is_same(&self, other: &Self) -> bool {
+        let (one, other) = (&self.opening, &other.opening);
+        let shared = one.len().min(other.len());
+        shared > 1 && one[..shared] == other[..shared]
     }
 
     fn started(&self) -> Option<&Started> {
@@ -110,6 +131,11 @@ impl Merger {
             && let Some(mute) = records.iter().find(|record| record.suite().is_none())
         {
             return Err(MergeError::NoSuite(mute.name.clone()));
+        }
+        for (number, one) in records.iter().enumerate() {
+            if let Some(other) = records[..number].iter().find(|other| other.is_same(one)) {
+                return Err(MergeError::SameRun(other.name.clone(), one.name.clone()));
+            }
         }
         let mut clusters: Vec<String> = Vec::new();
         for name in records.iter().filter_map(Record::started).flat_map(|start| &start.clusters) {
@@ -224,12 +250,12 @@ impl Merger {
             let open = record.run.scenarios.values().filter(|one| !one.is_over()).count();
             if open > 0 || record.run.finished.is_none() || record.cut {
                 self.doubts.push(format!(
-                    "`{}` breaks off, and {} not over: `--resume` goes on with it",
+                    "`{}` breaks off{}: `--resume` goes on with it",
                     record.name,
-                    if open == 1 {
-                        "1 scenario is".to_owned()
-                    } else {
-                        format!("{open} scenarios are")
+                    match open {
+                        0 => String::new(),
+                        1 => ", and 1 scenario is not over".to_owned(),
+                        more => format!(", and {more} scenarios are not over"),
                     }
                 ));
                 self.told.extend(self.doubts.last().cloned());

@@ -121,6 +121,49 @@ fn of_a_resumed_record_the_last_attempt_stays() {
 }
 
 #[test]
+fn what_could_not_be_told_gives_way_to_a_later_attempt() {
+    let errored = change(&part(1, "a", fixture::passing()), |event| match event {
+        Event::ScenarioFinished { status, .. } | Event::StepJudged { status, .. } => {
+            *status = Status::Errored;
+        }
+        Event::RunFinished { counts, exit_code, .. } => {
+            (*counts, *exit_code) = (Counts { errored: 1, ..Counts::default() }, 3);
+        }
+        _ => {}
+    });
+    let resumed = Event::Resumed { version: "0.1.0".to_owned(), over: 0, cut: false };
+    let mut lines = errored.clone();
+    lines.push(Line { event: resumed, ..errored[0].clone() });
+    // Until it begins again, it is what it was.
+    let key = ("a".to_owned(), "embedded".to_owned());
+    let waiting = &Run::of(&lines).unwrap().scenarios[&key];
+    assert_eq!((waiting.status, waiting.is_over()), (Some(Status::Errored), true));
+    assert!(!waiting.is_told());
+    let attempt = part(1, "a", fixture::passing());
+    lines.extend(attempt[1..].to_vec());
+    let folded = Run::of(&lines).unwrap();
+    assert_eq!(folded.scenarios, Run::of(&attempt).unwrap().scenarios);
+    let (all, told, code) = merged(&[&lines, &part(2, "b", fixture::passing())]);
+    assert_eq!((told, code), (vec![], ExitCode::Passed));
+    let judged = |line: &&Line| matches!(line.event, Event::StepJudged { .. });
+    let one = attempt.iter().filter(judged).count();
+    assert_eq!(all.iter().filter(judged).count(), 2 * one);
+    assert_eq!(Run::of(&all).unwrap().scenarios[&key], folded.scenarios[&key]);
+}
+
+#[test]
+fn one_run_named_twice_is_refused() {
+    let a = part(1, "a", fixture::passing());
+    for other in [&a[..], &a[..a.len() - 2]] {
+        let records = vec![record("0.jsonl", &a), record("1.jsonl", other)];
+        assert_eq!(
+            Merger::of(records).unwrap_err().to_string(),
+            "expected each record once, found the same run in `0.jsonl` and `1.jsonl`: the longer of them has all"
+        );
+    }
+}
+
+#[test]
 fn records_of_other_runs_are_told_apart() {
     let (a, b) = (part(1, "a", fixture::passing()), part(2, "b", fixture::passing()));
     let started = |change_it: fn(&mut String, &mut u64, &mut SuiteInfo)| {

@@ -62,6 +62,7 @@ fn of(status: Status, watched: Vec<WatchedCell>) -> Vec<Line> {
                 *place = Some(Watched {
                     asked: MS(30),
                     accepted: MS(32),
+                    blur: MS(0),
                     interval: MS(2),
                     deadline: MS(100),
                     cells: watched.clone(),

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::super::NotJudged;
 use super::super::plan;
-use super::super::watched::{Order, Seen};
+use super::super::watched::{Seen, Watchlist};
 use super::Play;
 use crate::cluster::ClusterError;
 use crate::model::{Change, Topology};
@@ -21,7 +21,7 @@ pub(super) struct Made {
     /// How much later that is than when they were accepted.
     pub(super) lag: Duration,
     /// What was to be watched.
-    pub(super) order: Order,
+    pub(super) order: Watchlist,
     /// What was seen.
     pub(super) seen: Option<Seen>,
     /// Why nothing was watched.
@@ -39,7 +39,7 @@ impl Play<'_> {
         changes: &[Change],
         expectation: &Expectation,
     ) -> Result<Made, ClusterError> {
-        let order = Order::of(expectation, &self.world.topology, &self.capabilities);
+        let order = Watchlist::of(expectation, &self.world.topology, &self.capabilities);
         let enforces = self.capabilities.dataplane.enforces;
         let mut not_watched = None;
         let not = |reason| Some(NotJudged { reason, cells: order.named });

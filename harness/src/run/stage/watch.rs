@@ -6,7 +6,7 @@ use super::super::settings::{
     ENFORCEMENT_MARGIN, STARTING_SILENCE, Silence, WATCHED_AFTER, WATCHED_BEFORE, WATCHED_INTERVAL,
     WATCHED_SILENCE, WATCHED_TURNS,
 };
-use super::super::watched::{Order, Seen};
+use super::super::watched::{Seen, Watchlist};
 use super::Stage;
 use crate::cluster::{ClusterError, Watch};
 use crate::model::Change;
@@ -18,7 +18,7 @@ impl Stage<'_> {
     /// cannot watch.
     pub(in super::super) async fn watch(
         &mut self,
-        order: &Order,
+        order: &Watchlist,
         comes: bool,
         changes: &[Change],
     ) -> Result<Result<Seen, String>, ClusterError> {
@@ -58,7 +58,7 @@ impl Stage<'_> {
 
     /// How an order is watched. What is silent makes a turn as long as silence lasts, so
     /// after the changes there is time for several such turns.
-    fn watch_of(&self, order: &Order, comes: bool) -> Watch {
+    fn watch_of(&self, order: &Watchlist, comes: bool) -> Watch {
         let slowest = self.slowest_answers.iter().max().copied().unwrap_or_default();
         let silence = match comes {
             true => STARTING_SILENCE,

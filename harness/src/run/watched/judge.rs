@@ -11,6 +11,7 @@ use super::super::paths::Paths;
 use super::super::settings::WATCHED_SILENCE;
 use super::super::{Finding, Manner, Watched, WatchedCell, Window};
 use super::sight::{Glass, Sight, Stalls, stretches};
+use super::throughout::When;
 use super::{Ask, Seen, Watching};
 
 /// Why a pod that comes is shut from its first instant.
@@ -24,6 +25,9 @@ const HANDLED_LATER: &str = "\"When a new NetworkPolicy object is created, it ma
 
 /// Why a connection may survive a new deny, or not.
 const IMPLEMENTATION_DEFINED: &str = "\"it is implementation defined as to whether the change will take effect for that existing connection or not\" (concepts/services-networking/network-policies, NetworkPolicy's impact on existing connections)";
+
+/// Why some silence is not a fault.
+const LOST: &str = "no two attempts in a row were lost on their way there: a single packet that is lost, or a pod that is too busy to answer in time, looks the same";
 
 /// How many uses of a connection show what becomes of it under a new deny.
 const USES: usize = 2;
@@ -46,7 +50,8 @@ pub(in super::super) fn watched(
 ) -> Watched {
     let seen = &watching.seen;
     let Timeline { asked, accepted, .. } = seen.timeline;
-    let bench = Bench { watching, stalls: Stalls::of(&seen.witness), strict, because };
+    let bench =
+        Bench { watching, stalls: Stalls::of(&seen.witness, seen.timeline.blur), strict, because };
     let judge = |ask: &Ask| {
         let control = match paths.control(&ask.path) {
             Some(control) => control.clone(),
@@ -57,6 +62,7 @@ pub(in super::super) fn watched(
     Watched {
         asked,
         accepted,
+        blur: seen.timeline.blur,
         interval: seen.watch.interval,
         deadline: seen.watch.deadline,
         cells: watching.asks.iter().map(judge).collect(),
@@ -87,19 +93,21 @@ impl Bench<'_> {
         // A pod of its name may have gone before it came.
         let first = moments.iter().map(|moment| moment.at).find(|at| *at >= asked);
         let since = first.filter(|_| ask.comes).unwrap_or(asked);
-        let sight = self.sight(ask.manner, ask.specified, since, moments);
+        let sight = self.sight(ask.manner, ask.specified(), since, moments);
         let wire = match ask.manner {
             Manner::Held => self.held(ask, moments, &sight),
-            Manner::Tried => tried(ask, &sight, self.watching.doubt.as_deref()),
+            Manner::Tried => self.tried(ask, &sight),
         };
         let wire = match control {
+            // What got through shows that the path is open, whatever was seen of it elsewhere.
+            _ if sight.through.attempts > 0 => wire,
             Control::NeverOpen(last) => Wire::CannotTell(format!(
                 "the path never opened without policies (last seen: {last})"
             )),
-            Control::Untried(reason) if sight.through.attempts == 0 => {
+            Control::Untried(reason) => {
                 Wire::CannotTell(format!("the path was never shown to be open: {reason}"))
             }
-            _ => wire,
+            Control::Open => wire,
         };
         let finding = self.finding(ask, &wire);
         let why = (finding != Finding::Agrees).then(|| self.why(ask, &sight, &wire));
@@ -108,7 +116,7 @@ impl Bench<'_> {
             manner: ask.manner,
             intended: ask.intended,
             rule: ask.rule.clone(),
-            specified: ask.specified,
+            specified: ask.specified(),
             comes: ask.comes,
             since,
             through: sight.through,
@@ -116,10 +124,17 @@ impl Bench<'_> {
             open: sight.last,
             turned: sight.turned,
             finding,
-            told: told(ask, &sight),
+            told: told(ask, &sight, self.watching.seen.timeline.blur),
             why,
             stretches: stretches(moments),
         }
+    }
+
+    /// Which part of the time of a tried cell was not seen, where there is one.
+    fn unseen(&self, ask: &Ask) -> Option<&str> {
+        let Watching { order, seen, .. } = self.watching;
+        let at = order.tried.iter().position(|cell| *cell == ask.question.cell)?;
+        seen.timeline.unseen.get(&at).map(String::as_str)
     }
 
     fn sight(
@@ -161,7 +176,7 @@ impl Bench<'_> {
         let Some(last) = sight.last.filter(|_| before.count() > 0) else {
             return Wire::CannotTell(nothing(sight));
         };
-        if ask.specified == Some(Intent::Allow) {
+        if ask.specified() == Some(Intent::Allow) {
             return if last { Wire::Agrees } else { Wire::Differs };
         }
         let denied = ask.question.specified.verdict == Verdict::Deny;
@@ -179,6 +194,25 @@ impl Bench<'_> {
         Wire::Agrees
     }
 
+    /// A tried cell. Where it must stay shut, what gets through once is a fault, and nothing got
+    /// through only where enough was tried after the cluster had accepted the changes. Where
+    /// it must stay open, silence that attempts met alone may be packets that were lost.
+    fn tried(&self, ask: &Ask, sight: &Sight) -> Wire {
+        let (differs, lost) = match ask.specified() {
+            Some(Intent::Deny) => (sight.through.attempts > 0, false),
+            Some(Intent::Allow) => (sight.firm > 0, sight.stopped.attempts > 0),
+            Some(Intent::Any) | None => (false, false),
+        };
+        let doubt = self.watching.doubt.as_deref().filter(|_| sight.last == Some(false));
+        let lost = lost.then_some(LOST);
+        match lost.or(self.unseen(ask)).or(doubt) {
+            _ if differs => Wire::Differs,
+            _ if sight.late == 0 => Wire::CannotTell(nothing(sight)),
+            Some(reason) => Wire::CannotTell(reason.to_owned()),
+            None => Wire::Agrees,
+        }
+    }
+
     /// What became of new connections in place of a held one.
     fn fresh(&self, ask: &Ask) -> Sight {
         let asked = self.watching.seen.timeline.asked;
@@ -193,11 +227,12 @@ impl Bench<'_> {
     }
 
     fn finding(&self, ask: &Ask, wire: &Wire) -> Finding {
-        let open = ask.specified == Some(Intent::Any);
-        let agree = ask.specified == Some(ask.intended);
+        let open = ask.specified() == Some(Intent::Any);
+        let agree = ask.specified() == Some(ask.intended);
         match wire {
-            _ if ask.specified.is_none() => Finding::Inconclusive,
+            _ if ask.specified().is_none() => Finding::Inconclusive,
             Wire::Differs => Finding::EnforcementFault,
+            _ if ask.against().is_some() => Finding::PolicyFault,
             _ if !agree && (!open || self.strict) => Finding::PolicyFault,
             Wire::CannotTell(_) => Finding::Inconclusive,
             Wire::Agrees if !agree => Finding::NotPortable,
@@ -207,13 +242,19 @@ impl Bench<'_> {
     }
 
     fn why(&self, ask: &Ask, sight: &Sight, wire: &Wire) -> String {
-        let Ask { question, specified, manner, comes, .. } = ask;
+        let Ask { question, manner, comes, .. } = ask;
+        let specified = ask.specified();
         let mut text = String::new();
-        if *specified != Some(ask.intended) {
+        if specified != Some(ask.intended) {
             let _ = write!(text, "`watch` wants {} all the time ({}), and ", ask.intended, ask.at);
         }
         let because = (self.because)(&question.cell, &question.specified);
+        let against = ask.against();
+        if let Some((verdict, when)) = against {
+            let _ = write!(text, "the policies {verdict} it {when}: ");
+        }
         text += &match (specified, manner, comes) {
+            (Some(Intent::Any), ..) if matches!(against, Some((_, When::After))) => because,
             (None, ..) => format!("what the policies specify is not known all the time: {because}"),
             (Some(Intent::Deny), _, true) => format!(
                 "the policies deny it, and were handled before the pod was made: {because}; {ISOLATED_FIRST}"
@@ -248,22 +289,6 @@ impl Bench<'_> {
     }
 }
 
-/// A tried cell. Where it must stay shut, what gets through once is a fault, and nothing got
-/// through only where enough was tried after the cluster had accepted the changes.
-fn tried(ask: &Ask, sight: &Sight, doubt: Option<&str>) -> Wire {
-    let differs = match ask.specified {
-        Some(Intent::Deny) => sight.through.attempts > 0,
-        Some(Intent::Allow) => sight.stopped.attempts > 0,
-        Some(Intent::Any) | None => false,
-    };
-    match doubt {
-        _ if differs => Wire::Differs,
-        _ if sight.late == 0 => Wire::CannotTell(nothing(sight)),
-        Some(doubt) if sight.last == Some(false) => Wire::CannotTell(doubt.to_owned()),
-        _ => Wire::Agrees,
-    }
-}
-
 /// Why nothing was seen that counts.
 fn nothing(sight: &Sight) -> String {
     match &sight.broken {
@@ -289,16 +314,21 @@ fn part(window: &Window, of: usize, what: &str, after: &str) -> String {
 }
 
 /// What became of it, with its numbers.
-fn told(ask: &Ask, sight: &Sight) -> String {
+fn told(ask: &Ask, sight: &Sight, blur: Duration) -> String {
     let all = sight.attempts();
     let (through, stopped) = (sight.through, sight.stopped);
     let after = match ask.comes {
-        true => "after the pod had an address",
-        false => "after the changes were asked for",
+        true => "after the pod had an address".to_owned(),
+        false if blur.is_zero() => "after the changes were asked for".to_owned(),
+        false => format!(
+            "after the changes were asked for (up to {} more: clocks are not known better)",
+            ms(Some(blur))
+        ),
     };
+    let after = after.as_str();
     let turned = ms(sight.turned);
     let Some(open) = sight.last else { return "nothing was seen that says anything".to_owned() };
-    match (ask.manner, ask.specified) {
+    match (ask.manner, ask.specified()) {
         (Manner::Held, _) if !open => {
             let uses = if through.attempts == 1 { "use" } else { "uses" };
             format!("is cut {turned} {after}, after {} {uses}", through.attempts)

@@ -11,7 +11,7 @@ mod sight;
 mod throughout;
 
 use crate::cluster::{Capabilities, Moment, Timeline, Watch};
-use crate::model::{Cell, Change, Intent, Matrix, Origin, Topology, World};
+use crate::model::{Cell, Change, Intent, Matrix, Origin, Topology, Verdict, World};
 use crate::scenario::{Expectation, Expected, Step};
 
 use super::Manner;
@@ -19,10 +19,11 @@ use super::judge::Question;
 use super::lack::lack;
 use super::paths::Path;
 use super::plan;
+use throughout::{Throughout, When};
 
 /// What a step wants to be watched, within what the cluster can do.
 #[derive(Debug, Default)]
-pub(super) struct Order {
+pub(super) struct Watchlist {
     /// Connections to hold.
     pub(super) held: Vec<Cell>,
     /// Cells to try: those that the step names, and those whose connections are held. What
@@ -32,7 +33,7 @@ pub(super) struct Order {
     pub(super) named: usize,
 }
 
-impl Order {
+impl Watchlist {
     /// The order of a step.
     pub(super) fn of(
         expectation: &Expectation,
@@ -63,7 +64,7 @@ pub(super) struct Ask {
     intended: Intent,
     rule: String,
     at: Origin,
-    specified: Option<Intent>,
+    throughout: Throughout,
     /// Whether an end of it came with the step.
     comes: bool,
     /// What is asked of the cell when the step has settled.
@@ -71,11 +72,25 @@ pub(super) struct Ask {
     path: Path,
 }
 
+impl Ask {
+    /// What the policies mean for it all the time.
+    fn specified(&self) -> Option<Intent> {
+        self.throughout.specified
+    }
+
+    /// What of the specification keeps the intent from holding, and when. A connection that is
+    /// held has to be there before the changes; what a new deny does to it is left open.
+    fn against(&self) -> Option<(Verdict, When)> {
+        let against = self.throughout.against(self.intended, self.comes);
+        against.filter(|(_, when)| self.manner == Manner::Tried || *when == When::Before)
+    }
+}
+
 /// What was asked for, and what was seen.
 #[derive(Debug)]
 pub(super) struct Watching {
     asks: Vec<Ask>,
-    order: Order,
+    order: Watchlist,
     seen: Seen,
     /// Why what was stopped says nothing: nobody knows whether the cluster enforces.
     pub(super) doubt: Option<String>,
@@ -95,7 +110,7 @@ pub(super) struct Seen {
 impl Watching {
     /// Puts what was seen beside what is asked: of those cells that the step judges here.
     pub(super) fn new(
-        order: Order,
+        order: Watchlist,
         seen: Seen,
         step: &Step,
         watched: &[Matrix<Expected>; 2],
@@ -120,7 +135,7 @@ impl Watching {
                     intended: expected.intent,
                     rule: rule.text.clone(),
                     at: rule.origin.clone(),
-                    specified: throughout::specified(&question.cell, states, comes),
+                    throughout: throughout::throughout(&question.cell, states, comes),
                     comes,
                     question: question.clone(),
                     path: path.clone(),

@@ -12,10 +12,14 @@ use super::super::{Stretch, Window};
 pub(super) struct Stalls(Vec<(Duration, Duration)>);
 
 impl Stalls {
-    /// Those of a witness's cells.
-    pub(super) fn of(witness: &[Vec<Moment>]) -> Self {
+    /// Those of a witness's cells. Each may have been later by this: others than the cells
+    /// that it bears witness for may have seen them, by other clocks.
+    pub(super) fn of(witness: &[Vec<Moment>], blur: Duration) -> Self {
         let silent = witness.iter().flatten().filter(|moment| !moment.seen.outcome.is_connected());
-        Self(silent.map(|moment| (moment.at, moment.at + moment.seen.latency)).collect())
+        let around = |moment: &Moment| {
+            (moment.at.saturating_sub(blur), moment.at + moment.seen.latency + blur)
+        };
+        Self(silent.map(around).collect())
     }
 
     fn cover(&self, moment: &Moment) -> bool {
@@ -35,6 +39,10 @@ pub(super) struct Sight {
     pub(super) stopped: Window,
     /// Whether the last attempt that counts got through; `None` where none counts.
     pub(super) last: Option<bool>,
+    /// How many of what was stopped are more than silence that one attempt met alone, between
+    /// others that got through, as it does whose packet is lost; and more than a request that
+    /// arrived, whose answer may come from a busy pod too late.
+    pub(super) firm: usize,
     /// Since when all attempts that count have been as the last one, from then.
     pub(super) turned: Option<Duration>,
     /// How many attempts that count began after the changes were accepted.
@@ -80,11 +88,14 @@ impl Sight {
             through: Window::default(),
             stopped: Window::default(),
             last: None,
+            firm: 0,
             turned: None,
             late: 0,
             stop: None,
             broken: None,
         };
+        // Whether nothing but silence was seen of the one before, at both ends.
+        let mut was_lost = false;
         // An attempt that was under way when it began to count may have been early.
         for moment in moments.iter().filter(|moment| moment.at >= since) {
             let Moment { at, seen } = moment;
@@ -105,9 +116,13 @@ impl Sight {
             if sight.last != Some(through) {
                 (sight.last, sight.turned) = (Some(through), Some(at_since));
             }
+            let silence = silent && seen.evidence.is_none();
+            let lost = silence && seen.outcome == Outcome::Dropped;
             if !through {
+                sight.firm += usize::from(!silence || lost && was_lost);
                 sight.stop = Some(seen.clone());
             }
+            was_lost = !through && lost;
             sight.late += usize::from(*at >= accepted);
         }
         sight

@@ -255,7 +255,9 @@ pub(super) fn clause_text(clause: Clause) -> &'static str {
         Clause::HostNetworkPeer => "a hostNetwork pod as a peer",
         Clause::IpBlockOnPod => "an ipBlock on a pod's address",
         Clause::RewrittenAddress => "an address that a Service or node may rewrite",
-        Clause::EqualPriorities => "policies of one priority that disagree",
+        Clause::EqualPriorities | Clause::EqualAdminPriorities => {
+            "policies of one priority that disagree"
+        }
         Clause::MixedVersions => "policies of two versions of the API that disagree",
         Clause::AdminPolicyOnItself => "a pod to itself under a policy of v1alpha1",
         Clause::DenyAllOnOwnNode => "a pod's own node under a rule that denies all",

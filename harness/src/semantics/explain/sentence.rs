@@ -1,8 +1,8 @@
 //! A decision in one sentence.
 
 use crate::model::{
-    Cell, ClusterAction, ClusterRuleRef, Decision, Direction, Effect, Endpoint, Exemption,
-    PolicyRef, RuleRef, Side, Tier, Verdict,
+    Cell, ClusterAction, ClusterRuleRef, Decision, Direction, Effect, Endpoint, Exception,
+    Exemption, PolicyRef, RuleRef, Side, Tier, Verdict,
 };
 
 /// How many policies or rules a sentence names before it only counts them.
@@ -125,7 +125,11 @@ impl Told<'_> {
         }
         let passed = self.passed(None);
         let (isolated, theirs, asked) = (self.isolated(), self.theirs(), self.asked());
-        format!("{isolated}{passed}, and no rule of {theirs} allows {asked}")
+        let excepted = match self.side.excepted.as_slice() {
+            [] => String::new(),
+            some => format!("; `{}` is left out by {}", self.peer(), listed(some, exception)),
+        };
+        format!("{isolated}{passed}, and no rule of {theirs} allows {asked}{excepted}")
     }
 
     fn open(&self, what: &str) -> String {
@@ -188,6 +192,18 @@ fn cluster_rule(rule: &ClusterRuleRef) -> String {
 
 fn rule(rule: &RuleRef) -> String {
     format!("`{}[{}]` of `{}` ({})", rule.direction, rule.rule, rule.policy, rule.origin)
+}
+
+/// `` `192.0.2.0/24` in the except of `ingress[0].from[1]` of `prod/db` (p.yaml:9:7) ``
+fn exception(found: &Exception) -> String {
+    let Exception { policy, direction, rule, peer, range, origin } = found;
+    let peers = match direction {
+        Direction::Ingress => "from",
+        Direction::Egress => "to",
+    };
+    format!(
+        "`{range}` in the except of `{direction}[{rule}].{peers}[{peer}]` of `{policy}` ({origin})"
+    )
 }
 
 /// `a, b and c`, or `a, b, c and 4 more`.

@@ -58,7 +58,7 @@ impl Engine {
     /// "Policies with lower priority values have higher precedence" and "If two (or more)
     /// policies in the same tier with the same priority could match a connection, then the
     /// implementation can apply any of the matching policies to the connection"
-    /// (`ClusterNetworkPolicySpec.priority`).
+    /// (`ClusterNetworkPolicySpec.priority`; `AdminNetworkPolicySpec.priority` says the same).
     fn version(
         &self,
         flow: &Flow<'_>,
@@ -66,6 +66,10 @@ impl Engine {
         policies: &[&ReadyClusterPolicy],
         found: &mut impl FnMut(&ReadyClusterPolicy, RuleMatch),
     ) -> Possible {
+        let clause = match policies.first() {
+            Some(first) if is_of_first_version(&first.policy) => Clause::EqualAdminPriorities,
+            _ => Clause::EqualPriorities,
+        };
         let equals = policies.chunk_by(|a, b| a.policy.priority == b.policy.priority);
         equals.fold(Possible::NOTHING, |before, equals| {
             before.then(|| {
@@ -79,7 +83,7 @@ impl Engine {
                         (rule.answer, rule.action)
                     }))
                 });
-                each.reduce(|one, other| one.either(other, Answer::Open(Clause::EqualPriorities)))
+                each.reduce(|one, other| one.either(other, Answer::Open(clause)))
                     .unwrap_or(Possible::NOTHING)
             })
         })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ringfence::catalogue::tier::{
+use ringfence::catalogue::cluster_tier::{
     Action, Api, Feature, PAIRED, Pair, Peer, Port, Subject, Tier, Topic, covers, pairs, possible,
 };
 use ringfence::catalogue::{Case, Reason};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use ringfence::catalogue::{Deciding, Reason};
 use ringfence::model::{
     Cidr, ClusterAction, ClusterPeer, ClusterPolicy, ClusterPolicyName, ClusterRule,
-    ClusterSubject, Direction, Effect, Endpoint, Exemption, Family, Intent, LabelSelector, Origin,
-    Side, Verdict, World,
+    ClusterSubject, Direction, Effect, Endpoint, Family, Intent, LabelSelector, Origin, World,
 };
-use ringfence::semantics::Engine;
+
+use crate::judged::{Judged, is_free};
 
 fn nowhere() -> Origin {
     Origin::synthetic("nowhere")
@@ -84,33 +84,19 @@ fn relaxed(world: &mut World, tested: &ClusterPolicyName, deciding: &Deciding) {
     }
 }
 
-/// Whether no policy has anything to do with a cell on this side, but for one that hands it on.
-fn is_free(side: &Side) -> bool {
-    matches!(side.effect, Effect::NotIsolated | Effect::Exempt(Exemption::NotAPod))
-}
-
 pub(in super::super) fn proven(
     deciding: &Deciding,
     tested: &ClusterPolicyName,
     world: &World,
 ) -> Result<(), String> {
-    let decision = Engine::new(world).decide(&deciding.cell);
-    let (side, other) = match deciding.direction {
-        Direction::Ingress => (&decision.ingress, &decision.egress),
-        Direction::Egress => (&decision.egress, &decision.ingress),
-    };
-    let expect = |holds: bool, what: &str| {
-        if holds { Ok(()) } else { Err(format!("{what}: {decision:#?}")) }
-    };
+    let judged = Judged::of(deciding, world);
     if deciding.reason == Reason::Open {
-        return expect(
-            deciding.intent == Intent::Any && matches!(decision.verdict, Verdict::Undefined(_)),
-            "the API does not leave it open",
-        );
+        return judged.is_open();
     }
-    let verdict = if deciding.intent == Intent::Allow { Verdict::Allow } else { Verdict::Deny };
-    expect(decision.verdict == verdict, "another verdict")?;
-    let may_send = matches!(other.effect, Effect::AcceptedBy(_)) && verdict == Verdict::Deny;
+    judged.is_as_meant()?;
+    let (side, other) = judged.sides();
+    let expect = |holds: bool, what: &str| judged.expect(holds, what);
+    let may_send = matches!(other.effect, Effect::AcceptedBy(_)) && deciding.intent == Intent::Deny;
     expect(is_free(other) || may_send, "the other direction decides too")?;
     let found = side.cluster.iter();
     let mut of_rule = found.filter(|of| of.policy == *tested && Some(of.rule) == deciding.rule);
@@ -128,8 +114,6 @@ pub(in super::super) fn proven(
         let others = world.topology.pods.keys().map(|pod| Endpoint::Pod(pod.clone()));
         cell.source = others.into_iter().find(|end| *end != cell.destination).unwrap();
     }
-    let turned = Engine::new(&changed).verdict(&cell);
-    let wanted = if verdict == Verdict::Allow { Verdict::Deny } else { Verdict::Allow };
     expect(cell.family == Family::Ipv4 || deciding.reason != Reason::Itself, "over IPv4")?;
-    if turned == wanted { Ok(()) } else { Err(format!("does not turn over: {turned:?}")) }
+    judged.turns_over(&cell, &changed)
 }

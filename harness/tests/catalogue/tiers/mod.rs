@@ -4,7 +4,7 @@ mod coverage;
 mod decided;
 mod upstream;
 
-use ringfence::catalogue::tier::{Api, Feature as OfTier, Topic};
+use ringfence::catalogue::cluster_tier::{Api, Feature as OfTier, Topic};
 use ringfence::catalogue::{Case, Feature};
 
 pub(super) use decided::proven;

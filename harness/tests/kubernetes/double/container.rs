@@ -9,7 +9,7 @@ use std::process::{ExitCode, Stdio};
 use nix::ifaddrs::getifaddrs;
 use nix::sched::{CloneFlags, setns};
 use ringfence_probe::agent::arguments::{Command as Agent, parse};
-use ringfence_probe::agent::{bridge, serve};
+use ringfence_probe::agent::{WATCH, bridge, serve};
 use tokio::process::{Child, Command};
 
 /// Set where this program is what runs in a container.
@@ -28,16 +28,19 @@ pub(super) struct Place {
     pub(super) address: IpAddr,
 }
 
-/// Starts a process in a pod's network. It ends when its standard input does.
+/// Starts a process in a pod's network, with what it is to watch from its start. It ends when
+/// its standard input does.
 pub(super) fn start(
     place: Place,
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    watch: Option<&str>,
     output: fn() -> Stdio,
 ) -> io::Result<Child> {
     Command::new("/proc/self/exe")
         .args(arguments)
         .env(ROLE, place.address.to_string())
         .env(HELPER, place.helper.to_string())
+        .env(WATCH, watch.unwrap_or_default())
         .stdin(Stdio::piped())
         .stdout(output())
         .stderr(output())
@@ -62,8 +65,9 @@ fn run() -> io::Result<()> {
     let variable = |name| std::env::var(name).map_err(io::Error::other);
     let address = variable(ROLE)?.parse().map_err(io::Error::other)?;
     enter(&variable(HELPER)?, address)?;
-    // The container's own environment is empty.
-    match parse(std::env::args_os(), |_| None).map_err(io::Error::other)? {
+    // The container's own environment has nothing else.
+    let environment = |name: &str| std::env::var(name).ok().filter(|_| name == WATCH);
+    match parse(std::env::args_os(), environment).map_err(io::Error::other)? {
         Agent::Serve(options) => {
             // Whoever started it has ended, or wants it to.
             std::thread::spawn(|| {

@@ -119,7 +119,7 @@ async fn converse(
             return end(&mut sink, Failure::internal_error(message).status()).await;
         }
     };
-    let mut child = start(place, arguments, Stdio::piped)?;
+    let mut child = start(place, arguments, None, Stdio::piped)?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (Some(mut stdout), Some(mut stderr)) = (stdout, stderr) else {
         return end(&mut sink, Failure::internal().status()).await;

@@ -11,6 +11,7 @@ use ringfence::model::{
     Pod, PodName, PolicyName,
 };
 use ringfence::scenario::{LoadOptions, parse_manifests};
+use ringfence_probe::agent::WATCH;
 use serde_json::{Value, json};
 use tokio::process::Child;
 use tokio::sync::mpsc;
@@ -254,7 +255,10 @@ impl Machine {
         let started = containers.iter().map(|container| {
             let arguments = list(&container["args"]);
             let arguments = arguments.iter().filter_map(Value::as_str);
-            container::start(Place { helper, address }, arguments, Stdio::null)
+            let environment = list(&container["env"]);
+            let watch = environment.iter().find(|variable| variable["name"] == WATCH);
+            let watch = watch.and_then(|variable| variable["value"].as_str());
+            container::start(Place { helper, address }, arguments, watch, Stdio::null)
         });
         match started.collect() {
             Ok(children) => drop(self.running.insert(key.clone(), children)),

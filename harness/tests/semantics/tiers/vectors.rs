@@ -331,6 +331,17 @@ fn equal_priorities_are_undefined_only_where_they_disagree() {
         900,
         &format!("{ON_RED}  ingress: [{{action: Allow, from: [{{namespaces: {{}}}}]}}]"),
     );
+    let other = anp(
+        "v",
+        900,
+        &format!("{ON_RED}  ingress: [{{action: Deny, from: [{{namespaces: {{}}}}]}}]"),
+    );
+    // The sentence is that of their own API.
+    hold(
+        "of the first version",
+        &[older.clone(), other],
+        &[(asked, Undefined(Clause::EqualAdminPriorities))],
+    );
     hold(
         "of two versions",
         &[policy("x", "Deny", 80), older],

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use crate::HalfOpen;
 use crate::frame::{Decoder, FrameError, encode};
 use crate::wire::{
-    Arrival, AttemptResult, Listen, Message, Reason, Round, Sctp, VERSION, Whereabouts,
+    Arrival, Attempt, AttemptResult, Listen, Message, Reason, Round, Sctp, Sightings, VERSION,
+    WatchOrder, Whereabouts,
 };
 
 use super::ledger::{Frame, Ledger};
@@ -49,6 +50,20 @@ pub enum Event {
         half_open: Vec<HalfOpen>,
         /// Why half-open handshakes could not be seen, where they could not.
         half_open_unseen: Option<String>,
+        /// Where the agent was afterwards.
+        whereabouts: Whereabouts,
+    },
+    /// The answer to [`ClientSession::begin_watch`].
+    Watching {
+        /// How long it has been watched, in microseconds.
+        at_us: u64,
+        /// Where the agent was then.
+        whereabouts: Whereabouts,
+    },
+    /// The answer to [`ClientSession::end_watch`].
+    Watched {
+        /// What was seen.
+        sightings: Sightings,
         /// Where the agent was afterwards.
         whereabouts: Whereabouts,
     },
@@ -185,6 +200,30 @@ impl ClientSession {
         self.ledger.push(&Message::TakeArrivals)
     }
 
+    /// Has the agent watch connections until [`end_watch`](Self::end_watch).
+    ///
+    /// # Errors
+    /// [`FrameError::TooLong`].
+    pub fn begin_watch(&mut self, order: WatchOrder) -> Result<(), FrameError> {
+        self.ledger.push(&Message::BeginWatch(order))
+    }
+
+    /// Adds attempts to what the agent watches. There is no answer.
+    ///
+    /// # Errors
+    /// [`FrameError::TooLong`].
+    pub fn watch_also(&mut self, attempts: Vec<Attempt>) -> Result<(), FrameError> {
+        self.ledger.push(&Message::WatchAlso { attempts })
+    }
+
+    /// Has the agent leave off watching, and tell what it saw.
+    ///
+    /// # Errors
+    /// None in practice; it shares its type with the other requests.
+    pub fn end_watch(&mut self) -> Result<(), FrameError> {
+        self.ledger.push(&Message::EndWatch)
+    }
+
     /// Asks whether the agent is there; every [`HEARTBEAT`](super::HEARTBEAT). Returns the number
     /// that the pong will carry. Does nothing before the session is open.
     pub fn ping(&mut self) -> Option<u64> {
@@ -312,6 +351,10 @@ impl ClientSession {
             }
             Message::Arrivals { arrivals, lost, half_open, half_open_unseen, whereabouts } => {
                 Event::Arrivals { arrivals, lost, half_open, half_open_unseen, whereabouts }
+            }
+            Message::Watching { at_us, whereabouts } => Event::Watching { at_us, whereabouts },
+            Message::Watched { sightings, whereabouts } => {
+                Event::Watched { sightings, whereabouts }
             }
             other => {
                 let found = super::sessions::kind(&other);

@@ -9,8 +9,9 @@
 //!    that names both.
 //! 2. The run then sends `open`, or `resume` where an `opened` came before. The agent answers
 //!    `opened`, or an `error` with its [`Reason`](crate::wire::Reason).
-//! 3. *Numbered* messages are `allow-targets`, `listen`, `round` and `take-arrivals` from the
-//!    run, `listening`, `results` and `arrivals` from the agent. Each side counts those it
+//! 3. *Numbered* messages are `allow-targets`, `listen`, `round`, `take-arrivals`, `begin-watch`,
+//!    `watch-also` and `end-watch` from the run, `listening`, `results`, `arrivals`, `watching` and
+//!    `watched` from the agent. Each side counts those it
 //!    received and keeps those it sent until the other acknowledges them. `resume` and
 //!    `opened` carry the counts; what the other side lacks goes out again. So whatever is cut,
 //!    each message arrives once, and in order.
@@ -65,6 +66,9 @@ pub const MOST_ATTEMPTS: usize = 1 << 16;
 
 /// The longest deadline of a round: an agent must not be kept from all else.
 pub const LONGEST_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long an agent watches at most: as long as it keeps a session of which it hears nothing.
+pub const LONGEST_WATCH: Duration = KEPT;
 
 /// The longest identifier of a session, in bytes.
 pub const LONGEST_SESSION: usize = 64;

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::frame::{Decoder, encode};
-use crate::wire::{Listen, Message, Reason, Round, Sctp, VERSION, Whereabouts};
+use crate::wire::{
+    Attempt, Listen, Message, Reason, Round, Sctp, VERSION, WatchOrder, Whereabouts,
+};
 
 use super::ledger::{Frame, Ledger};
 use super::{GREETING, KEPT, LONGEST_SESSION, MOST_ATTEMPTS, MOST_KEPT, MOST_REQUESTS, SILENCE};
@@ -23,6 +25,12 @@ pub(in crate::agent) enum Work {
     Round(Round),
     /// See [`Message::TakeArrivals`].
     TakeArrivals,
+    /// See [`Message::BeginWatch`].
+    BeginWatch(WatchOrder),
+    /// See [`Message::WatchAlso`]; no answer.
+    WatchAlso(Vec<Attempt>),
+    /// See [`Message::EndWatch`].
+    EndWatch,
 }
 
 /// What a connection is to do.
@@ -303,6 +311,9 @@ impl Sessions {
             Message::Listen { ports } => Work::Listen(ports),
             Message::Round(round) => Work::Round(round),
             Message::TakeArrivals => Work::TakeArrivals,
+            Message::BeginWatch(order) => Work::BeginWatch(order),
+            Message::WatchAlso { attempts } => Work::WatchAlso(attempts),
+            Message::EndWatch => Work::EndWatch,
             other => {
                 let message = format!("expected a request, found `{}`", kind(&other));
                 return self.end(number, Reason::Protocol, message);
@@ -411,6 +422,7 @@ impl Sessions {
 pub(in crate::agent) fn attempts_of(work: &Work) -> usize {
     match work {
         Work::Round(round) => round.attempts.len(),
+        Work::BeginWatch(order) => order.held.len() + order.tried.len(),
         _ => 0,
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::frame::{encode, read};
-use crate::wire::{Attempt, Message, Reason, Round, Sctp, VERSION, Whereabouts};
+use crate::wire::{Attempt, Message, Reason, Round, Sctp, Sightings, VERSION, Whereabouts};
 use crate::{Outcome, Protocol};
 
 mod cuts;
@@ -47,7 +47,21 @@ impl Agent {
     fn work(&mut self) {
         while let Some((session, work)) = self.sessions.next_work() {
             let answer = match &work {
-                Work::Begin | Work::AllowTargets(_) => None,
+                Work::Begin | Work::AllowTargets(_) | Work::WatchAlso(_) => None,
+                Work::BeginWatch(order) => {
+                    Some(Message::Watching { at_us: order.before_us, whereabouts: here() })
+                }
+                Work::EndWatch => Some(Message::Watched {
+                    sightings: Sightings {
+                        asked_us: 1,
+                        told_us: 2,
+                        from_start: false,
+                        turns: vec![1],
+                        seen: Vec::new(),
+                        broken: None,
+                    },
+                    whereabouts: here(),
+                }),
                 Work::Listen(_) => Some(Message::Listening { failed: Vec::new() }),
                 Work::Round(round) => Some(Message::Results {
                     round: round.round,
@@ -140,7 +154,7 @@ fn refusal((said, ends): (Vec<Message>, bool)) -> (Reason, String) {
 fn another_version_is_refused_by_both_with_both_named() {
     let mut agent = Agent::new();
     let connection = agent.sessions.connect(agent.now, here());
-    let words = "expected version 2 of the protocol, found version 7 from `run`; use a run and an \
+    let words = "expected version 3 of the protocol, found version 7 from `run`; use a run and an \
                  agent of the same release";
     assert_eq!(
         refusal(agent.says(connection, &[hello(7), open("s")])),

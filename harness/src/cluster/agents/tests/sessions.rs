@@ -36,7 +36,7 @@ async fn whoever_is_not_ready_is_named_with_the_last_failure() {
     hangs.set(|script| script.meetings.extend(vec![Meeting::Hangs; 9]));
     mute.set(|script| script.meetings.extend(vec![Meeting::Stalls { after: 0 }; 9]));
     other.set(|script| script.identity = "a/another".to_owned());
-    newer.set(|script| script.version = 3);
+    newer.set(|script| script.version = 4);
     let fakes = [
         ("fine", &fine),
         ("gone", &gone),
@@ -55,7 +55,7 @@ async fn whoever_is_not_ready_is_named_with_the_last_failure() {
         a/gone: it is gone: no pod `a/gone`
         a/hangs: expected a stream to it within 5000 ms
         a/mute: expected its answer within 5000 ms
-        a/newer: expected version 2 of the protocol, found version 3 from `a/newer`; use a run and an agent of the same release
+        a/newer: expected version 3 of the protocol, found version 4 from `a/newer`; use a run and an agent of the same release
         a/other: expected the agent of `a/other`, found the one of `a/another`: their sockets have the same name
         a/unheard-of: no such agent was added"#]]
     .assert_eq(&lines.join("\n"));

@@ -24,7 +24,7 @@ pub(in super::super) struct Impairment {
 
 /// What a node is to enforce, some time after it is told.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Order {
+pub(in super::super) struct Instruction {
     pub(in super::super) world: Arc<World>,
     pub(in super::super) view: NodeView,
     pub(in super::super) flaws: Flaws,
@@ -55,7 +55,7 @@ impl Impairment {
         world: &World,
         views: &[NodeView],
         new: &BTreeSet<&PodName>,
-    ) -> Vec<Vec<Order>> {
+    ) -> Vec<Vec<Instruction>> {
         self.changes += 1;
         let believed = Arc::new(self.perception.see(world));
         // New pods are isolated by what was enforced before they came, however late the rest is.
@@ -63,7 +63,7 @@ impl Impairment {
             Arc::new(World { topology: believed.topology.clone(), ..(*self.believed).clone() });
         let mut flaws = self.flaws.clone();
         flaws.handling.cut = flaws.handling.cut.map(|_| self.changes as u32);
-        let order = |world: &Arc<World>, view: NodeView, after| Order {
+        let order = |world: &Arc<World>, view: NodeView, after| Instruction {
             world: world.clone(),
             view,
             flaws: flaws.clone(),

@@ -23,7 +23,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::impairment::{Impairment, Order};
+pub(super) use self::impairment::{Impairment, Instruction};
 pub use self::schedule::Delay;
 use crate::scenario::nearby::did_you_mean;
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Affinity, Capabilities, Container, ContainerPort, LocalObjectReference, NodeAffinity,
+    Affinity, Capabilities, Container, ContainerPort, EnvVar, LocalObjectReference, NodeAffinity,
     NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod as Object, PodSecurityContext,
     PodSpec, ResourceRequirements, SeccompProfile, SecurityContext, Sysctl,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use ringfence_probe::agent::SOCKET;
+use ringfence_probe::agent::{SOCKET, WATCH};
+use ringfence_probe::wire::Ahead;
 
 use crate::cluster::kubernetes::naming::{Naming, fit, hashed};
 use crate::cluster::kubernetes::owner::{self, Owner};
@@ -20,6 +21,10 @@ pub const CONTAINER: &str = "agent";
 
 /// Whom the agent runs as: nobody that a node has.
 const USER: i64 = 65532;
+
+/// The longest value of a variable, in bytes: a process takes 128 KiB with its name (execve(2),
+/// `MAX_ARG_STRLEN`).
+const LONGEST_VARIABLE: usize = 120 << 10;
 
 /// How the agent's pods are made here, whatever they stand for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -99,6 +104,20 @@ pub fn object(pod: &Pod, agent: &Agent, naming: &Naming, owner: &Owner) -> Objec
         }),
         ..Object::default()
     }
+}
+
+/// Has the agent of a new pod watch from its first moment. Where that is more than a process
+/// is given in one variable, it does when it is asked.
+pub fn watch_from_start(object: &mut Object, ahead: &Ahead) -> serde_json::Result<()> {
+    let value = serde_json::to_string(ahead)?;
+    let containers = object.spec.as_mut().map(|spec| spec.containers.as_mut_slice());
+    if let Some([agent, ..]) = containers
+        && value.len() <= LONGEST_VARIABLE
+    {
+        let variable = EnvVar { name: WATCH.to_owned(), value: Some(value), ..EnvVar::default() };
+        agent.env.get_or_insert_default().push(variable);
+    }
+    Ok(())
 }
 
 /// The agent's container, and one more for each port that the first ones cannot
