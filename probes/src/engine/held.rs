@@ -15,6 +15,8 @@ use crate::wire::{Attempt, AttemptResult};
 use crate::{Family, Outcome, Protocol};
 
 use super::Environment;
+use super::launch;
+use super::ports::SourcePorts;
 
 /// Connections that stay open, each for as long as its other end lets it.
 ///
@@ -276,7 +278,8 @@ fn connect(
     };
     let place = attempt.from;
     env.enter(place).map_err(|error| format!("place {place} could not be entered: {error}"))?;
-    let domain = match Family::of(target.ip()) {
+    let family = Family::of(target.ip());
+    let domain = match family {
         Family::Ipv4 => Domain::IPV4,
         Family::Ipv6 => Domain::IPV6,
     };
@@ -287,10 +290,8 @@ fn connect(
             // A use must not wait until the one before is acknowledged.
             socket.set_tcp_nodelay(true)?;
         }
-        match socket.connect(&target.into()) {
-            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
-            _ => Ok(socket),
-        }
+        launch::connect(&socket, family, attempt, &mut SourcePorts::default())?;
+        Ok(socket)
     };
     open().map_err(|error: io::Error| format!("expected to dial `{target}`: {error}"))
 }

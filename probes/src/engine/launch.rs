@@ -164,7 +164,7 @@ fn dial(
 }
 
 /// Binds to a fresh port and connects, stepping over ports that are taken.
-fn connect(
+pub(crate) fn connect(
     socket: &Socket,
     family: Family,
     attempt: &Attempt,

@@ -20,7 +20,7 @@ impl Deployment {
     pub(super) fn watch(&mut self, watch: &Watch, changes: &[Change]) -> anyhow::Result<Timeline> {
         let cells: Vec<Cell> = watch.held.iter().chain(&watch.tried).cloned().collect();
         self.raise_services(&cells)?;
-        // Another prober dials, from ports of its own choice.
+        // How often the dialler dials is not counted.
         self.tracked = None;
         self.forget_connections(cells.len())?;
         drop(self.servers.take_arrivals());
