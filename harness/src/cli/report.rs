@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 
 use super::failure::Failure;
 use super::report_args::{ConformanceReport, Merge, Report};
@@ -30,6 +30,7 @@ struct Merged {
 
 /// The report of the cases in records, however many they are.
 fn conformance(args: &ConformanceReport) -> Result<ExitCode, Failure> {
+    apart(&args.records, args.files.named()).map_err(Failure::usage)?;
     args.files.writable().map_err(Failure::usage)?;
     let Merged { run, code } = merged(&args.records, None)?;
     conformance_report::check(&args.files, clusters(&run)).map_err(Failure::usage)?;
@@ -44,14 +45,8 @@ fn conformance(args: &ConformanceReport) -> Result<ExitCode, Failure> {
 
 /// Puts records together, and prints the report that the one run would have printed.
 fn merge(args: &Merge) -> Result<ExitCode, Failure> {
-    if let Some(out) = &args.record
-        && let Some(own) = args.records.iter().find(|record| is_same(record, out))
-    {
-        return Err(Failure::usage(anyhow!(
-            "expected a file of its own for `--record`, found `{}`, which is one of the records: it would be lost",
-            own.display()
-        )));
-    }
+    let record = args.record.iter().map(|record| ("--record", record.as_path()));
+    apart(&args.records, record.chain(args.files.named())).map_err(Failure::usage)?;
     args.files.writable().map_err(Failure::usage)?;
     let Merged { run, code } = merged(&args.records, args.record.as_deref())?;
     conformance_report::check(&args.files, clusters(&run)).map_err(Failure::usage)?;
@@ -74,6 +69,25 @@ fn clusters(run: &Run) -> usize {
 }
 
 /// Whether two paths lead to one file.
+/// Checks that nothing is written over a record.
+///
+/// # Errors
+/// Where an option names one of the records.
+fn apart<'p>(
+    records: &[PathBuf],
+    written: impl Iterator<Item = (&'static str, &'p Path)>,
+) -> anyhow::Result<()> {
+    for (option, path) in written {
+        if let Some(own) = records.iter().find(|record| is_same(record, path)) {
+            bail!(
+                "expected a file of its own for `{option}`, found `{}`, which is one of the records: it would be lost",
+                own.display()
+            );
+        }
+    }
+    Ok(())
+}
+
 fn is_same(one: &Path, other: &Path) -> bool {
     match (one.canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,

@@ -23,7 +23,8 @@ pub struct Capabilities {
     /// Whether hosts outside the cluster can be made.
     pub external_hosts: bool,
     /// The policies of the cluster's scope that it can be given, by kind and version. Whether
-    /// its dataplane enforces them is for that to declare ([`Feature::ClusterTiers`]).
+    /// its dataplane enforces them is for that to declare ([`Feature::AdminNetworkPolicies`],
+    /// [`Feature::ClusterNetworkPolicies`]).
     #[serde(default)]
     pub cluster_policies: BTreeSet<ClusterPolicyApi>,
     /// Whether the dataplane reports each drop by itself.
@@ -112,8 +113,10 @@ pub enum Feature {
     Ipv6,
     /// Connections from hosts outside the cluster to a pod's own address.
     ExternalToPod,
-    /// Policies of the cluster tier (`policy.networking.k8s.io`).
-    ClusterTiers,
+    /// AdminNetworkPolicy and BaselineAdminNetworkPolicy (`policy.networking.k8s.io`).
+    AdminNetworkPolicies,
+    /// ClusterNetworkPolicy, which took their place.
+    ClusterNetworkPolicies,
     /// Services with a ClusterIP.
     Services,
     /// Named ports in policies of the cluster tier.
@@ -124,13 +127,14 @@ pub enum Feature {
 
 impl Feature {
     /// Every feature, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::EndPort,
         Self::Sctp,
         Self::Ipv4,
         Self::Ipv6,
         Self::ExternalToPod,
-        Self::ClusterTiers,
+        Self::AdminNetworkPolicies,
+        Self::ClusterNetworkPolicies,
         Self::Services,
         Self::ClusterTierNamedPorts,
         Self::ClusterTierNodePeers,
@@ -144,7 +148,8 @@ impl Feature {
             Self::Ipv4 => "ipv4",
             Self::Ipv6 => "ipv6",
             Self::ExternalToPod => "external-to-pod",
-            Self::ClusterTiers => "cluster-tiers",
+            Self::AdminNetworkPolicies => "admin-network-policies",
+            Self::ClusterNetworkPolicies => "cluster-network-policies",
             Self::Services => "services",
             Self::ClusterTierNamedPorts => "cluster-tier-named-ports",
             Self::ClusterTierNodePeers => "cluster-tier-node-peers",

@@ -181,7 +181,8 @@ pub(super) fn undeclared_feature(feature: Feature, capabilities: &Capabilities) 
         Feature::ExternalToPod => {
             ("connections from outside the cluster to a pod's own address", "")
         }
-        Feature::ClusterTiers => ("policies of the cluster tier", ""),
+        Feature::AdminNetworkPolicies => ("AdminNetworkPolicy and BaselineAdminNetworkPolicy", ""),
+        Feature::ClusterNetworkPolicies => ("ClusterNetworkPolicy", ""),
         Feature::Services => ("Services", ""),
         Feature::ClusterTierNamedPorts => ("named ports in policies of the cluster tier", ""),
         Feature::ClusterTierNodePeers => ("nodes as peers in policies of the cluster tier", ""),

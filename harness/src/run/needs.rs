@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cluster::{Capabilities, Feature};
-use crate::model::{Change, ClusterPeer, ClusterPolicyApi, ClusterPort};
+use crate::model::{Change, ClusterPeer, ClusterPolicyApi, ClusterPolicyKind, ClusterPort};
 use crate::scenario::Scenario;
 
 use super::lack;
@@ -41,7 +41,10 @@ fn cluster_tier(scenario: &Scenario, capabilities: &Capabilities) -> Result<(), 
     for change in scenario.steps.iter().flat_map(|step| &step.changes) {
         let Change::ApplyClusterPolicy(policy) = change else { continue };
         apis.insert(policy.api());
-        wanted.insert(Feature::ClusterTiers);
+        wanted.insert(match policy.api().kind() {
+            ClusterPolicyKind::ClusterNetworkPolicy => Feature::ClusterNetworkPolicies,
+            _ => Feature::AdminNetworkPolicies,
+        });
         for rule in policy.ingress.iter().chain(&policy.egress) {
             if rule.ports.iter().any(|port| matches!(port, ClusterPort::Name { .. })) {
                 wanted.insert(Feature::ClusterTierNamedPorts);
@@ -60,7 +63,7 @@ fn cluster_tier(scenario: &Scenario, capabilities: &Capabilities) -> Result<(), 
         .map(|api| not_given(api, capabilities));
     let undeclared = wanted
         .into_iter()
-        .find(|feature| !capabilities.dataplane.has(*feature))
+        .filter(|feature| !capabilities.dataplane.has(*feature))
         .map(|feature| lack::undeclared_feature(feature, capabilities));
     let lacking: Vec<String> = not_given.chain(undeclared).collect();
     if lacking.is_empty() { Ok(()) } else { Err(lacking.join("; ")) }
@@ -119,21 +122,24 @@ mod tests {
 
     #[test]
     fn policies_that_a_cluster_is_not_given_are_told_with_the_reason() {
-        let tiers = [Feature::ClusterTiers];
+        let tiers = [Feature::ClusterNetworkPolicies];
         let flag = "no policies of the cluster: making any needs `--allow-cluster-scoped`";
         let served = "no ClusterNetworkPolicy v1beta1: the API server does not serve it";
         let told: Vec<String> = [
             capabilities(&[], &[], &[flag]),
             capabilities(&[ClusterPolicyApi::ClusterV1alpha2], &tiers, &[flag, served]),
             capabilities(&[ClusterPolicyApi::ClusterV1beta1], &[], &[]),
+            // Another kind of the tier is not this one.
+            capabilities(&ClusterPolicyApi::ALL, &[Feature::AdminNetworkPolicies], &[]),
         ]
         .iter()
         .map(|capabilities| met(&scenario(), capabilities).unwrap_err())
         .collect();
         expect![[r#"
-            `kubeconfig v1.36.2` is given no ClusterNetworkPolicy v1beta1: making any needs `--allow-cluster-scoped`; `kube-router v2.11.1` does not declare policies of the cluster tier
+            `kubeconfig v1.36.2` is given no ClusterNetworkPolicy v1beta1: making any needs `--allow-cluster-scoped`; `kube-router v2.11.1` does not declare ClusterNetworkPolicy
             `kubeconfig v1.36.2` is given no ClusterNetworkPolicy v1beta1: the API server does not serve it
-            `kube-router v2.11.1` does not declare policies of the cluster tier"#]].assert_eq(&told.join("\n"));
+            `kube-router v2.11.1` does not declare ClusterNetworkPolicy
+            `kube-router v2.11.1` does not declare ClusterNetworkPolicy"#]].assert_eq(&told.join("\n"));
         let all = capabilities(&ClusterPolicyApi::ALL, &tiers, &[]);
         assert_eq!(met(&scenario(), &all), Ok(()));
     }

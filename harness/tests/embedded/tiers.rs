@@ -93,9 +93,12 @@ impl Isolation {
 /// the Baseline tier does.
 pub(crate) async fn tiers_in_order() -> Trial {
     let mut cluster = start().await?;
-    for feature in
-        [Feature::ClusterTiers, Feature::ClusterTierNamedPorts, Feature::ClusterTierNodePeers]
-    {
+    for feature in [
+        Feature::AdminNetworkPolicies,
+        Feature::ClusterNetworkPolicies,
+        Feature::ClusterTierNamedPorts,
+        Feature::ClusterTierNodePeers,
+    ] {
         assert!(cluster.capabilities().dataplane.has(feature));
     }
     cluster.deploy(&topology([pod("a", "p", TCP), pod("b", "p", TCP)]), 2, &[]).await?;

@@ -275,7 +275,7 @@ impl Source for Sharing {
         let ended = move || {
             running.fetch_sub(1, Ordering::SeqCst);
         };
-        Ok(Box::new(Fake::honest().declaring(Feature::ClusterTiers).on_teardown(ended)))
+        Ok(Box::new(Fake::honest().declaring(Feature::ClusterNetworkPolicies).on_teardown(ended)))
     }
 }
 

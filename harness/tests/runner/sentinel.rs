@@ -54,7 +54,7 @@ async fn the_sentinel_is_in_no_cell_and_flips_in_every_step() {
 async fn a_policy_about_everybody_leaves_the_runs_own_pods_out_and_says_so() {
     let step = |change| step(change, &["deny * -> *"]);
     let scenario = scenario(vec![step(vec![shut_everybody()]), step(vec![])]);
-    let told = run(&scenario, &mut Fake::honest().declaring(Feature::ClusterTiers)).await;
+    let told = run(&scenario, &mut Fake::honest().declaring(Feature::ClusterNetworkPolicies)).await;
     assert_eq!(told.status, Status::Passed, "{:?}", told.reason);
     let rewritten: Vec<String> = told
         .events

@@ -22,8 +22,12 @@ pub(super) const TRIAL: [IpAddr; 2] = [
 ];
 
 /// All of the cluster tier that can be declared.
-const CLUSTER_TIER: [Feature; 3] =
-    [Feature::ClusterTiers, Feature::ClusterTierNamedPorts, Feature::ClusterTierNodePeers];
+const CLUSTER_TIER: [Feature; 4] = [
+    Feature::AdminNetworkPolicies,
+    Feature::ClusterNetworkPolicies,
+    Feature::ClusterTierNamedPorts,
+    Feature::ClusterTierNodePeers,
+];
 
 /// Finds out by trying, in the calling thread's network namespace.
 pub(super) fn capabilities(options: &EmbeddedOptions) -> Capabilities {

@@ -193,7 +193,7 @@ fn dataplane() -> Dataplane {
     };
     Dataplane {
         name: "calico v3".to_owned(),
-        declares: [Feature::ClusterTiers, Feature::ClusterTierNamedPorts].into(),
+        declares: [Feature::ClusterNetworkPolicies, Feature::ClusterTierNamedPorts].into(),
         deviations: vec![
             known("except", "ingress/peer=except", "prod/web -> prod/db over ipv6", Seen::Allow),
             known("gone", "ingress/plain", "prod/api -> prod/db:3306", Seen::Deny),
